@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * kedged's side of kedge-fetch: one unprivileged, jailed process for one pull or push. It speaks the registry protocol, verifies every digest and size,
+ * and writes blobs only into descriptors that it was handed. Handlers run from the loop. Freeing kills the process.
+ * The wire form between the two is fetch/wire.h.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/loop.h"
+#include "oci/digest.h"
+#include "oci/manifest.h"
+#include "oci/platform.h"
+#include "oci/reference.h"
+
+typedef struct Fetcher Fetcher;
+
+/* How to reach one registry. Secrets travel over the socket, never in argv or environment. */
+typedef struct RegistryAccess {
+	char *host;             /* "docker.io" is registry-1.docker.io */
+	bool plain_http;        /* declared insecure, or loopback without TLS configured */
+	bool skip_verify;       /* declared insecure with TLS */
+	char *ca_pem;           /* CAs besides the system's; NULL: none */
+	char *client_cert_pem, *client_key_pem;
+	char *username, *password;
+	char *identity_token;
+} RegistryAccess;
+
+extern const Field registry_access_fields[];
+void registry_access_clear(RegistryAccess *access);
+DEFINE_AUTOCLEAR(RegistryAccess, registry_access_clear)
+/* Fills plain_http, ca_pem, ... from <directory>/<host>.yaml, <certs_directory>/<host>/{ca.crt,*.crt,client.cert,client.key} (Docker's layout) and the list of insecure hosts. */
+fallible registry_access_load(RegistryAccess *ret, const char *host, const char *directory, const char *certs_directory, const StringList *insecure);
+
+typedef struct FetchedImage {
+	const char *manifest;       /* text, as the registry sent it; its digest is verified */
+	size_t manifest_length;
+	Digest manifest_digest;     /* of the image manifest */
+	const char *media_type;
+	Digest top_digest;          /* what the tag pointed at: the index's digest where there is one, else manifest_digest */
+	const char *config;         /* text of the image configuration, verified */
+	size_t config_length;
+} FetchedImage;
+
+typedef struct FetcherHandlers {
+	void (*resolved)(void *arg, const FetchedImage *image);
+	void (*progress)(void *arg, const Digest *blob, int64_t bytes);             /* at most every 512 kB or 100 ms; cumulative */
+	void (*blob_done)(void *arg, const Digest *blob, Error *take_error);         /* NULL: complete and verified (get), or stored (put) */
+	void (*blob_skipped)(void *arg, const Digest *blob);                         /* put: the registry has it; then blob_done follows */
+	void (*manifest_done)(void *arg, const Digest *digest);                      /* put */
+	void (*failed)(void *arg, Error *take_error);                                /* resolve or manifest failed, or the process ended */
+	void (*retrying)(void *arg, const Digest *blob, int attempt, int64_t delay_ms, const char *reason); /* may be NULL */
+} FetcherHandlers;
+
+typedef struct FetcherOptions {
+	const char *program;    /* path of kedge-fetch */
+	const char *user;       /* to run as; NULL: "nobody" */
+	int64_t retries;        /* per blob, default 5 */
+	int64_t parallel;       /* blobs at a time, default 3 */
+	int64_t stall_timeout_s;/* no byte for so long is a failure, default 30 */
+} FetcherOptions;
+
+fallible fetcher_start(Fetcher **ret, Loop *loop, const FetcherOptions *options, const RegistryAccess *access, const Reference *reference, const FetcherHandlers *handlers, void *arg);
+Fetcher *fetcher_free(Fetcher *fetcher);
+DEFINE_AUTOPTR(Fetcher, fetcher_free)
+
+/* Manifest (through an index by platform) and configuration; answers with resolved or failed. */
+fallible fetcher_resolve(Fetcher *fetcher, const Platform *platform);
+/* Downloads into fd (borrowed: duplicated over the socket) from offset on (what is there already is hashed first). Answers with blob_done. */
+fallible fetcher_get(Fetcher *fetcher, const Digest *blob, int64_t size, int fd, int64_t offset);
+/* Uploads unless the registry has it. fd: the whole blob, readable. Answers with blob_done. */
+fallible fetcher_put(Fetcher *fetcher, const Digest *blob, int64_t size, int fd);
+fallible fetcher_put_manifest(Fetcher *fetcher, const char *media_type, const char *text, size_t length);
+/* Only checks the credentials (docker login). Answers with manifest_done (digest unset) or failed. */
+fallible fetcher_login(Fetcher *fetcher);

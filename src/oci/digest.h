@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Content digests as text ("sha256:<64 hex>", "sha512:<128 hex>"), checked when parsed. Source: OCI image spec, descriptor.md.
+ * Computing digests is fetch/hash.h, which kedged does not link.
+ */
+#include <stdbool.h>
+
+#include "base/error.h"
+
+enum { DIGEST_TEXT_MAX = 7 + 128 + 1 };
+
+typedef struct Digest {
+	char text[DIGEST_TEXT_MAX]; /* "" means none */
+} Digest;
+
+fallible digest_parse(Digest *ret, const char *text);
+bool digest_is_set(const Digest *digest);
+bool digest_equal(const Digest *a, const Digest *b);
+const char *digest_hex(const Digest *digest);                  /* behind the colon */
+const char *digest_short(char ret[13], const Digest *digest);  /* first 12 hex digits */

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/* The image configuration. Source: OCI image spec config.md; Docker's additions Healthcheck, Shell, OnBuild. Read-only view: the text is kept byte for byte elsewhere. */
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/strings.h"
+#include "json/fields.h"
+#include "oci/platform.h"
+
+enum { IMAGE_CONFIG_MAX = 8 << 20 };
+
+typedef struct HealthCheck {
+	StringList test;        /* {"NONE"}, {"CMD", ...}, {"CMD-SHELL", text}; empty: none given */
+	int64_t interval_ns;    /* 0: default (30 s) */
+	int64_t timeout_ns;     /* 0: default (30 s) */
+	int64_t start_period_ns;
+	int64_t retries;        /* 0: default (3) */
+} HealthCheck;
+
+extern const Field health_check_fields[]; /* Docker's words: Test, Interval, Timeout, StartPeriod, Retries */
+
+typedef struct HistoryEntry {
+	char *created;
+	char *created_by;
+	char *comment;
+	bool empty_layer;
+} HistoryEntry;
+
+typedef struct ImageConfig {
+	char *created;
+	char *author;
+	char *architecture, *os, *variant;
+	struct {
+		char *user;
+		char *workdir;
+		char *stop_signal;
+		StringList env, entrypoint, command, shell;
+		StringList exposed_ports, volumes;
+		StringMap labels;
+		HealthCheck *health; /* NULL without one */
+	} config;
+	StringList diff_ids;
+	FieldArray history; /* HistoryEntry */
+} ImageConfig;
+
+extern const Field image_config_fields[];
+
+fallible image_config_parse(ImageConfig *ret, const char *text, size_t length);
+void image_config_clear(ImageConfig *config);
+DEFINE_AUTOCLEAR(ImageConfig, image_config_clear)

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/* OCI runtimes by name: where they are, and what they can do (probed once at start). */
+#include <stdbool.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/strings.h"
+
+typedef struct Runtime {
+	char *name;
+	char *path;
+	char *version;         /* first line of --version; NULL when it could not be run */
+	bool takes_ready_made_seccomp; /* crun >= 1.8 by version, confirmed by a feature test where it costs little */
+	bool is_crun;
+} Runtime;
+
+typedef struct Runtimes Runtimes;
+
+/* configured: name -> path, may be empty; crun and runc are found by themselves in PATH and /usr/{bin,sbin}. */
+fallible runtimes_find(Runtimes **ret, const StringMap *configured, const char *default_name);
+Runtimes *runtimes_free(Runtimes *runtimes);
+DEFINE_AUTOPTR(Runtimes, runtimes_free)
+const Runtime *runtimes_get(const Runtimes *runtimes, const char *name); /* NULL name: the default; NULL: unknown */
+const char *runtimes_default(const Runtimes *runtimes);
+void runtimes_names(const Runtimes *runtimes, StringList *ret);

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * The engine's side of a shim: spawn one for a start, or connect to one that outlived an earlier kedged (invariant 1). One Shim is one connection.
+ * Handlers run from the loop, never from inside a call; a Shim may be freed in its own handler. Freeing disconnects and leaves the container running.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/loop.h"
+#include "base/strings.h"
+#include "shim/protocol.h"
+
+typedef struct Shim Shim;
+
+typedef struct ShimHandlers {
+	void (*status)(void *arg, const ShimStatus *status); /* on connection */
+	void (*started)(void *arg, const ShimStatus *status);
+	void (*failed)(void *arg, const ShimStatus *status, const char *reason); /* the shim cleans up and ends */
+	void (*exited)(void *arg, const ShimStatus *status);
+	void (*exec_exited)(void *arg, const ShimExecExit *exit, const char *output, size_t length);
+	void (*output)(void *arg, int stream, const char *data, size_t length); /* length 0: the stream ended */
+	void (*gone)(void *arg); /* the connection ended; without exited or failed before it, the shim was killed */
+} ShimHandlers; /* any may be NULL */
+
+typedef struct ShimOptions {
+	const char *program;       /* path of kedge-shim */
+	const char *id;
+	uint64_t run;
+	const char *bundle;        /* <run dir>/<id>: config.json is there; the shim adds shim.sock, pid, runtime.log, and mounts rootfs/ here */
+	const char *state;         /* <root>/containers/<id>: exit and container.log* are written here */
+	const char *runtime;       /* path of the OCI runtime */
+	const char *runtime_root;  /* its --root */
+	const char *layers;        /* overlay: directory of the lower layers */
+	const char *lower;         /* overlay: "17:16:3", names in `layers`, topmost first; "" when the image has no layer */
+	const char *upper, *work;  /* overlay: absolute */
+	const char *oom_file;      /* NULL: none */
+	const char *log_driver;    /* "json-file" or "none" */
+	int64_t log_max_size;      /* bytes a file; 0: no limit */
+	int64_t log_max_files;     /* 1..: container.log, container.log.1, ... */
+	bool is_crun;
+	int64_t start_timeout_ms;  /* a runtime that hangs longer is killed and reported */
+} ShimOptions;
+
+fallible shim_spawn(Shim **ret, Loop *loop, const ShimOptions *options, const ShimHandlers *handlers, void *arg);
+/* Nobody there is no error: *ret becomes NULL. */
+fallible shim_connect(Shim **ret, Loop *loop, const char *bundle, const ShimHandlers *handlers, void *arg);
+Shim *shim_free(Shim *shim);
+DEFINE_AUTOPTR(Shim, shim_free)
+
+fallible shim_signal(Shim *shim, int signal);
+fallible shim_attach(Shim *shim, bool want_stdout, bool want_stderr);
+fallible shim_exec(Shim *shim, uint64_t exec, const char *process_file, int64_t timeout_ms);
+fallible shim_forget(Shim *shim);
+/* Back-pressure for attach: a paused Shim stops reading from its connection. */
+void shim_pause(Shim *shim, bool paused);
+
+/* Reads <state>/exit; *ret_found is false without one. A damaged file is an error. */
+fallible shim_read_exit(ShimStatus *ret, bool *ret_found, const char *state);

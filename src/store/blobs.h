@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Blobs by digest: blobs/sha256/<hex>. A blob is written to staging/<digest>.part, verified by whoever wrote it, and becomes visible by blob_commit().
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "oci/digest.h"
+#include "store/store.h"
+
+bool blob_has(Store *store, const Digest *digest, int64_t *ret_size); /* ret_size may be NULL */
+fallible blob_open(int *ret_fd, Store *store, const Digest *digest);
+fallible blob_read(char **ret, size_t *ret_length, Store *store, const Digest *digest, size_t max);
+/* Opens (makes) the partial file for reading and writing; *ret_offset is how much is there from an earlier try. */
+fallible blob_stage(int *ret_fd, int64_t *ret_offset, Store *store, const Digest *digest);
+/* Makes the staged file visible: rename only; durable after the caller's store_sync() or its own fsync. */
+fallible blob_commit(Store *store, const Digest *digest);
+fallible blob_abandon(Store *store, const Digest *digest);
+fallible blob_put(Store *store, const Digest *digest, const char *data, size_t length); /* small documents: staged, synced, committed */
+fallible blob_import(Store *store, const Digest *digest, int from_dir, const char *from_path); /* renames a verified file of this file system in */
