@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * What happened, in Docker's words for types and actions ("container" "die" {"exitCode": "0", "name": ..., "image": ...}): they are the field's words by now.
+ * The last EVENTS_KEPT are kept in memory for `since`.
+ */
+#include <stdint.h>
+
+#include "base/strings.h"
+#include "engine/engine.h"
+
+enum { EVENTS_KEPT = 256 };
+
+typedef struct Event {
+	const char *type;   /* "container", "image", "daemon" */
+	const char *action; /* "create", "start", "die", "health_status: healthy", "pull", ... */
+	const char *id;
+	int64_t wall_ns;
+	StringMap attributes;
+} Event;
+
+typedef struct EventSubscription EventSubscription;
+
+typedef void EventHandler(void *arg, const Event *event);
+
+/* Delivered at once, in order; a handler may unsubscribe itself. */
+EventSubscription *events_subscribe(Engine *engine, EventHandler *handler, void *arg);
+EventSubscription *events_unsubscribe(EventSubscription *subscription);
+/* Kept events with from_ns <= time (oldest first). */
+void events_each_since(Engine *engine, int64_t from_ns, EventHandler *handler, void *arg);
+/* For the engine: emits with pairs of attribute names and values, ends with NULL. */
+void event_emit(Engine *engine, const char *type, const char *action, const char *id, ...) __attribute__((sentinel));
