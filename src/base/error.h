@@ -9,6 +9,7 @@
  * what may pass, "cannot" for what never will. "Not there" and "would block" are results, not errors.
  */
 #include <stdarg.h>
+#include <stdbool.h>
 
 typedef struct Error Error;
 
@@ -66,6 +67,8 @@ const char *error_hint_text(const Error *error); /* NULL without one */
 int error_http_status(ErrorKind kind);
 ErrorKind error_kind_of_http(int status);
 const char *error_kind_name(ErrorKind kind);
+int error_exit_code(ErrorKind kind);
+bool error_may_pass(ErrorKind kind); /* worth another try later */
 
 /* Logs at warning level with "<formatted>: " in front, and frees. */
 void error_log(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -16,7 +16,7 @@ typedef enum OptionKind {
 	OPTION_SWITCH,  /* bool: --name, --name=true|false */
 	OPTION_STRING,  /* char *: owned copy */
 	OPTION_INT,     /* int64_t within min..max */
-	OPTION_BYTES,   /* int64_t: "64m" */
+	OPTION_BYTES,   /* int64_t: "64m"; with min -1 also "-1" */
 	OPTION_NANO,    /* int64_t: "1.5" times 1e9 (cpus) */
 	OPTION_DURATION,/* int64_t ns: "1m30s"; */
 	OPTION_LIST,    /* StringList: may be repeated */
@@ -31,7 +31,7 @@ typedef struct Option {
 	size_t offset;        /* into the struct that options_parse() fills */
 	const char *argument; /* "FILE"; NULL for switches */
 	const char *help;     /* one line, lower case */
-	int64_t min, max;     /* OPTION_INT; both 0: any */
+	int64_t min, max;     /* OPTION_INT; both 0: any. OPTION_BYTES: see there */
 	const char *complete; /* completion hint: "container", "image", "file", "signal", or words separated by spaces */
 } Option;
 

@@ -22,6 +22,7 @@ bool string_replace(char **slot, const char *text); /* frees the old, copies the
 char *string_lower(const char *text);
 char *string_trim(char *text);                    /* in place; gives the first character that is not white space */
 bool string_is_utf8(const char *text, size_t length);
+size_t string_utf8_character(const char *text, size_t length); /* bytes of the character at text, 0 when it is not valid */
 
 /* Whole decimal numbers, no sign tricks, no trailing bytes. */
 fallible string_to_int64(int64_t *ret, const char *text, int64_t min, int64_t max);

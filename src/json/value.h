@@ -22,6 +22,7 @@ fallible value_parse(Value **ret, const char *text, size_t length);
 fallible value_parse_yaml(Value **ret, const char *text, size_t length);
 Value *value_free(Value *value); /* drops one reference; NULL is fine */
 Value *value_ref(Value *value);
+Value *value_copy(const Value *value); /* deep */
 DEFINE_AUTOPTR(Value, value_free)
 void value_write(const Value *value, Buffer *out); /* compact, keys in their order */
 bool value_equal(const Value *a, const Value *b);

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "json/writer.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
+
+/* What follows the backslash; 'u' for control characters without a letter of their own; 'x' for bytes that are not
+ * ASCII. */
+static const char escapes[256] = {
+	[0x00 ... 0x07] = 'u',
+	['\b'] = 'b',
+	['\t'] = 't',
+	['\n'] = 'n',
+	[0x0b] = 'u',
+	['\f'] = 'f',
+	['\r'] = 'r',
+	[0x0e ... 0x1f] = 'u',
+	['"'] = '"',
+	['\\'] = '\\',
+	[0x80 ... 0xff] = 'x',
+};
+
+/* How many bytes from text on can be copied as they are. */
+static size_t plain_run(const char *text, size_t length)
+{
+	size_t run = 0;
+
+	while (run < length) {
+		char escape = escapes[(unsigned char)text[run]];
+		size_t size = escape == 'x' ? string_utf8_character(text + run, length - run) : !escape;
+		if (!size)
+			break;
+		run += size;
+	}
+	return run;
+}
+
+static void put_escaped(Buffer *out, unsigned char c)
+{
+	char escape = escapes[c];
+
+	if (escape == 'x') {
+		buffer_add(out, replacement, sizeof(replacement) - 1);
+	} else if (escape == 'u') {
+		buffer_printf(out, "\\u%04x", c);
+	} else {
+		buffer_add_char(out, '\\');
+		buffer_add_char(out, escape);
+	}
+}
+
+void json_escape(Buffer *out, const char *text, size_t length)
+{
+	while (length) {
+		size_t run = plain_run(text, length);
+		buffer_add(out, text, run);
+		if (run == length)
+			return;
+		put_escaped(out, (unsigned char)text[run]);
+		text += run + 1;
+		length -= run + 1;
+	}
+}
+
+static void put_literal(Buffer *out, const char *text, size_t length)
+{
+	buffer_add_char(out, '"');
+	json_escape(out, text, length);
+	buffer_add_char(out, '"');
+}
+
+/* What stands in front of every value: a comma, a key. */
+static void begin(Writer *writer, const char *key)
+{
+	if (writer->needs_comma)
+		buffer_add_char(writer->out, ',');
+	writer->needs_comma = true;
+	if (key) {
+		put_literal(writer->out, key, strlen(key));
+		buffer_add_char(writer->out, ':');
+	}
+}
+
+static void open_nest(Writer *writer, const char *key, char bracket)
+{
+	begin(writer, key);
+	buffer_add_char(writer->out, bracket);
+	writer->needs_comma = false;
+}
+
+static void close_nest(Writer *writer, char bracket)
+{
+	buffer_add_char(writer->out, bracket);
+	writer->needs_comma = true;
+}
+
+void writer_init(Writer *writer, Buffer *out)
+{
+	*writer = (Writer){.out = out};
+}
+
+void write_object(Writer *writer, const char *key)
+{
+	open_nest(writer, key, '{');
+}
+
+void write_object_end(Writer *writer)
+{
+	close_nest(writer, '}');
+}
+
+void write_array(Writer *writer, const char *key)
+{
+	open_nest(writer, key, '[');
+}
+
+void write_array_end(Writer *writer)
+{
+	close_nest(writer, ']');
+}
+
+void write_string(Writer *writer, const char *key, const char *text)
+{
+	write_string_n(writer, key, text, text ? strlen(text) : 0);
+}
+
+void write_string_n(Writer *writer, const char *key, const char *text, size_t length)
+{
+	begin(writer, key);
+	put_literal(writer->out, text, length);
+}
+
+void write_string_or_null(Writer *writer, const char *key, const char *text)
+{
+	if (text)
+		write_string(writer, key, text);
+	else
+		write_null(writer, key);
+}
+
+void write_stringf(Writer *writer, const char *key, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	autofree char *text = string_vprintf(format, args);
+	va_end(args);
+	write_string(writer, key, text);
+}
+
+void write_int(Writer *writer, const char *key, int64_t number)
+{
+	uint64_t magnitude = number < 0 ? -(uint64_t)number : (uint64_t)number;
+
+	begin(writer, key);
+	if (number < 0)
+		buffer_add_char(writer->out, '-');
+	writer->needs_comma = false;
+	write_uint(writer, NULL, magnitude);
+}
+
+void write_uint(Writer *writer, const char *key, uint64_t number)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	begin(writer, key);
+	do
+		digits[--at] = (char)('0' + number % 10);
+	while (number /= 10);
+	buffer_add(writer->out, digits + at, sizeof(digits) - at);
+}
+
+/* The shortest of three forms that reads back as the same number. JSON has no infinities: null. */
+void write_double(Writer *writer, const char *key, double number)
+{
+	char text[32];
+
+	if (!isfinite(number)) {
+		write_null(writer, key);
+		return;
+	}
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(text, sizeof(text), "%.*g", digits, number);
+		if (strtod(text, NULL) == number)
+			break;
+	}
+	begin(writer, key);
+	buffer_add_text(writer->out, text);
+	if (!strpbrk(text, ".e"))
+		buffer_add_text(writer->out, ".0");
+}
+
+void write_bool(Writer *writer, const char *key, bool truth)
+{
+	write_raw(writer, key, truth ? "true" : "false");
+}
+
+void write_null(Writer *writer, const char *key)
+{
+	write_raw(writer, key, "null");
+}
+
+void write_strings(Writer *writer, const char *key, const StringList *list)
+{
+	write_array(writer, key);
+	for (size_t i = 0; i < list->count; i++)
+		write_string(writer, NULL, list->items[i]);
+	write_array_end(writer);
+}
+
+void write_map(Writer *writer, const char *key, const StringMap *map)
+{
+	write_object(writer, key);
+	for (size_t i = 0; i < map->count; i++)
+		write_string(writer, map->items[i].key, map->items[i].value);
+	write_object_end(writer);
+}
+
+void write_value(Writer *writer, const char *key, const Value *value)
+{
+	begin(writer, key);
+	if (value)
+		value_write(value, writer->out);
+	else
+		buffer_add_text(writer->out, "null");
+}
+
+void write_raw(Writer *writer, const char *key, const char *json)
+{
+	begin(writer, key);
+	buffer_add_text(writer->out, json);
+}
