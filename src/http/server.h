@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * HTTP/1.1 server on a unix socket (libmicrohttpd, seen by server.c alone) driven by our loop: routes are tables, answers may come later, bodies may be
- * streamed both ways, and a connection can be taken over (101). An HttpRequest lives until it was answered and the client is done, or left.
+ * HTTP/1.1 server on a unix socket (libmicrohttpd, seen by this folder alone) driven by our loop: routes are tables,
+ * answers may come later, bodies may be streamed both ways, and a connection can be taken over (101). An HttpRequest
+ * lives until it was answered and the client is done, or left.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,24 +21,28 @@ typedef struct HttpStream HttpStream;
 
 typedef void HttpHandler(HttpRequest *request, void *context);
 
-enum { HTTP_BODY_STREAM = 1 /* the handler is called after the headers and takes the body by http_request_on_body() */ };
+enum {
+	HTTP_BODY_STREAM = 1 /* the handler is called after the headers and takes the body by http_request_on_body() */
+};
 
 typedef struct HttpRoute {
-	const char *method;   /* "GET"; HEAD is answered by GET's handler */
-	const char *path;     /* "/containers/{id}/json"; "{name...}" takes slashes too: "/images/{name...}/json" */
+	const char *method; /* "GET"; HEAD is answered by GET's handler */
+	const char *path;   /* "/containers/{id}/json"; "{name...}" takes slashes too: "/images/{name...}/json" */
 	HttpHandler *handler;
 	int flags;
-	size_t body_max;      /* 0: HTTP_BODY_MAX */
+	size_t body_max; /* 0: HTTP_BODY_MAX */
 } HttpRoute;
 
-enum { HTTP_BODY_MAX = 4 << 20, HTTP_HEADERS_MAX = 64 << 10, HTTP_CONNECTIONS_MAX = 4096 };
+/* HTTP_HEADERS_MAX: request line, headers and what is read ahead of a body; an idle connection keeps as much memory. */
+enum { HTTP_BODY_MAX = 4 << 20, HTTP_HEADERS_MAX = 32 << 10, HTTP_CONNECTIONS_MAX = 4096 };
 
 typedef struct HttpServerOptions {
-	const HttpRoute *routes;  /* ends with .method = NULL; matched in order */
-	/* What the path starts with before a route: "/v1.43" is cut off by the callee and may be kept by it; an Error is answered. May be NULL. */
+	const HttpRoute *routes; /* ends with .method = NULL; matched in order */
+	/* What the path starts with before a route: "/v1.43" is cut off by the callee and may be kept by it; an Error
+	 * is answered. May be NULL. */
 	Error *(*rewrite)(void *context, HttpRequest *request, const char **path);
 	const char *const *headers; /* "Name: value" put on every answer; NULL-terminated; may be NULL */
-	void *context;            /* given to every handler */
+	void *context;              /* given to every handler */
 } HttpServerOptions;
 
 /* listen_fd: a listening socket, owned by the server from now on. */
@@ -52,28 +57,35 @@ fallible http_listen_unix(int *ret_fd, const char *path, const char *group);
 /* ---- reading the request ---- */
 const char *http_request_method(const HttpRequest *request);
 const char *http_request_path(const HttpRequest *request);
-const char *http_request_param(const HttpRequest *request, const char *name);  /* from the route's path; decoded */
-const char *http_request_query(const HttpRequest *request, const char *name);  /* decoded; NULL when absent */
-bool http_request_flag(const HttpRequest *request, const char *name);          /* "1", "true", "True", and not "0", "false", "" */
+const char *http_request_param(const HttpRequest *request, const char *name); /* from the route's path; decoded */
+const char *http_request_query(const HttpRequest *request, const char *name); /* decoded; NULL when absent */
+/* "1", "true", "yes", ...: anything but "", "0", "no", "false" and "none", as Docker has it */
+bool http_request_flag(const HttpRequest *request, const char *name);
 const char *http_request_header(const HttpRequest *request, const char *name);
 const char *http_request_body(const HttpRequest *request, size_t *ret_length);
-void http_request_set_data(HttpRequest *request, void *data);                  /* rewrite() may leave something for the handler */
+void http_request_set_data(HttpRequest *request, void *data); /* rewrite() may leave something for the handler */
 void *http_request_data(const HttpRequest *request);
 /* HTTP_BODY_STREAM: data as it comes, then end (complete false: the client left). */
-void http_request_on_body(HttpRequest *request, void (*data)(void *arg, const char *bytes, size_t length), void (*end)(void *arg, bool complete), void *arg);
-/* Called once if the client leaves before the answer was finished (also while a stream is open); the request is gone after it. */
+void http_request_on_body(HttpRequest *request, void (*data)(void *arg, const char *bytes, size_t length),
+	void (*end)(void *arg, bool complete), void *arg);
+/* Called once if the client leaves before the answer was finished (also while a stream is open); the request is gone
+ * after it. */
 void http_request_on_gone(HttpRequest *request, void (*gone)(void *arg), void *arg);
 
 /* ---- answering: exactly one of these, now or later ---- */
 void http_respond(HttpRequest *request, int status, const char *content_type, const void *body, size_t length);
 void http_respond_buffer(HttpRequest *request, int status, const char *content_type, Buffer *take);
-void http_respond_error(HttpRequest *request, Error *take); /* {"message": "..."} with the kind's status; a hint is appended in brackets-free form after ": " */
+void http_respond_error(HttpRequest *request, Error *take); /* {"message": "..."} with the kind's status; a hint is
+							       appended in brackets-free form after ": " */
 void http_response_header(HttpRequest *request, const char *name, const char *value); /* before answering */
 /* Headers are sent at once, the body as it is written, chunked. */
 HttpStream *http_respond_stream(HttpRequest *request, int status, const char *content_type);
 void http_stream_write(HttpStream *stream, const void *data, size_t length); /* queued; sent as the socket drains */
-size_t http_stream_pending(const HttpStream *stream);                         /* queued and not yet sent */
-void http_stream_on_drain(HttpStream *stream, void (*drain)(void *arg), void *arg); /* each time the queue becomes empty */
+size_t http_stream_pending(const HttpStream *stream);                        /* queued and not yet sent */
+void http_stream_on_drain(
+	HttpStream *stream, void (*drain)(void *arg), void *arg); /* each time the queue becomes empty */
 void http_stream_end(HttpStream *stream);
-/* 101 Switching Protocols (Upgrade: tcp) with the content type given; then ready gets the raw descriptor (owned) and bytes that came early. fd -1: the client left. */
-void http_hijack(HttpRequest *request, const char *content_type, void (*ready)(void *arg, int fd, const char *early, size_t length), void *arg);
+/* 101 Switching Protocols (Upgrade: tcp) with the content type given; then ready gets the raw descriptor (owned) and
+ * bytes that came early. fd -1: the client left. */
+void http_hijack(HttpRequest *request, const char *content_type,
+	void (*ready)(void *arg, int fd, const char *early, size_t length), void *arg);

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/files.h"
+#include "http/server.h"
+
+enum { LISTEN_BACKLOG = 4096, SOCKET_MODE = 0660 };
+
+static fallible make_address(struct sockaddr_un *ret, const char *path)
+{
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(ret->sun_path))
+		return error_new(
+			ERROR_INVALID, "socket path \"%s\" is longer than %zu bytes", path, sizeof(ret->sun_path) - 1);
+	strcpy(ret->sun_path, path);
+	return NULL;
+}
+
+/* A socket that somebody answers on is in use; one that nobody does was left by a server that was killed. */
+static fallible refuse_live(const struct sockaddr_un *address)
+{
+	autofd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return error_errno(errno, "could not make a socket");
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
+		return error_new(ERROR_CONFLICT, "socket \"%s\" is in use by another server", address->sun_path);
+	return NULL;
+}
+
+/* The mode is right from the first moment on: nobody can connect in between. */
+static fallible bind_address(int fd, const struct sockaddr_un *address)
+{
+	mode_t before = umask(0777 & ~SOCKET_MODE);
+	int failed = bind(fd, (const struct sockaddr *)address, sizeof(*address));
+
+	umask(before);
+	if (failed)
+		return error_errno(errno, "could not bind socket \"%s\"", address->sun_path);
+	return NULL;
+}
+
+static fallible give_to_group(const char *path, const char *name)
+{
+	struct group *group = name ? getgrnam(name) : NULL;
+
+	if (group && lchown(path, -1, group->gr_gid) < 0)
+		return error_errno(errno, "could not give socket \"%s\" to group \"%s\"", path, name);
+	return NULL;
+}
+
+fallible http_listen_unix(int *ret_fd, const char *path, const char *group)
+{
+	autofd fd = -1;
+	struct sockaddr_un address;
+
+	TRY(make_address(&address, path));
+	TRY(refuse_live(&address));
+	TRY(file_unlink(AT_FDCWD, path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return error_errno(errno, "could not make a socket");
+	TRY(bind_address(fd, &address));
+	TRY(give_to_group(path, group));
+	if (listen(fd, LISTEN_BACKLOG) < 0)
+		return error_errno(errno, "could not listen on socket \"%s\"", path);
+	*ret_fd = take_fd(&fd);
+	return NULL;
+}

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "http/internal.h"
+#include "http/route.h"
+
+enum {
+	QUERY_PARAMS_MAX = 64,
+	DISCARD_MAX = 16 << 20, /* what is read of a refused body, so that the connection can go on; beyond it is cut */
+};
+
+/* ---- life ---- */
+
+static HttpRequest *request_new(
+	HttpServer *server, struct MHD_Connection *connection, const char *url, const char *method)
+{
+	HttpRequest *request = mem_new(HttpRequest);
+
+	request->server = server;
+	request->connection = connection;
+	request->path = url;
+	request->method = method;
+	list_append(&server->requests, &request->in_server);
+	return request;
+}
+
+static int connection_fd(HttpRequest *request)
+{
+	return MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+static void unwatch(HttpRequest *request)
+{
+	if (request->watched)
+		epoll_ctl(request->server->watch_fd, EPOLL_CTL_DEL, connection_fd(request), NULL);
+	request->watched = false;
+}
+
+static void request_free(HttpRequest *request)
+{
+	unwatch(request);
+	list_remove(&request->in_server);
+	answer_clear(request);
+	map_clear(&request->params);
+	map_clear(&request->query);
+	map_clear(&request->headers);
+	buffer_clear(&request->body);
+	free(request);
+}
+
+/* ---- waiting ---- */
+
+void request_suspend(HttpRequest *request)
+{
+	struct epoll_event event = {.events = 0, .data.ptr = request};
+
+	request->suspended = true;
+	MHD_suspend_connection(request->connection);
+	if (!request->watched)
+		request->watched =
+			epoll_ctl(request->server->watch_fd, EPOLL_CTL_ADD, connection_fd(request), &event) == 0;
+}
+
+void request_resume(HttpRequest *request)
+{
+	if (!request->suspended)
+		return;
+	request->suspended = false;
+	MHD_resume_connection(request->connection);
+	server_kick(request->server);
+}
+
+static void end_body(HttpRequest *request, bool complete)
+{
+	if (request->body_ended)
+		return;
+	request->body_ended = true;
+	if (request->body_end)
+		request->body_end(request->body_arg, complete);
+}
+
+void request_leave(HttpRequest *request)
+{
+	unwatch(request);
+	if (request->left)
+		return;
+	request->left = true;
+	end_body(request, false);
+	if (!request->answered && request->gone)
+		request->gone(request->gone_arg);
+	request_resume(request);
+}
+
+void request_completed(
+	void *server, struct MHD_Connection *connection, void **slot, enum MHD_RequestTerminationCode code)
+{
+	HttpRequest *request = *slot;
+
+	(void)server, (void)connection, (void)code;
+	*slot = NULL;
+	if (!request)
+		return;
+	request_leave(request);
+	request_free(request);
+}
+
+/* ---- taking it apart ---- */
+
+typedef struct QueryReader {
+	HttpRequest *request;
+	Error *error;
+} QueryReader;
+
+static fallible add_query(HttpRequest *request, const char *key, const char *value)
+{
+	autofree char *decoded = NULL;
+
+	if (request->query.count >= QUERY_PARAMS_MAX)
+		return error_new(ERROR_INVALID, "more than %d query parameters", QUERY_PARAMS_MAX);
+	TRY_WRAP(
+		percent_decode(&decoded, value ? value : "", value ? strlen(value) : 0), "query parameter \"%s\"", key);
+	if (!map_get(&request->query, key))
+		map_set(&request->query, key, decoded);
+	return NULL;
+}
+
+static enum MHD_Result on_query(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	QueryReader *reader = arg;
+
+	(void)kind;
+	reader->error = add_query(reader->request, key, value);
+	return reader->error ? MHD_NO : MHD_YES;
+}
+
+static fallible read_query(HttpRequest *request)
+{
+	QueryReader reader = {.request = request};
+
+	MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, on_query, &reader);
+	return reader.error;
+}
+
+static fallible read_params(HttpRequest *request, const RouteMatch *match)
+{
+	for (size_t i = 0; i < match->count; i++) {
+		const RouteParam *param = &match->params[i];
+		autofree char *name = mem_strndup(param->name, param->name_length);
+		autofree char *value = NULL;
+
+		TRY(percent_decode(&value, param->value, param->value_length));
+		map_set(&request->params, name, value);
+	}
+	return NULL;
+}
+
+static size_t body_max(const HttpRequest *request)
+{
+	return request->route->body_max ? request->route->body_max : HTTP_BODY_MAX;
+}
+
+static fallible too_large(const HttpRequest *request)
+{
+	return error_new(ERROR_TOO_LARGE, "request body is larger than %zu bytes", body_max(request));
+}
+
+/* What the client says that it will send; a chunked body says nothing. */
+static uint64_t announced_length(const HttpRequest *request)
+{
+	const char *text = http_request_header(request, "Content-Length");
+
+	return text ? strtoull(text, NULL, 10) : 0;
+}
+
+static fallible find_route(HttpRequest *request)
+{
+	const HttpServerOptions *options = &request->server->options;
+	const char *path = request->path;
+	RouteMatch match;
+
+	TRY(read_query(request));
+	if (options->rewrite)
+		TRY(options->rewrite(options->context, request, &path));
+	request->route = route_find(&match, options->routes, request->method, path);
+	if (!request->route)
+		return error_new(ERROR_NOT_FOUND, "page not found");
+	TRY(read_params(request, &match));
+	request->body.limit = body_max(request);
+	if (!(request->route->flags & HTTP_BODY_STREAM) && announced_length(request) > body_max(request))
+		return too_large(request);
+	return NULL;
+}
+
+/* ---- libmicrohttpd's calls: once with the headers, for each piece of the body, at the end, and after each resume ----
+ */
+
+static void call_handler(HttpRequest *request)
+{
+	request->called = true;
+	request->route->handler(request, request->server->options.context);
+}
+
+static enum MHD_Result take_headers(HttpRequest *request)
+{
+	Error *error = find_route(request);
+
+	if (error)
+		http_respond_error(request, error);
+	else if (request->route->flags & HTTP_BODY_STREAM)
+		call_handler(request);
+	/* An answer given now ends the connection after it, which is right only where reading the body would take too
+	 * long. */
+	if (request->response && announced_length(request) > DISCARD_MAX)
+		return answer_queue(request);
+	return MHD_YES;
+}
+
+static enum MHD_Result take_body(HttpRequest *request, const char *data, size_t *length)
+{
+	size_t count = *length;
+
+	*length = 0;
+	if (request->body_data && !request->answered) {
+		request->body_data(request->body_arg, data, count);
+	} else if (request->response || request->called || request->too_large) {
+		request->discarded += count;
+	} else if (!buffer_add(&request->body, data, count)) {
+		request->too_large = true;
+		buffer_clear(&request->body);
+	}
+	return request->discarded > DISCARD_MAX && !request->called ? MHD_NO : MHD_YES;
+}
+
+static void finish_body(HttpRequest *request)
+{
+	if (request->called)
+		end_body(request, true);
+	else if (request->response)
+		return;
+	else if (request->too_large)
+		http_respond_error(request, too_large(request));
+	else
+		call_handler(request);
+}
+
+static enum MHD_Result take_end(HttpRequest *request)
+{
+	if (!request->body_ended)
+		finish_body(request);
+	request->body_ended = true;
+	if (request->response)
+		return answer_queue(request);
+	request_suspend(request);
+	return MHD_YES;
+}
+
+enum MHD_Result request_handle(void *server, struct MHD_Connection *connection, const char *url, const char *method,
+	const char *version, const char *upload, size_t *upload_size, void **slot)
+{
+	HttpRequest *request = *slot;
+
+	(void)version;
+	if (!request) {
+		request = *slot = request_new(server, connection, url, method);
+		return take_headers(request);
+	}
+	if (request->left)
+		return MHD_NO;
+	return *upload_size > 0 ? take_body(request, upload, upload_size) : take_end(request);
+}
+
+/* ---- what handlers ask ---- */
+
+const char *http_request_method(const HttpRequest *request)
+{
+	return request->method;
+}
+
+const char *http_request_path(const HttpRequest *request)
+{
+	return request->path;
+}
+
+const char *http_request_param(const HttpRequest *request, const char *name)
+{
+	return map_get(&request->params, name);
+}
+
+const char *http_request_query(const HttpRequest *request, const char *name)
+{
+	return map_get(&request->query, name);
+}
+
+bool http_request_flag(const HttpRequest *request, const char *name)
+{
+	static const char *const no[] = {"", "0", "no", "false", "none"};
+	const char *value = map_get(&request->query, name);
+
+	if (!value)
+		return false;
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		if (!strcasecmp(value, no[i]))
+			return false;
+	return true;
+}
+
+const char *http_request_header(const HttpRequest *request, const char *name)
+{
+	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+const char *http_request_body(const HttpRequest *request, size_t *ret_length)
+{
+	if (ret_length)
+		*ret_length = request->body.length;
+	return buffer_text(&request->body);
+}
+
+void http_request_set_data(HttpRequest *request, void *data)
+{
+	request->data = data;
+}
+
+void *http_request_data(const HttpRequest *request)
+{
+	return request->data;
+}
+
+void http_request_on_body(HttpRequest *request, void (*data)(void *arg, const char *bytes, size_t length),
+	void (*end)(void *arg, bool complete), void *arg)
+{
+	request->body_data = data;
+	request->body_end = end;
+	request->body_arg = arg;
+}
+
+void http_request_on_gone(HttpRequest *request, void (*gone)(void *arg), void *arg)
+{
+	request->gone = gone;
+	request->gone_arg = arg;
+}
