@@ -56,7 +56,7 @@ typedef struct ContainerView {
 	size_t health_log_count;
 	const char *log_path;
 	const char *state_directory;     /* for engine/logs.h */
-	const char *hosts_path, *hostname_path, *resolv_path; /* "" when not managed */
+	const char *bundle;              /* holds the managed hosts, hostname, resolv.conf while it runs */
 	const char *cgroup;
 } ContainerView;
 

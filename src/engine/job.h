@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Whatever takes longer than a disk write is a Job: it has progress, can be cancelled, and has subscribers. The last subscriber that leaves
- * with JOB_CANCEL_WITH_LAST set cancels it. A job frees itself after its end was delivered.
+ * Whatever takes longer than a disk write is a Job: it has progress, can be cancelled, and has subscribers. When the last subscriber leaves, the
+ * job is cancelled. A job frees itself after its end was delivered; it never ends inside the call that made it.
  */
 #include <stdbool.h>
 #include <stdint.h>

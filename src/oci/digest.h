@@ -2,9 +2,10 @@
 #pragma once
 /*
  * Content digests as text ("sha256:<64 hex>", "sha512:<128 hex>"), checked when parsed. Source: OCI image spec, descriptor.md.
- * Computing digests is fetch/hash.h, which kedged does not link.
+ * Blobs are hashed in kedge-fetch and kedge-unpack (fetch/hash.h); digest_of() is for small documents.
  */
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/error.h"
 
@@ -19,3 +20,4 @@ bool digest_is_set(const Digest *digest);
 bool digest_equal(const Digest *a, const Digest *b);
 const char *digest_hex(const Digest *digest);                  /* behind the colon */
 const char *digest_short(char ret[13], const Digest *digest);  /* first 12 hex digits */
+void digest_of(Digest *ret, const void *data, size_t length);     /* sha256 */

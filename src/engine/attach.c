@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Followers of a container's output: each is a connection of its own to the shim, so that a slow one holds up nothing of ours. */
+#include "base/log.h"
+#include "base/memory.h"
+#include "engine/container_internal.h"
+
+struct ContainerAttach {
+	List link;
+	Container *container;
+	Shim *shim; /* NULL until there is a run to follow */
+	bool want_stdout, want_stderr, paused;
+	AttachHandlers handlers;
+	void *arg;
+};
+
+static void attach_finish(ContainerAttach *attach)
+{
+	void (*ended)(void *) = attach->handlers.ended;
+	void *arg = attach->arg;
+
+	container_attach_end(attach);
+	if (ended)
+		ended(arg);
+}
+
+static void attach_output(void *arg, int stream, const char *data, size_t length)
+{
+	ContainerAttach *attach = arg;
+
+	if (length)
+		attach->handlers.output(attach->arg, stream, data, length);
+}
+
+static void attach_gone(void *arg)
+{
+	attach_finish(arg);
+}
+
+/* Output comes before it on the same connection: all of it was delivered. */
+static void attach_exited(void *arg, const ShimStatus *status)
+{
+	(void)status;
+	attach_finish(arg);
+}
+
+static void attach_failed(void *arg, const ShimStatus *status, const char *reason)
+{
+	(void)status;
+	(void)reason;
+	attach_finish(arg);
+}
+
+static const ShimHandlers attach_shim_handlers = {
+	.exited = attach_exited,
+	.failed = attach_failed,
+	.output = attach_output,
+	.gone = attach_gone,
+};
+
+static fallible attach_connect(ContainerAttach *attach)
+{
+	Container *container = attach->container;
+
+	TRY(shim_connect(&attach->shim, container->engine->loop, container->bundle, &attach_shim_handlers, attach));
+	if (!attach->shim)
+		return error_new(ERROR_CONFLICT, "container \"%s\" has just ended", container->record.name);
+	shim_pause(attach->shim, attach->paused);
+	return shim_attach(attach->shim, attach->want_stdout, attach->want_stderr);
+}
+
+fallible container_attach(ContainerAttach **ret, Container *container, bool want_stdout, bool want_stderr,
+	const AttachHandlers *handlers, void *arg)
+{
+	ContainerAttach *attach = mem_new(ContainerAttach);
+	Error *error = NULL;
+
+	attach->container = container_ref(container);
+	attach->want_stdout = want_stdout;
+	attach->want_stderr = want_stderr;
+	attach->handlers = *handlers;
+	attach->arg = arg;
+	list_append(&container->attaches, &attach->link);
+	if (container->shim_listens && !container->exit_seen)
+		error = attach_connect(attach);
+	if (error) {
+		container_attach_end(attach);
+		return error;
+	}
+	*ret = attach;
+	return NULL;
+}
+
+void container_attach_pause(ContainerAttach *attach, bool paused)
+{
+	attach->paused = paused;
+	if (attach->shim)
+		shim_pause(attach->shim, paused);
+}
+
+void container_attach_end(ContainerAttach *attach)
+{
+	if (!attach)
+		return;
+	list_remove(&attach->link);
+	shim_free(attach->shim);
+	container_unref(attach->container);
+	free(attach);
+}
+
+bool container_has_attaches(const Container *container)
+{
+	return !list_empty(&container->attaches);
+}
+
+/* The shim of a start waits for these before it lets the container run, so that the first byte is not missed. */
+void container_attaches_connect(Container *container)
+{
+	for (bool failed = true; failed;) {
+		failed = false;
+		list_each(&container->attaches, ContainerAttach, link, attach) {
+			Error *error = attach->shim ? NULL : attach_connect(attach);
+			if (!error)
+				continue;
+			error_log(error, "could not attach to container \"%s\"", container->record.name);
+			attach_finish(attach);
+			failed = true;
+			break;
+		}
+	}
+}
+
+/* The run is over. A follower with a connection ends by what it reads there, after all output; the others have nothing to wait for. */
+void container_attaches_end(Container *container)
+{
+	for (bool found = true; found;) {
+		found = false;
+		list_each(&container->attaches, ContainerAttach, link, attach) {
+			if (attach->shim)
+				continue;
+			attach_finish(attach);
+			found = true;
+			break;
+		}
+	}
+}

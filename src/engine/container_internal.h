@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/* A container as the engine's own files see it. Callers see container.h. */
+#include "engine/internal.h"
+
+/* What is stored, as JSON, by container_record_fields. */
+typedef struct ContainerRecord {
+	char *name;
+	char *image_id;
+	int state;             /* ContainerState; live ones are stored as running */
+	int64_t pid;
+	int64_t exit_code;
+	bool oom_killed;
+	char *error;
+	int64_t created_ns, started_ns, finished_ns;
+	int64_t restart_count;
+	int64_t run;           /* number of starts: tells this start's exit file from an earlier one's */
+	char *boot_id;         /* of the last start */
+	bool user_stopped;     /* stopped by a person: restart policies leave it alone */
+	ContainerSpec spec;
+} ContainerRecord;
+
+typedef struct Health Health;
+
+struct Container {
+	List link;
+	Engine *engine;
+	int references;
+	bool removed;
+
+	char id[65];
+	ContainerRecord record;
+	ContainerState state;
+
+	char *bundle;          /* <run dir>/containers/<id> */
+	char *state_directory; /* <root>/containers/<id> */
+	char *log_path;
+	char *cgroup;
+
+	Shim *shim;            /* of this run; there until its process ended */
+	bool exit_seen;        /* of this run */
+	bool launch_when_gone; /* a start waits for the last run's shim to clean up */
+	bool shim_listens;     /* this run's shim takes connections */
+
+	Source *retry;         /* restart policy */
+	int64_t retry_delay_ns;
+	int64_t started_monotonic_ns;
+
+	Source *kill_timer;    /* stop: KILL when it fires */
+	int pending_signal;    /* stop or kill asked while starting */
+	bool remove_when_dead; /* forced remove or automatic removal waits for the exit */
+	bool remove_volumes;
+
+	List starts;           /* Completion: callers of start */
+	List removals;         /* Completion: callers of remove */
+	List waits;            /* ContainerWait */
+	List attaches;         /* ContainerAttach */
+
+	Health *health;        /* NULL when the container has no check or does not run */
+	HealthState health_state;
+	int64_t health_streak;
+	HealthProbe health_log[HEALTH_LOG_KEPT];
+	size_t health_log_count;
+};
+
+extern const Field container_record_fields[];
+
+/* ---- container.c ---- */
+Container *container_new(Engine *engine, const char *id);
+void container_free(Container *container);
+void container_index(Container *container);   /* into the engine's tables */
+void container_unindex(Container *container);
+
+/* ---- state.c: one table, one door (invariant 10) ---- */
+void container_move(Container *container, ContainerState next);
+fallible container_save(Container *container);
+void container_save_or_log(Container *container); /* for changes that nobody waits for */
+void container_event(Container *container, const char *action, const char *key, const char *value);
+
+/* ---- life.c ---- */
+fallible container_launch(Container *container);
+void container_launch_later(Container *container); /* by a policy: failures end in the record */
+extern const ShimHandlers container_shim_handlers;
+void container_handle_exit(Container *container, const ShimStatus *status);
+void container_shim_lost(Container *container);
+void container_set_error(Container *container, const char *text);
+
+/* ---- completions: done runs from the loop, never inside a call ---- */
+typedef struct Completion {
+	List link;
+	ContainerDone *done;
+	void *arg;
+} Completion;
+void completion_add(List *list, ContainerDone *done, void *arg);
+void completions_finish(List *list, const Error *error); /* each gets a copy of error, or NULL */
+void completion_later(Engine *engine, ContainerDone *done, void *arg, Error *take_error);
+
+/* ---- wait.c ---- */
+void container_waits_exit(Container *container);
+void container_waits_removed(Container *container);
+
+/* ---- attach.c ---- */
+void container_attaches_connect(Container *container); /* the shim of a start listens now */
+void container_attaches_end(Container *container);
+bool container_has_attaches(const Container *container);
+
+/* ---- restart.c ---- */
+typedef struct RestartQuestion {
+	RestartPolicy policy;
+	int64_t max_attempts, attempts;
+	int exit_code;
+	bool user_stopped;
+} RestartQuestion;
+bool restart_wanted(const RestartQuestion *question);
+/* The delay before the next try: doubles from 100 ms to a minute, starts over after ten seconds of life. */
+int64_t restart_delay_ns(int64_t last_delay_ns, int64_t lived_ns);
+bool container_restart_if_wanted(Container *container, int64_t lived_ns); /* arms the timer, moves to RESTARTING */
+void container_retry_cancel(Container *container);
+
+/* ---- health.c ---- */
+void health_begin(Container *container);
+void health_end(Container *container);
+void health_exec_exited(Container *container, const ShimExecExit *exit, const char *output, size_t length);
+
+/* ---- remove.c ---- */
+void container_remove_now(Container *container);
+
+/* ---- etc_files.c: /etc/hosts, /etc/hostname, /etc/resolv.conf of a container, in its bundle ---- */
+fallible etc_files_write(Container *container, const char *hostname);
+
+/* ---- restore.c ---- */
+fallible containers_restore(Engine *engine);
+
+/* ---- name.c ---- */
+char *name_invent(Engine *engine);
+fallible name_check(const char *name);

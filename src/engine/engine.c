@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/engine.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "engine/container_internal.h"
+#include "engine/internal.h"
+
+#define SWEEP_DELAY (200 * NANOS_PER_MILLI)
+
+#define FIELD(field_name, field_kind, member)                                                                      \
+	{                                                                                                          \
+		.name = field_name, .kind = field_kind, .offset = offsetof(EngineConfig, member)                   \
+	}
+
+const Field engine_config_fields[] = {
+	FIELD("root", FIELD_STRING, root),
+	FIELD("runDirectory", FIELD_STRING, run_dir),
+	FIELD("libexecDirectory", FIELD_STRING, libexec_dir),
+	FIELD("registriesDirectory", FIELD_STRING, registries_dir),
+	FIELD("certificatesDirectory", FIELD_STRING, certs_dir),
+	FIELD("insecureRegistries", FIELD_STRINGS, insecure_registries),
+	FIELD("defaultRuntime", FIELD_STRING, default_runtime),
+	FIELD("runtimes", FIELD_MAP, runtimes),
+	FIELD("cgroupParent", FIELD_STRING, cgroup_parent),
+	FIELD("logDriver", FIELD_STRING, log_driver),
+	FIELD("logOptions", FIELD_MAP, log_options),
+	FIELD("fetchUser", FIELD_STRING, fetch_user),
+	{ .name = "maxDownloads", .kind = FIELD_INT, .offset = offsetof(EngineConfig, max_downloads), .min = 1, .max = 64 },
+	{ .name = "downloadRetries", .kind = FIELD_INT, .offset = offsetof(EngineConfig, download_retries), .min = 0, .max = 1000 },
+	FIELD("downloadStall", FIELD_DURATION, download_stall_ns),
+	FIELD("stopTimeout", FIELD_DURATION, stop_timeout_ns),
+	FIELD("startTimeout", FIELD_DURATION, start_timeout_ns),
+	FIELDS_END,
+};
+
+void engine_config_init(EngineConfig *config)
+{
+	*config = (EngineConfig){
+		.root = mem_strdup("/var/lib/kedge"),
+		.run_dir = mem_strdup("/run/kedge"),
+		.libexec_dir = mem_strdup(KEDGE_LIBEXECDIR),
+		.registries_dir = mem_strdup("/etc/kedge/registries.d"),
+		.certs_dir = mem_strdup("/etc/docker/certs.d"),
+		.cgroup_parent = mem_strdup("/kedge"),
+		.log_driver = mem_strdup("json-file"),
+		.fetch_user = mem_strdup("nobody"),
+		.max_downloads = 3,
+		.download_retries = 5,
+		.download_stall_ns = 30 * NANOS_PER_SECOND,
+		.stop_timeout_ns = 10 * NANOS_PER_SECOND,
+		.start_timeout_ns = 60 * NANOS_PER_SECOND,
+	};
+	map_set(&config->log_options, "max-size", "10m");
+	map_set(&config->log_options, "max-file", "3");
+}
+
+void engine_config_clear(EngineConfig *config)
+{
+	fields_clear(engine_config_fields, config);
+}
+
+/* ---- opening ---- */
+
+/* The device's id is made once and stays. */
+static fallible engine_identity(Engine *engine)
+{
+	autofree char *text = NULL;
+
+	if (file_exists(store_dir(engine->store), "id")) {
+		TRY(file_read(&text, NULL, store_dir(engine->store), "id", 256));
+		if (strspn(text, "0123456789abcdef") >= 64) {
+			snprintf(engine->id, sizeof(engine->id), "%.64s", text);
+			return NULL;
+		}
+		log_warning("the device's id in \"%s/id\" is damaged: a new one is made", store_root(engine->store));
+	}
+	string_random_hex(engine->id, 64);
+	return file_replace_durable(store_dir(engine->store), "id", engine->id, 64, 0644);
+}
+
+static fallible engine_directories(Engine *engine)
+{
+	autofree char *containers = path_join(engine->config.run_dir, "containers");
+	autofree char *runtime = path_join(engine->config.run_dir, "runtime");
+
+	TRY(dir_make_all(AT_FDCWD, containers, 0700));
+	return dir_make_all(AT_FDCWD, runtime, 0700);
+}
+
+static fallible engine_host(Engine *engine)
+{
+	autofree char *seccomp = path_join(engine->config.root, "seccomp");
+
+	TRY(clock_boot_id(engine->boot_id));
+	TRY(cgroup_layout_read(&engine->cgroups));
+	TRY(cgroup_make_parent(engine->cgroups, engine->config.cgroup_parent));
+	TRY(runtimes_find(&engine->runtimes, &engine->config.runtimes, engine->config.default_runtime));
+	return seccomp_cache_open(&engine->seccomp, seccomp);
+}
+
+static fallible engine_open(Engine *engine)
+{
+	TRY(store_open(&engine->store, engine->config.root));
+	TRY(engine_directories(engine));
+	TRY(engine_identity(engine));
+	TRY(engine_host(engine));
+	TRY(containers_restore(engine));
+	engine_sweep_soon(engine);
+	return NULL;
+}
+
+fallible engine_new(Engine **ret, Loop *loop, const EngineConfig *config)
+{
+	Engine *engine = mem_new(Engine);
+	Error *error;
+
+	engine->loop = loop;
+	fields_copy(engine_config_fields, &engine->config, config);
+	engine->containers = table_new();
+	engine->names = table_new();
+	engine->pulls = table_new();
+	list_init(&engine->container_order);
+	list_init(&engine->subscriptions);
+	error = engine_open(engine);
+	if (error) {
+		engine_free(engine);
+		return error;
+	}
+	*ret = engine;
+	return NULL;
+}
+
+Engine *engine_free(Engine *engine)
+{
+	if (!engine)
+		return NULL;
+	while (!list_empty(&engine->container_order)) {
+		Container *container = list_entry(engine->container_order.next, Container, link);
+		container_unindex(container);
+		container_free(container);
+	}
+	events_clear(engine);
+	source_free(engine->sweep);
+	table_free(engine->containers);
+	table_free(engine->names);
+	table_free(engine->pulls);
+	seccomp_cache_close(engine->seccomp);
+	runtimes_free(engine->runtimes);
+	cgroup_layout_free(engine->cgroups);
+	store_close(engine->store);
+	map_clear(&engine->warnings);
+	engine_config_clear(&engine->config);
+	free(engine);
+	return NULL;
+}
+
+/* ---- trash ---- */
+
+static bool take_flag(bool *flag)
+{
+	bool was = *flag;
+
+	*flag = false;
+	return was;
+}
+
+static void sweep_fired(void *arg)
+{
+	Engine *engine = arg;
+	bool more = false;
+	Error *error = NULL;
+
+	if (take_flag(&engine->collect))
+		error = store_collect(engine->store);
+	if (!error)
+		error = store_sweep(engine->store, &more);
+	if (error)
+		error_log(error, "could not empty the trash");
+	else if (more)
+		source_rearm(engine->sweep, 0);
+}
+
+void engine_sweep_soon(Engine *engine)
+{
+	Error *error;
+
+	engine->collect = true;
+	if (engine->sweep) {
+		source_rearm(engine->sweep, SWEEP_DELAY);
+		return;
+	}
+	error = loop_timer(&engine->sweep, engine->loop, SWEEP_DELAY, sweep_fired, engine);
+	if (error)
+		error_log(error, "the trash stays until the next start");
+}
+
+/* ---- what it is ---- */
+
+Loop *engine_loop(const Engine *engine)
+{
+	return engine->loop;
+}
+
+const EngineConfig *engine_config(const Engine *engine)
+{
+	return &engine->config;
+}
+
+StringMap *engine_warnings(Engine *engine)
+{
+	return &engine->warnings;
+}
+
+char *engine_program(const Engine *engine, const char *name)
+{
+	return path_join(engine->config.libexec_dir, name);
+}
+
+static void info_count(EngineInfo *info, Engine *engine)
+{
+	list_each(&engine->container_order, Container, link, container) {
+		info->containers++;
+		if (container_is_live(container) || container->state == CONTAINER_RESTARTING)
+			info->running++;
+		else
+			info->stopped++;
+	}
+}
+
+fallible engine_info(EngineInfo *ret, Engine *engine)
+{
+	EngineInfo info = { 0 };
+	const Runtime *runtime = runtimes_get(engine->runtimes, NULL);
+	Image **images;
+
+	TRY(image_list(&images, &info.images, engine));
+	image_list_free(images, info.images);
+	info_count(&info, engine);
+	info.default_runtime = runtimes_default(engine->runtimes);
+	runtimes_names(engine->runtimes, &info.runtimes);
+	info.runtime_version = mem_strdup(runtime ? runtime->version : NULL);
+	info.cgroup_v2 = cgroup_is_v2(engine->cgroups);
+	info.has_memory_limit = cgroup_has(engine->cgroups, "memory");
+	info.has_cpu_quota = cgroup_has(engine->cgroups, "cpu");
+	info.has_pids_limit = cgroup_has(engine->cgroups, "pids");
+	memcpy(info.id, engine->id, sizeof(info.id));
+	*ret = info;
+	return NULL;
+}
+
+void engine_info_clear(EngineInfo *info)
+{
+	strings_clear(&info->runtimes);
+	free(info->runtime_version);
+	*info = (EngineInfo){ 0 };
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/image.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "engine/container_internal.h"
+#include "engine/registry.h"
+
+fallible image_lookup(Image **ret, Engine *engine, const char *name)
+{
+	autoptr(Image) image = NULL;
+
+	TRY(image_find(&image, engine->store, name));
+	if (!image)
+		return error_new(ERROR_NOT_FOUND, "No such image: %.300s", name);
+	*ret = take(image);
+	return NULL;
+}
+
+/* ---- list ---- */
+
+typedef struct ImageList {
+	Image **images;
+	size_t count;
+} ImageList;
+
+static bool list_add(void *arg, Image *take_image)
+{
+	ImageList *list = arg;
+
+	list->images = mem_array(list->images, list->count + 1, sizeof(Image *));
+	list->images[list->count++] = take_image;
+	return true;
+}
+
+fallible image_list(Image ***ret, size_t *ret_count, Engine *engine)
+{
+	ImageList list = { 0 };
+	Error *error = image_each(engine->store, list_add, &list);
+
+	if (error) {
+		image_list_free(list.images, list.count);
+		return error;
+	}
+	*ret = list.images;
+	*ret_count = list.count;
+	return NULL;
+}
+
+void image_list_free(Image **images, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		image_free(images[i]);
+	free(images);
+}
+
+/* ---- tag ---- */
+
+fallible image_add_tag(Engine *engine, const char *name, const Reference *reference)
+{
+	autoptr(Image) image = NULL;
+	autofree char *familiar = reference_familiar(reference);
+
+	TRY(image_lookup(&image, engine, name));
+	TRY(image_tag(engine->store, &image->id, reference));
+	event_emit(engine, "image", "tag", image->id.text, "name", familiar, NULL);
+	return NULL;
+}
+
+/* ---- remove, by Docker's rules ---- */
+
+void image_removal_clear(ImageRemoval *removal)
+{
+	strings_clear(&removal->untagged);
+	strings_clear(&removal->deleted);
+}
+
+static const Container *image_user(Engine *engine, const Image *image, bool *ret_live)
+{
+	const Container *user = NULL;
+
+	*ret_live = false;
+	list_each(&engine->container_order, Container, link, container) {
+		if (!string_equal(container->record.image_id, image->id.text))
+			continue;
+		user = container;
+		if (container_is_live(container)) {
+			*ret_live = true;
+			return container;
+		}
+	}
+	return user;
+}
+
+static fallible removal_untag(ImageRemoval *ret, Engine *engine, const Image *image, const char *name)
+{
+	autoclear(Reference) reference = { 0 };
+	bool was_there = false;
+
+	TRY(reference_parse(&reference, name));
+	TRY(image_untag(engine->store, &reference, &was_there));
+	if (!was_there)
+		return NULL;
+	strings_add(&ret->untagged, name);
+	event_emit(engine, "image", "untag", image->id.text, "name", name, NULL);
+	return NULL;
+}
+
+static fallible removal_untag_all(ImageRemoval *ret, Engine *engine, const Image *image)
+{
+	for (size_t i = 0; i < image->tags.count; i++)
+		TRY(removal_untag(ret, engine, image, image->tags.items[i]));
+	for (size_t i = 0; i < image->digests.count; i++)
+		TRY(removal_untag(ret, engine, image, image->digests.items[i]));
+	return NULL;
+}
+
+static fallible removal_delete(ImageRemoval *ret, Engine *engine, const Image *image)
+{
+	TRY(removal_untag_all(ret, engine, image));
+	TRY(image_delete(engine->store, &image->id));
+	strings_add(&ret->deleted, image->id.text);
+	for (size_t i = image->layer_count; i-- > 0;) {
+		if (!strings_has(&ret->deleted, image->layers[i].diff_id.text))
+			strings_add(&ret->deleted, image->layers[i].diff_id.text);
+	}
+	event_emit(engine, "image", "delete", image->id.text, "name", image->id.text, NULL);
+	TRY(store_collect(engine->store));
+	engine_sweep_soon(engine);
+	return NULL;
+}
+
+/* Whether name is the image's id or a prefix of it, rather than one of its names. */
+static bool names_by_id(const Image *image, const char *name)
+{
+	return string_starts(image->id.text, name) || string_starts(digest_hex(&image->id), name);
+}
+
+/* The name as the image's lists have it; NULL when it is none of them. */
+static fallible removal_name(char **ret, const Image *image, const char *name)
+{
+	autoclear(Reference) reference = { 0 };
+	autofree char *familiar = NULL;
+
+	TRY(reference_parse(&reference, name));
+	reference_default_tag(&reference);
+	familiar = reference_familiar(&reference);
+	if (strings_has(&image->tags, familiar) || strings_has(&image->digests, familiar))
+		*ret = take(familiar);
+	return NULL;
+}
+
+static fallible remove_by_id(ImageRemoval *ret, Engine *engine, const Image *image, const char *name, bool force)
+{
+	bool live;
+	const Container *user = image_user(engine, image, &live);
+
+	if (user && (live || !force))
+		return error_new(ERROR_CONFLICT, "conflict: unable to delete %.12s (%s) - image is being used by %s container %.12s",
+			digest_hex(&image->id), live ? "cannot be forced" : "must be forced", live ? "running" : "stopped", user->id);
+	if (image->tags.count > 1 && !force)
+		return error_new(ERROR_CONFLICT,
+			"conflict: unable to delete %.12s (must be forced) - image is referenced in multiple repositories", name);
+	return removal_delete(ret, engine, image);
+}
+
+static fallible remove_by_name(ImageRemoval *ret, Engine *engine, const Image *image, const char *name, bool force)
+{
+	bool live, last = image->tags.count + (image->tags.count ? 0 : image->digests.count) <= 1;
+	const Container *user = image_user(engine, image, &live);
+
+	if (!last)
+		return removal_untag(ret, engine, image, name);
+	if (user && !force)
+		return error_new(ERROR_CONFLICT,
+			"conflict: unable to remove repository reference \"%s\" (must force) - container %.12s is using its referenced image %.12s",
+			name, user->id, digest_hex(&image->id));
+	if (user) /* Docker untags what is in use and keeps the layers */
+		return removal_untag_all(ret, engine, image);
+	return removal_delete(ret, engine, image);
+}
+
+fallible image_remove(ImageRemoval *ret, Engine *engine, const char *name, bool force)
+{
+	autoptr(Image) image = NULL;
+	autofree char *own_name = NULL;
+	autoclear(ImageRemoval) removal = { 0 };
+
+	TRY(image_lookup(&image, engine, name));
+	if (!names_by_id(image, name))
+		TRY(removal_name(&own_name, image, name));
+	if (own_name)
+		TRY(remove_by_name(&removal, engine, image, own_name, force));
+	else
+		TRY(remove_by_id(&removal, engine, image, name, force));
+	*ret = removal;
+	removal = (ImageRemoval){ 0 }; /* handed on */
+	return NULL;
+}
+
+/* ---- login ---- */
+
+typedef struct Login {
+	Job *job;
+	Fetcher *fetcher;
+} Login;
+
+static void login_end(Login *login, Error *take_error)
+{
+	login->fetcher = fetcher_free(login->fetcher);
+	job_end(login->job, take_error);
+}
+
+static void login_done(void *arg, const Digest *digest)
+{
+	(void)digest;
+	login_end(arg, NULL);
+}
+
+static void login_failed(void *arg, Error *take_error)
+{
+	login_end(arg, take_error);
+}
+
+static void login_cancel(void *arg)
+{
+	login_end(arg, error_new(ERROR_CANCELLED, "the login was cancelled"));
+}
+
+static void login_free(void *arg)
+{
+	Login *login = arg;
+
+	fetcher_free(login->fetcher);
+	free(login);
+}
+
+fallible image_login(Job **ret, Engine *engine, const char *registry, const ImageCredentials *credentials)
+{
+	static const FetcherHandlers handlers = { .manifest_done = login_done, .failed = login_failed };
+	static const JobImplementation implementation = { .cancel = login_cancel, .free = login_free };
+	autofree char *text = string_printf("%s/login", registry);
+	autoclear(Reference) reference = { 0 };
+	Login *login;
+	Error *error;
+
+	TRY(reference_parse(&reference, text));
+	login = mem_new(Login);
+	error = registry_fetcher(&login->fetcher, engine, &reference, credentials, &handlers, login);
+	if (!error)
+		error = fetcher_login(login->fetcher);
+	if (error) {
+		login_free(login);
+		return error;
+	}
+	*ret = login->job = job_new(engine, &implementation, login);
+	return NULL;
+}

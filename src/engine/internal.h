@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/* What the engine's own files share. Nobody outside this folder includes it. */
+#include "base/list.h"
+#include "base/table.h"
+#include "engine/container.h"
+#include "engine/engine.h"
+#include "engine/event.h"
+#include "engine/image.h"
+#include "engine/job.h"
+#include "runtime/cgroup.h"
+#include "runtime/runtimes.h"
+#include "runtime/seccomp.h"
+#include "store/store.h"
+
+struct Engine {
+	Loop *loop;
+	EngineConfig config;
+	Store *store;
+	CgroupLayout *cgroups;
+	Runtimes *runtimes;
+	SeccompCache *seccomp;
+	StringMap warnings;
+	char id[65];
+	char boot_id[37];
+
+	Table *containers;     /* id -> Container */
+	Table *names;          /* name -> Container */
+	List container_order;  /* oldest first */
+
+	List subscriptions;    /* EventSubscription */
+	Event kept[EVENTS_KEPT];
+	size_t kept_next, kept_count;
+
+	Table *pulls;          /* full reference and platform -> Job */
+	Source *sweep;         /* removes trash, in steps */
+	bool collect;          /* something was removed: look for what nobody needs any more */
+};
+
+/* Trash is removed from a timer, a tree at a time. */
+void engine_sweep_soon(Engine *engine);
+char *engine_program(const Engine *engine, const char *name); /* path below libexec_dir */
+
+/* ---- events ---- */
+void event_deliver(Engine *engine, const Event *event);
+/* Container events carry the container's labels beside their own attributes. */
+void event_emit_labels(Engine *engine, const char *type, const char *action, const char *id, const StringMap *labels,
+	const StringMap *extra);
+void events_clear(Engine *engine);

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Push: layers that the registry lacks, then the configuration, then the manifest, byte for byte as they came. */
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "engine/container_internal.h"
+#include "engine/internal.h"
+#include "engine/registry.h"
+#include "store/blobs.h"
+
+typedef struct Push {
+	Engine *engine;
+	Job *job;
+	Reference reference;
+	Fetcher *fetcher;
+	Manifest manifest;
+	Digest manifest_digest;
+	char *manifest_text;
+	size_t manifest_length;
+	size_t pending; /* blobs not yet there */
+	bool *told;     /* by layer: "already exists" was said */
+} Push;
+
+static void push_end(Push *push, Error *take_error)
+{
+	push->fetcher = fetcher_free(push->fetcher);
+	job_end(push->job, take_error);
+}
+
+static void push_fail(Push *push, Error *take_error)
+{
+	autofree char *name = reference_familiar(&push->reference);
+
+	push_end(push, error_wrap(take_error, "could not push \"%s\"", name));
+}
+
+static const Descriptor *push_layer(const Push *push, const Digest *blob)
+{
+	for (size_t i = 0; i < push->manifest.layer_count; i++) {
+		if (digest_equal(&push->manifest.layers[i].digest, blob))
+			return &push->manifest.layers[i];
+	}
+	return NULL;
+}
+
+/* The configuration is a blob too, but nothing that a person counts. */
+static void push_item(Push *push, JobPhase phase, const Digest *blob, int64_t current)
+{
+	const Descriptor *layer = push_layer(push, blob);
+	char item[13];
+	JobProgress progress = { .phase = phase, .item = digest_short(item, blob), .current = current };
+
+	if (!layer)
+		return;
+	progress.total = layer->size;
+	job_progress(push->job, &progress);
+}
+
+static void put_progress(void *arg, const Digest *blob, int64_t bytes)
+{
+	push_item(arg, JOB_UPLOADING, blob, bytes);
+}
+
+static void put_skipped(void *arg, const Digest *blob)
+{
+	Push *push = arg;
+	const Descriptor *layer = push_layer(push, blob);
+
+	push_item(push, JOB_EXISTS, blob, 0);
+	if (layer)
+		push->told[layer - push->manifest.layers] = true;
+}
+
+static void put_done(void *arg, const Digest *blob, Error *take_error)
+{
+	Push *push = arg;
+	const Descriptor *layer = push_layer(push, blob);
+	Error *error = take_error;
+
+	if (!error && layer && !push->told[layer - push->manifest.layers])
+		push_item(push, JOB_UPLOADED, blob, layer->size);
+	if (!error && --push->pending == 0)
+		error = fetcher_put_manifest(push->fetcher,
+			push->manifest.media_type ? push->manifest.media_type : MEDIA_OCI_MANIFEST, push->manifest_text, push->manifest_length);
+	if (error)
+		push_fail(push, error);
+}
+
+static void put_manifest_done(void *arg, const Digest *digest)
+{
+	Push *push = arg;
+	autofree char *name = reference_familiar(&push->reference);
+	JobProgress progress = {
+		.phase = JOB_DIGEST,
+		.item = push->reference.tag ? push->reference.tag : "",
+		.text = push->manifest_digest.text,
+		.total = (int64_t)push->manifest_length,
+	};
+
+	(void)digest;
+	job_progress(push->job, &progress);
+	event_emit(push->engine, "image", "push", name, "name", name, NULL);
+	push_end(push, NULL);
+}
+
+static void put_failed(void *arg, Error *take_error)
+{
+	push_fail(arg, take_error);
+}
+
+static const FetcherHandlers push_handlers = {
+	.progress = put_progress,
+	.blob_done = put_done,
+	.blob_skipped = put_skipped,
+	.manifest_done = put_manifest_done,
+	.failed = put_failed,
+};
+
+static void push_cancel(void *arg)
+{
+	push_end(arg, error_new(ERROR_CANCELLED, "the push was cancelled"));
+}
+
+static void push_free(void *arg)
+{
+	Push *push = arg;
+
+	fetcher_free(push->fetcher);
+	reference_clear(&push->reference);
+	manifest_clear(&push->manifest);
+	free(push->manifest_text);
+	free(push->told);
+	free(push);
+}
+
+static fallible push_blob(Push *push, const Descriptor *descriptor)
+{
+	autofd fd = -1;
+	int64_t size = 0;
+
+	if (!blob_has(push->engine->store, &descriptor->digest, &size))
+		return error_new(ERROR_CONFLICT, "blob %s is not kept here", descriptor->digest.text);
+	TRY(blob_open(&fd, push->engine->store, &descriptor->digest));
+	TRY(fetcher_put(push->fetcher, &descriptor->digest, size, fd));
+	push->pending++;
+	return NULL;
+}
+
+static bool push_is_repeated(const Push *push, size_t layer)
+{
+	for (size_t i = 0; i < layer; i++) {
+		if (digest_equal(&push->manifest.layers[i].digest, &push->manifest.layers[layer].digest))
+			return true;
+	}
+	return false;
+}
+
+static fallible push_open(Push *push, const ImageCredentials *credentials)
+{
+	autofree char *name = reference_familiar(&push->reference);
+	autoptr(Image) image = NULL;
+
+	TRY(image_find(&image, push->engine->store, name));
+	if (!image)
+		return error_new(ERROR_NOT_FOUND, "An image does not exist locally with the tag: %s", name);
+	push->manifest_digest = image->manifest;
+	TRY(blob_read(&push->manifest_text, &push->manifest_length, push->engine->store, &image->manifest, MANIFEST_MAX));
+	TRY(manifest_parse(&push->manifest, push->manifest_text, push->manifest_length));
+	push->told = mem_alloc(push->manifest.layer_count + 1);
+	return registry_fetcher(&push->fetcher, push->engine, &push->reference, credentials, &push_handlers, push);
+}
+
+static fallible push_begin(Push *push)
+{
+	for (size_t i = 0; i < push->manifest.layer_count; i++) {
+		if (push_is_repeated(push, i))
+			continue;
+		push_item(push, JOB_PREPARING, &push->manifest.layers[i].digest, 0);
+		TRY(push_blob(push, &push->manifest.layers[i]));
+	}
+	return push_blob(push, &push->manifest.config);
+}
+
+fallible image_push(Job **ret, Engine *engine, const Reference *reference, const ImageCredentials *credentials)
+{
+	static const JobImplementation implementation = { .cancel = push_cancel, .free = push_free };
+	Push *push = mem_new(Push);
+	JobProgress name = { .phase = JOB_NAME, .item = "" };
+	Error *error;
+
+	push->engine = engine;
+	reference_copy(&push->reference, reference);
+	error = push_open(push, credentials);
+	if (error) {
+		push_free(push);
+		return error;
+	}
+	push->job = job_new(engine, &implementation, push);
+	name.text = push->reference.repository;
+	job_progress(push->job, &name);
+	error = push_begin(push);
+	if (error) /* told from the loop, as any end */
+		completion_later(engine, put_failed, push, error);
+	*ret = push->job;
+	return NULL;
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Removal. The record's deletion is the moment: before it nothing has changed, after it everything left is litter that start-up sweeps. */
+#include <signal.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "engine/container_internal.h"
+#include "store/images.h"
+#include "store/records.h"
+#include "store/snapshots.h"
+
+static fallible remove_record(Container *container)
+{
+	Store *store = container->engine->store;
+
+	TRY(fault("engine.remove.record"));
+	return record_delete(store, "container", container->id);
+}
+
+/* What may fail here is swept at the next start. */
+static void remove_files(Container *container)
+{
+	Store *store = container->engine->store;
+	Error *error = fault("engine.remove.files");
+
+	if (!error)
+		error = snapshot_discard(store, container->id);
+	if (error)
+		error_log(error, "container \"%s\": its files are left for the next start", container->record.name);
+	engine_sweep_soon(container->engine);
+}
+
+static void remove_finish(Container *container)
+{
+	container->removed = true;
+	container_unindex(container);
+	container_event(container, "destroy", NULL, NULL);
+	container_waits_removed(container);
+	container_attaches_end(container);
+	completions_finish(&container->starts, NULL);
+	completions_finish(&container->removals, NULL);
+	container_unref(container);
+}
+
+/* Waits for the shim's own clean-up: called again when it is gone. */
+void container_remove_now(Container *container)
+{
+	Error *error;
+
+	if (container->removed)
+		return;
+	container_retry_cancel(container);
+	if (container->state != CONTAINER_REMOVING)
+		container_move(container, CONTAINER_REMOVING);
+	if (container->shim)
+		return;
+	error = remove_record(container);
+	if (error) {
+		container_move(container, CONTAINER_DEAD);
+		container_set_error(container, error_message(error));
+		container->remove_when_dead = false;
+		completions_finish(&container->removals, error);
+		error_log(error, "could not remove container \"%s\"", container->record.name);
+		return;
+	}
+	remove_files(container);
+	remove_finish(container);
+}
+
+static fallible remove_refused(const Container *container)
+{
+	return error_new(ERROR_CONFLICT,
+		"You cannot remove a %s container %s. Stop the container before attempting removal or force remove",
+		container_state_name(container->state), container->id);
+}
+
+/* Completions run from the loop, never inside the call that asked. */
+static void remove_deferred(void *arg)
+{
+	container_remove_now(arg);
+	container_unref(arg);
+}
+
+fallible container_remove(Container *container, bool force, bool volumes, ContainerDone *done, void *arg)
+{
+	bool live = container_is_live(container);
+
+	(void)volumes; /* anonymous volumes come with volumes */
+	if (container->state == CONTAINER_REMOVING) {
+		completion_add(&container->removals, done, arg);
+		return NULL;
+	}
+	if (!force && (live || container->state == CONTAINER_RESTARTING))
+		return remove_refused(container);
+	completion_add(&container->removals, done, arg);
+	if (live) {
+		container->remove_when_dead = true;
+		return container_kill(container, SIGKILL);
+	}
+	container_move(container, CONTAINER_REMOVING);
+	loop_defer_free(container->engine->loop, remove_deferred, container_ref(container));
+	return NULL;
+}

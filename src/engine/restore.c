@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Start-up: each record meets what is true. A live shim is adopted; without one its exit file is read; without that the machine went down.
+ * From there the ordinary transitions and restart policies decide: there is no special recovery code (invariant 1).
+ */
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "engine/container_internal.h"
+#include "store/records.h"
+#include "store/snapshots.h"
+
+enum { EXIT_MACHINE_DOWN = 255 };
+
+/* One bad record never stops a start (invariant 2): the store names it in the log and keeps it for a person to look at. */
+static void restore_set_aside(Engine *engine, const char *id, Error *take_reason)
+{
+	Error *error = record_set_aside(engine->store, "container", id, error_message(take_reason));
+
+	if (error)
+		error_log(error, "container %.12s", id);
+	error_free(take_reason);
+}
+
+static void restore_record(void *arg, const char *id, const char *name, const char *json)
+{
+	Engine *engine = arg;
+	Container *container = container_new(engine, id);
+	Error *error = fields_read_text(container_record_fields, &container->record, "record", json, strlen(json), 0);
+
+	(void)name;
+	if (error) {
+		restore_set_aside(engine, id, error);
+		container_free(container);
+		return;
+	}
+	container->state = (ContainerState)container->record.state;
+	container_index(container);
+}
+
+static bool was_live(const Container *container)
+{
+	ContainerState stored = (ContainerState)container->record.state;
+
+	return stored == CONTAINER_STARTING || stored == CONTAINER_RUNNING || stored == CONTAINER_STOPPING;
+}
+
+/*
+ * A live shim of a record that is not live is either of a start that kedged died in, or still cleaning up after an exit that is on record:
+ * its status will tell by the run's number (shim_says_status).
+ */
+static void restore_adopt(Container *container)
+{
+	container->exit_seen = !was_live(container);
+	if (!was_live(container))
+		return;
+	container->state = CONTAINER_RUNNING;
+	container->shim_listens = true;
+	health_begin(container);
+}
+
+static void restore_apply_exit(Container *container, const ShimStatus *status)
+{
+	if ((int64_t)status->run == container->record.run + 1) {
+		container->record.run++;
+		container->state = CONTAINER_STARTING;
+	} else if (was_live(container)) {
+		container->state = CONTAINER_RUNNING;
+	}
+	container->exit_seen = false;
+	container_handle_exit(container, status);
+}
+
+static bool exit_is_news(const Container *container, const ShimStatus *status)
+{
+	return (int64_t)status->run == container->record.run + 1 ||
+	       (was_live(container) && (int64_t)status->run == container->record.run);
+}
+
+static void restore_lost(Container *container)
+{
+	bool same_boot = string_equal(container->record.boot_id, container->engine->boot_id);
+
+	container->state = CONTAINER_RUNNING;
+	if (same_boot) {
+		container_shim_lost(container);
+		return;
+	}
+	container->record.exit_code = EXIT_MACHINE_DOWN;
+	container->record.finished_ns = clock_wall_ns();
+	container_set_error(container, "the machine went down while it ran");
+	container->record.pid = 0;
+	container_move(container, CONTAINER_EXITED);
+	container_restart_if_wanted(container, 0);
+	container_save_or_log(container);
+}
+
+/* After a boot, policies that mean "should run" start what a person had not stopped; `always` starts that too. */
+static void restore_idle(Container *container)
+{
+	ContainerRecord *record = &container->record;
+	bool new_boot = record->boot_id && !string_equal(record->boot_id, container->engine->boot_id);
+
+	if (container->state == CONTAINER_REMOVING) {
+		container->state = CONTAINER_DEAD;
+		container_remove_now(container);
+		return;
+	}
+	if (container->state == CONTAINER_RESTARTING) {
+		container->state = CONTAINER_EXITED;
+		container_restart_if_wanted(container, 0);
+		return;
+	}
+	if (new_boot && container->state == CONTAINER_EXITED && record->spec.restart_policy == RESTART_ALWAYS) {
+		record->user_stopped = false;
+		container_restart_if_wanted(container, 0);
+	} else if (container->state == CONTAINER_EXITED && record->spec.auto_remove) {
+		container_remove_now(container);
+	}
+}
+
+static void restore_one(Container *container)
+{
+	ShimStatus status;
+	bool found = false;
+	Error *error = shim_connect(
+		&container->shim, container->engine->loop, container->bundle, &container_shim_handlers, container);
+
+	if (!error && container->shim) {
+		restore_adopt(container);
+		return;
+	}
+	if (!error)
+		error = shim_read_exit(&status, &found, container->state_directory);
+	if (error)
+		error_log(error, "container \"%s\"", container->record.name);
+	if (found && exit_is_news(container, &status))
+		restore_apply_exit(container, &status);
+	else if (was_live(container))
+		restore_lost(container);
+	else
+		restore_idle(container);
+}
+
+/* Bundles of containers that no record knows: kedged died while it removed them. */
+static fallible restore_litter(void *arg, int dir_fd, const char *name, unsigned char type)
+{
+	Engine *engine = arg;
+
+	(void)type;
+	if (table_get(engine->containers, name))
+		return NULL;
+	log_info("removing what is left of container %.12s", name);
+	return tree_remove(dir_fd, name);
+}
+
+static void restore_sweep_litter(Engine *engine)
+{
+	autofree char *bundles = path_join(engine->config.run_dir, "containers");
+	Error *error = dir_each(AT_FDCWD, bundles, restore_litter, engine);
+
+	if (error)
+		error_log(error, "cannot tidy up \"%s\"", bundles);
+}
+
+fallible containers_restore(Engine *engine)
+{
+	TRY(record_each(engine->store, "container", restore_record, engine));
+	list_each(&engine->container_order, Container, link, container)
+		restore_one(container);
+	restore_sweep_litter(engine);
+	return NULL;
+}

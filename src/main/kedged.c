@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kedged: options, configuration, wiring, loop. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "docker/api.h"
+#include "engine/engine.h"
+#include "json/fields.h"
+#include "main/notify.h"
+
+enum { CONFIG_MAX = 1 << 20, EXIT_USAGE = 2 };
+
+#define CONFIG_DEFAULT "/etc/kedge/kedged.yaml"
+
+/* kedged.yaml: the engine's settings and those of the daemon around it. Options of the same meaning win over the file. */
+typedef struct Settings {
+	EngineConfig engine;
+	char *socket;       /* <run dir>/kedge.sock */
+	char *socket_group; /* "kedge" */
+	char *log_level;    /* "info" */
+} Settings;
+
+static const Field settings_fields[] = {
+	{ .name = "socket", .kind = FIELD_STRING, .offset = offsetof(Settings, socket) },
+	{ .name = "socketGroup", .kind = FIELD_STRING, .offset = offsetof(Settings, socket_group) },
+	{ .name = "logLevel", .kind = FIELD_STRING, .offset = offsetof(Settings, log_level) },
+	{ .name = "engine", .kind = FIELD_OBJECT, .offset = offsetof(Settings, engine), .sub = engine_config_fields,
+		.sub_size = sizeof(EngineConfig) },
+	FIELDS_END,
+};
+
+typedef struct Arguments {
+	char *config, *root, *run_dir, *socket, *group, *libexec_dir, *registries_dir, *certs_dir, *runtime, *cgroup_parent, *log_level;
+	StringList insecure;
+	bool check, dump, help, version;
+} Arguments;
+
+#define TEXT(option_name, member, option_argument, text)                                                           \
+	{                                                                                                          \
+		.name = option_name, .kind = OPTION_STRING, .offset = offsetof(Arguments, member), .argument = option_argument, \
+		.help = text                                                                                       \
+	}
+#define SWITCH(option_name, member, text)                                                                          \
+	{                                                                                                          \
+		.name = option_name, .kind = OPTION_SWITCH, .offset = offsetof(Arguments, member), .help = text    \
+	}
+
+static const Option options[] = {
+	TEXT("config", config, "FILE", "configuration (" CONFIG_DEFAULT ", if it is there)"),
+	SWITCH("check-config", check, "read the configuration, say what is wrong, end"),
+	SWITCH("print-config", dump, "print the configuration as it will be used, end"),
+	TEXT("root", root, "DIR", "where images and containers are kept (/var/lib/kedge)"),
+	TEXT("run-dir", run_dir, "DIR", "what may be lost at a reboot (/run/kedge)"),
+	TEXT("socket", socket, "PATH", "socket of the API (<run-dir>/kedge.sock)"),
+	TEXT("group", group, "NAME", "group that may use the socket (kedge)"),
+	TEXT("libexec-dir", libexec_dir, "DIR", "where kedge-shim, kedge-fetch and kedge-unpack are"),
+	TEXT("registries-dir", registries_dir, "DIR", "settings of single registries (/etc/kedge/registries.d)"),
+	TEXT("certs-dir", certs_dir, "DIR", "certificates by registry (/etc/docker/certs.d)"),
+	{ .name = "insecure-registry", .kind = OPTION_LIST, .offset = offsetof(Arguments, insecure), .argument = "HOST",
+		.help = "registry that may be used without TLS or with a certificate nobody vouches for" },
+	TEXT("runtime", runtime, "NAME", "OCI runtime to use (crun)"),
+	TEXT("cgroup-parent", cgroup_parent, "PATH", "control group above those of the containers (/kedge)"),
+	TEXT("log-level", log_level, "LEVEL", "debug, info, warning or error (info)"),
+	SWITCH("help", help, "show this"),
+	SWITCH("version", version, "print the version"),
+	OPTION_END,
+};
+
+static void usage(void)
+{
+	autoclear(Buffer) text = { 0 };
+
+	buffer_add_text(&text, "Usage: kedged [OPTION...]\n\nRuns containers on this device.\n\n");
+	options_help(options, &text, 100);
+	fputs(buffer_text(&text), stdout);
+}
+
+/* ---- configuration ---- */
+
+static fallible settings_read_file(Settings *settings, const char *path)
+{
+	autofree char *text = NULL;
+	size_t length = 0;
+	autoptr(Value) value = NULL;
+
+	TRY(file_read(&text, &length, AT_FDCWD, path, CONFIG_MAX));
+	TRY_WRAP(value_parse_yaml(&value, text, length), "configuration \"%s\"", path);
+	TRY_WRAP(fields_read(settings_fields, settings, value, FIELDS_STRICT), "configuration \"%s\"", path);
+	return NULL;
+}
+
+static void override(char **slot, const char *value)
+{
+	if (value)
+		string_replace(slot, value);
+}
+
+static void settings_override(Settings *settings, const Arguments *arguments)
+{
+	override(&settings->engine.root, arguments->root);
+	override(&settings->engine.run_dir, arguments->run_dir);
+	override(&settings->engine.libexec_dir, arguments->libexec_dir);
+	override(&settings->engine.registries_dir, arguments->registries_dir);
+	override(&settings->engine.certs_dir, arguments->certs_dir);
+	override(&settings->engine.default_runtime, arguments->runtime);
+	override(&settings->engine.cgroup_parent, arguments->cgroup_parent);
+	override(&settings->socket, arguments->socket);
+	override(&settings->socket_group, arguments->group);
+	override(&settings->log_level, arguments->log_level);
+	for (size_t i = 0; i < arguments->insecure.count; i++)
+		strings_add(&settings->engine.insecure_registries, arguments->insecure.items[i]);
+}
+
+static fallible settings_check(const Settings *settings)
+{
+	if (log_level_find(settings->log_level) < 0)
+		return error_new(ERROR_INVALID, "log level \"%s\" is none of debug, info, warning, error", settings->log_level);
+	if (*settings->engine.root != '/' || *settings->engine.run_dir != '/' || *settings->socket != '/')
+		return error_new(ERROR_INVALID, "root, runDirectory and socket must be absolute paths");
+	if (*settings->engine.cgroup_parent != '/' || strstr(settings->engine.cgroup_parent, ".."))
+		return error_new(ERROR_INVALID, "cgroup parent \"%s\" must be an absolute path without \"..\"", settings->engine.cgroup_parent);
+	return NULL;
+}
+
+static fallible settings_load(Settings *settings, const Arguments *arguments)
+{
+	const char *path = arguments->config ? arguments->config : CONFIG_DEFAULT;
+
+	engine_config_init(&settings->engine);
+	settings->socket_group = mem_strdup("kedge");
+	settings->log_level = mem_strdup("info");
+	if (arguments->config || file_exists(AT_FDCWD, path))
+		TRY(settings_read_file(settings, path));
+	settings_override(settings, arguments);
+	if (!settings->socket)
+		settings->socket = path_join(settings->engine.run_dir, "kedge.sock");
+	return settings_check(settings);
+}
+
+static void settings_print(const Settings *settings)
+{
+	autoclear(Buffer) text = { 0 };
+	Writer writer;
+
+	writer_init(&writer, &text);
+	fields_write(settings_fields, settings, &writer, NULL);
+	puts(buffer_text(&text));
+}
+
+/* ---- running ---- */
+
+/* One kedged per root: the lock goes away with the process, however it ends. */
+static fallible lock_root(int *ret_fd, const char *root)
+{
+	autofree char *path = path_join(root, "lock");
+	autofd fd = -1;
+
+	TRY(dir_make_all(AT_FDCWD, root, 0711));
+	TRY(file_open(&fd, AT_FDCWD, path, O_RDWR | O_CREAT, 0600));
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return error_hint(error_new(ERROR_CONFLICT, "another kedged uses \"%s\"", root), "give each kedged its own --root and --run-dir");
+	*ret_fd = take_fd(&fd);
+	return NULL;
+}
+
+static void stop(void *loop)
+{
+	log_info("stopping; containers go on");
+	loop_stop(loop);
+}
+
+static fallible serve(Loop *loop, Engine *engine, const Settings *settings)
+{
+	autoptr(DockerApi) api = NULL;
+	autoptr(Source) terminate = NULL;
+	autoptr(Source) interrupt = NULL;
+	autoptr(Source) watchdog = NULL;
+	int listen_fd = -1;
+
+	TRY(http_listen_unix(&listen_fd, settings->socket, settings->socket_group));
+	TRY(docker_api_new(&api, engine, listen_fd));
+	TRY(loop_signal(&terminate, loop, SIGTERM, stop, loop));
+	TRY(loop_signal(&interrupt, loop, SIGINT, stop, loop));
+	TRY(notify_watchdog(&watchdog, loop));
+	notify("READY=1");
+	log_info("kedged %s listens on %s", KEDGE_VERSION, settings->socket);
+	TRY(loop_run(loop));
+	notify("STOPPING=1");
+	return NULL;
+}
+
+static fallible run(const Settings *settings)
+{
+	autoptr(Loop) loop = NULL;
+	autoptr(Engine) engine = NULL;
+	autofd lock = -1;
+
+	umask(022);
+	signal(SIGPIPE, SIG_IGN);
+	TRY(lock_root(&lock, settings->engine.root));
+	TRY(loop_new(&loop));
+	TRY_WRAP(engine_new(&engine, loop, &settings->engine), "could not start");
+	return serve(loop, engine, settings);
+}
+
+static fallible kedged(const Arguments *arguments)
+{
+	Settings settings = { 0 };
+	Error *error = settings_load(&settings, arguments);
+
+	if (!error) {
+		log_set_level((LogLevel)log_level_find(settings.log_level));
+		if (arguments->dump)
+			settings_print(&settings);
+		else if (!arguments->check)
+			error = run(&settings);
+	}
+	fields_clear(settings_fields, &settings);
+	return error;
+}
+
+static int complain(Error *error, int status)
+{
+	fprintf(stderr, "kedged: %s\n", error_message(error));
+	if (error_hint_text(error))
+		fprintf(stderr, "hint: %s\n", error_hint_text(error));
+	error_free(error);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	Arguments arguments = { 0 };
+	autoclear(StringList) rest = { 0 };
+	Error *error = options_parse(options, &arguments, argc - 1, argv + 1, 0, &rest);
+
+	log_set_name("kedged");
+	if (!error && rest.count)
+		error = error_new(ERROR_INVALID, "unexpected argument \"%s\"", rest.items[0]);
+	if (error)
+		return complain(error, EXIT_USAGE);
+	if (arguments.help)
+		usage();
+	else if (arguments.version)
+		puts("kedged " KEDGE_VERSION);
+	else
+		error = kedged(&arguments);
+	options_clear(options, &arguments);
+	return error ? complain(error, EXIT_FAILURE) : EXIT_SUCCESS;
+}
