@@ -185,7 +185,7 @@ ErrorKind error_kind_of_http(int status)
 	for (ErrorKind kind = 0; kind < ERROR_KINDS; kind++)
 		if (kinds[kind].http_status == status)
 			return kind;
-	if (status == 429)
+	if (status == 429 || status == 502) /* slow down; a gateway without its server */
 		return ERROR_UNAVAILABLE;
 	return status >= 400 && status < 500 ? ERROR_INVALID : ERROR_INTERNAL;
 }

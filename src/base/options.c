@@ -78,7 +78,7 @@ static size_t edit_distance(const char *a, size_t a_length, const char *b)
 static fallible unknown_long(const Option *table, const char *name, size_t length)
 {
 	const char *nearest = NULL;
-	size_t distance = length / 3 + 1; /* further away it is another word */
+	size_t distance = length < 6 ? 1 : length / 3; /* further away it is another word */
 	Error *error = error_new(ERROR_INVALID, "unknown option \"--%.*s\"", (int)length, name);
 
 	for (; !is_end(table); table++) {

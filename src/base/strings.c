@@ -129,6 +129,8 @@ bool string_is_utf8(const char *text, size_t length)
 
 /* ---- numbers ---- */
 
+#define BILLION INT64_C(1000000000)
+
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -191,7 +193,7 @@ static int64_t read_fraction(const char **at, int64_t unit)
 	int64_t value = 0, scale = 1;
 
 	for (; is_digit(**at); (*at)++) {
-		if (scale >= INT64_C(1000000000))
+		if (scale >= BILLION)
 			continue;
 		value = value * 10 + (**at - '0');
 		scale *= 10;
@@ -223,19 +225,28 @@ Error *string_to_bytes(int64_t *ret, const char *text)
 	return NULL;
 }
 
+/* "1", "1.5", ".5", with at most nine digits behind the point. */
+static bool is_decimal(const char *text)
+{
+	size_t whole = strspn(text, "0123456789");
+
+	if (text[whole] != '.')
+		return whole && !text[whole];
+	size_t decimals = strspn(text + whole + 1, "0123456789");
+	return decimals && decimals <= 9 && !text[whole + 1 + decimals];
+}
+
 Error *string_to_nano(int64_t *ret, const char *text)
 {
-	static const int64_t billion = INT64_C(1000000000);
 	const char *at = text;
 	int64_t whole = 0, nanos;
 
-	bool fits = !is_digit(*at) || read_digits(&whole, &at, 1);
-	const char *point = *at == '.' ? at + 1 : NULL;
-	size_t digits = point ? strspn(point, "0123456789") : 0;
-	if (fits && (at == text || (point ? !digits || digits > 9 || point[digits] : *at)))
+	if (!is_decimal(text))
 		return error_new(ERROR_INVALID, "\"%s\" is not a number with at most nine decimals", text);
-	if (!fits || __builtin_mul_overflow(whole, billion, &nanos) ||
-		__builtin_add_overflow(nanos, point ? read_fraction(&point, billion) : 0, &nanos))
+	bool fits = *at == '.' || read_digits(&whole, &at, 1);
+	at = strchrnul(at, '.');
+	int64_t fraction = *at ? (at++, read_fraction(&at, BILLION)) : 0;
+	if (!fits || __builtin_mul_overflow(whole, BILLION, &nanos) || __builtin_add_overflow(nanos, fraction, &nanos))
 		return error_new(ERROR_INVALID, "number \"%s\" is too large", text);
 	*ret = nanos;
 	return NULL;

@@ -93,6 +93,8 @@ Error *value_parse(Value **ret, const char *text, size_t length)
 	Scan scan = {0};
 	json_error_t problem;
 
+	if (memchr(text, '\0', length))
+		return error_new(ERROR_INVALID, "invalid JSON: text holds a NUL character");
 	if (!scan_depth(&scan, text, length))
 		return error_new(ERROR_INVALID, "invalid JSON: line %d, column %zu: nested deeper than %d levels",
 			scan.line, scan.column, VALUE_DEPTH_MAX);
