@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * From a ContainerSpec to an OCI runtime configuration (config.json, ociVersion 1.0.2) with safe defaults: private namespaces, Docker's 14
- * capabilities, masked and read-only paths, the seccomp profile, device rules. Writes text; touches nothing. Source: OCI runtime spec 1.0.2.
+ * From a ContainerSpec to an OCI runtime configuration (config.json, ociVersion 1.0.2) with safe defaults: private
+ * namespaces, Docker's 14 capabilities, masked and read-only paths, the seccomp profile, device rules. Writes text;
+ * touches nothing. Source: OCI runtime spec 1.0.2.
  */
 #include <sys/types.h>
 
@@ -16,16 +17,17 @@
 typedef struct BundleInput {
 	const char *id;
 	const ContainerSpec *spec;
-	const char *rootfs;        /* absolute; where the shim mounts the root */
-	const UserIds *user;       /* resolved */
+	const char *rootfs;  /* absolute; where the shim mounts the root */
+	const UserIds *user; /* resolved */
 	const char *hostname;
-	const char *cgroup;        /* cgroupsPath: "/kedge/<id>" */
+	const char *cgroup; /* cgroupsPath: "/kedge/<id>" */
 	const CgroupLayout *cgroups;
 	const char *hosts_path, *hostname_path, *resolv_path; /* managed /etc files to bind; NULL: none */
-	SeccompCache *seccomp;     /* NULL: no filter (unconfined) */
-	bool seccomp_ready_made;   /* the runtime takes run.oci.seccomp_bpf_data */
+	SeccompCache *seccomp;                                /* NULL: no filter (unconfined) */
+	bool seccomp_ready_made;                              /* the runtime takes run.oci.seccomp_bpf_data */
 } BundleInput;
 
 fallible bundle_write(Buffer *out, const BundleInput *input);
-/* The OCI "process" object for an exec in a running container (health checks): the container's user, env, caps and filter. */
+/* The OCI "process" object for an exec in a running container (health checks): the container's user, env, caps and
+ * filter. */
 fallible bundle_write_process(Buffer *out, const BundleInput *input, const StringList *arguments);

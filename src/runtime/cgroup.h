@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Control groups v1, v2 and the hybrid where v2 holds no controllers: finding the hierarchies, reading statistics, killing and removing what is left.
- * kedge's containers live in "<parent>/<64 hex id>". Source: kernel Documentation/admin-guide/cgroup-v1, cgroup-v2.rst.
+ * Control groups v1, v2 and the hybrid where v2 holds no controllers: finding the hierarchies, reading statistics,
+ * killing and removing what is left. kedge's containers live in "<parent>/<64 hex id>". Source: kernel
+ * Documentation/admin-guide/cgroup-v1, cgroup-v2.rst.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,22 +13,27 @@
 
 typedef struct CgroupLayout CgroupLayout;
 
-fallible cgroup_layout_read(CgroupLayout **ret); /* from /proc/self/mountinfo */
+fallible cgroup_layout_read(CgroupLayout **ret);                         /* from /proc/self/mountinfo */
+fallible cgroup_layout_parse(CgroupLayout **ret, const char *mountinfo); /* from a text of that form */
 CgroupLayout *cgroup_layout_free(CgroupLayout *layout);
 DEFINE_AUTOPTR(CgroupLayout, cgroup_layout_free)
 bool cgroup_is_v2(const CgroupLayout *layout); /* the unified hierarchy holds the controllers */
 bool cgroup_has(const CgroupLayout *layout, const char *controller);
+bool cgroup_limits_swap(const CgroupLayout *layout); /* memory+swap can be limited */
+/* crun starts nothing when v2 holds controllers beside v1 hierarchies: an ERROR_UNAVAILABLE with a hint then. */
+fallible cgroup_check_crun(const CgroupLayout *layout);
 
 typedef struct CgroupStats {
 	int64_t cpu_total_ns, cpu_user_ns, cpu_system_ns;
 	int64_t cpu_periods, cpu_throttled_periods, cpu_throttled_ns;
-	int64_t memory_usage, memory_max_usage, memory_limit, memory_cache, memory_inactive_file;
-	int64_t pids_current, pids_limit;
+	int64_t memory_usage, memory_max_usage, memory_limit, memory_cache, memory_inactive_file; /* limit 0: none */
+	int64_t pids_current, pids_limit;                                                         /* limit 0: none */
 	int64_t io_read_bytes, io_write_bytes;
 } CgroupStats;
 
-fallible cgroup_stats_read(CgroupStats *ret, const CgroupLayout *layout, const char *cgroup); /* absent controllers read as 0 */
-/* Absolute path of the file that holds an "oom_kill N" line (memory.oom_control or memory.events); NULL without a memory controller. */
+/* Absent controllers read as 0; no such group is an ERROR_NOT_FOUND. */
+fallible cgroup_stats_read(CgroupStats *ret, const CgroupLayout *layout, const char *cgroup);
+/* Path of the file with the "oom_kill N" line (memory.oom_control, memory.events); NULL without a memory controller. */
 char *cgroup_oom_file(const CgroupLayout *layout, const char *cgroup);
 /* SIGKILL to every process of the group; 0 processes is fine. */
 fallible cgroup_kill(const CgroupLayout *layout, const char *cgroup);

@@ -10,7 +10,7 @@
 typedef struct Runtime {
 	char *name;
 	char *path;
-	char *version;         /* first line of --version; NULL when it could not be run */
+	char *version;                 /* first line of --version; NULL when it could not be run */
 	bool takes_ready_made_seccomp; /* crun >= 1.8 by version, confirmed by a feature test where it costs little */
 	bool is_crun;
 } Runtime;

@@ -1,31 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * ContainerSpec: what a container is to be, in one form from the API's door to the OCI bundle. Callers fill it by field tables of their own
- * words (docker/, device/), container_create() merges the image's defaults into it, it is stored by container_spec_fields, and bundle_write()
- * turns it into a runtime configuration. There is no second form.
+ * ContainerSpec: what a container is to be, in one form from the API's door to the OCI bundle. Callers fill it by field
+ * tables of their own words (docker/, device/), container_create() merges the image's defaults into it, it is stored by
+ * container_spec_fields, and bundle_write() turns it into a runtime configuration. There is no second form.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/strings.h"
-#include "json/fields.h"
 #include "oci/image_config.h"
+#include "json/fields.h"
 
-typedef enum RestartPolicy { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS, RESTART_UNLESS_STOPPED, RESTART_POLICIES } RestartPolicy;
+typedef enum RestartPolicy {
+	RESTART_NO,
+	RESTART_ON_FAILURE,
+	RESTART_ALWAYS,
+	RESTART_UNLESS_STOPPED,
+	RESTART_POLICIES
+} RestartPolicy;
 extern const char *const restart_policy_names[RESTART_POLICIES]; /* "no", "on-failure", ... */
 
 typedef enum MountKind { MOUNT_BIND, MOUNT_TMPFS, MOUNT_VOLUME, MOUNT_KINDS } MountKind;
 extern const char *const mount_kind_names[MOUNT_KINDS];
 
 typedef struct MountSpec {
-	int kind;           /* MountKind */
-	char *source;       /* bind: absolute host path; NULL for tmpfs */
-	char *target;       /* absolute path in the container */
+	int kind;     /* MountKind */
+	char *source; /* bind: absolute host path; NULL for tmpfs */
+	char *target; /* absolute path in the container */
 	bool read_only;
-	bool make_source;   /* -v creates a missing source directory, --mount does not */
-	char *propagation;  /* "rprivate" when NULL */
-	char *options;      /* tmpfs: "size=64m,mode=1777"; NULL: defaults */
+	bool make_source;  /* -v creates a missing source directory, --mount does not */
+	char *propagation; /* "rprivate" when NULL */
+	char *options;     /* tmpfs: "size=64m,mode=1777"; NULL: defaults */
 } MountSpec;
 
 typedef struct UlimitSpec {
@@ -45,10 +51,10 @@ typedef struct ContainerSpec {
 	StringList command;
 	bool entrypoint_reset; /* the caller gave an empty entrypoint: the image's does not apply */
 	StringList env;
-	char *workdir;         /* NULL: "/" */
-	char *user;            /* "name", "uid", "name:group", ...; NULL: root */
+	char *workdir; /* NULL: "/" */
+	char *user;    /* "name", "uid", "name:group", ...; NULL: root */
 	StringList groups;
-	char *hostname;        /* NULL: the first 12 digits of the id */
+	char *hostname; /* NULL: the first 12 digits of the id */
 	char *domainname;
 	StringMap labels;
 	StringList exposed_ports; /* of the image and of the caller: shown, no effect */
@@ -57,29 +63,29 @@ typedef struct ContainerSpec {
 	bool attach_stdin, attach_stdout, attach_stderr; /* kept for clients, no effect */
 
 	/* storage */
-	FieldArray mounts;     /* MountSpec */
-	StringList binds;      /* Docker's "-v" strings as given: shown back, parsed into mounts */
-	StringList volumes;    /* anonymous volumes of the image: targets */
+	FieldArray mounts;  /* MountSpec */
+	StringList binds;   /* Docker's "-v" strings as given: shown back, parsed into mounts */
+	StringList volumes; /* anonymous volumes of the image: targets */
 	bool read_only_root;
-	int64_t shm_size;      /* bytes; 0: 64 MiB */
+	int64_t shm_size; /* bytes; 0: 64 MiB */
 
 	/* isolation */
-	char *network_mode;    /* NULL/"default"/"bridge": private loopback; "none", "host", "container:ID" */
+	char *network_mode; /* NULL/"default"/"bridge": private loopback; "none", "host", "container:ID" */
 	char *pid_mode, *ipc_mode, *uts_mode, *cgroupns_mode; /* NULL: private */
 	bool privileged;
 	StringList cap_add, cap_drop;
 	StringList security_options; /* "seccomp=unconfined", "no-new-privileges", ... */
-	FieldArray devices;    /* DeviceSpec */
+	FieldArray devices;          /* DeviceSpec */
 	StringMap sysctls;
-	FieldArray ulimits;    /* UlimitSpec */
-	StringList extra_hosts;/* "name:address" */
+	FieldArray ulimits;     /* UlimitSpec */
+	StringList extra_hosts; /* "name:address" */
 	StringList dns, dns_search, dns_options;
 	bool init;
 
 	/* limits; 0 means none unless said */
 	int64_t memory, memory_reservation;
-	int64_t memory_swap;   /* memory + swap; -1 unlimited; 0: unset */
-	int64_t nano_cpus;     /* 1.5 cpus = 1500000000 */
+	int64_t memory_swap; /* memory + swap; -1 unlimited; 0: unset */
+	int64_t nano_cpus;   /* 1.5 cpus = 1500000000 */
 	int64_t cpu_shares, cpu_period, cpu_quota;
 	char *cpuset_cpus, *cpuset_mems;
 	int64_t pids_limit;
@@ -88,16 +94,16 @@ typedef struct ContainerSpec {
 	bool oom_kill_disable;
 
 	/* life */
-	int restart_policy;    /* RestartPolicy */
-	int64_t restart_max;   /* on-failure: attempts; 0: no limit */
+	int restart_policy;  /* RestartPolicy */
+	int64_t restart_max; /* on-failure: attempts; 0: no limit */
 	bool auto_remove;
-	char *stop_signal;     /* NULL: TERM */
-	int64_t stop_timeout_s;/* -1: default (10) */
-	HealthCheck health;    /* test empty: none */
+	char *stop_signal;       /* NULL: TERM */
+	int64_t stop_timeout_s;  /* -1: default (10) */
+	HealthCheck health;      /* test empty: none */
 	char *health_on_failure; /* NULL/"none", "kill", "restart", "stop" */
-	char *runtime;         /* NULL: the daemon's default */
-	char *log_driver;      /* NULL/"json-file", "none" */
-	StringMap log_options; /* max-size, max-file */
+	char *runtime;           /* NULL: the daemon's default */
+	char *log_driver;        /* NULL/"json-file", "none" */
+	StringMap log_options;   /* max-size, max-file */
 } ContainerSpec;
 
 extern const Field container_spec_fields[]; /* the stored form */
@@ -105,7 +111,8 @@ extern const Field container_spec_fields[]; /* the stored form */
 void container_spec_init(ContainerSpec *spec); /* defaults that are not zero */
 void container_spec_clear(ContainerSpec *spec);
 DEFINE_AUTOCLEAR(ContainerSpec, container_spec_clear)
-/* Fills what the caller left open from the image, by Docker's rules (command is reset by an entrypoint, env is merged, ...). */
+/* Fills what the caller left open from the image, by Docker's rules (command is reset by an entrypoint, env is merged,
+ * ...). */
 void container_spec_merge_image(ContainerSpec *spec, const ImageConfig *image);
 /* Checks every field's value; ERROR_INVALID names the field and the reason, ERROR_UNSUPPORTED what is not there yet. */
 fallible container_spec_check(const ContainerSpec *spec);

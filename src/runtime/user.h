@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Resolves "user[:group]" against the container's own /etc/passwd and /etc/group, read through the layers without mounting them (topmost first,
- * whiteouts respected, links resolved inside the layer root by openat2). Names nobody has are an ERROR_INVALID that names them.
+ * Resolves "user[:group]" against the container's own /etc/passwd and /etc/group, read through the layers without
+ * mounting them (topmost first, whiteouts respected, links resolved inside the layer root by openat2). Names nobody has
+ * are an ERROR_INVALID that names them.
  */
 #include <stddef.h>
 #include <sys/types.h>
@@ -15,7 +16,7 @@ typedef struct UserIds {
 	gid_t gid;
 	gid_t groups[64]; /* supplementary */
 	size_t group_count;
-	char home[256];   /* "/" when unknown */
+	char home[256]; /* "/" when unknown */
 } UserIds;
 
 /* directories: absolute paths of upper (may be absent) and lower layers, topmost first. user NULL or "" is root. */

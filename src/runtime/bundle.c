@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/bundle.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "runtime/bundle_parts.h"
+#include "runtime/capability.h"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+/* The last thing in a container's argv[0], where Docker has it too. */
+#define INIT_PATH "/sbin/docker-init"
+#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* ---- process ---- */
+
+static void write_user(Writer *writer, const UserIds *user)
+{
+	write_object(writer, "user");
+	write_uint(writer, "uid", user->uid);
+	write_uint(writer, "gid", user->gid);
+	write_array(writer, "additionalGids");
+	write_uint(writer, NULL,
+		user->gid); /* so that setgroups(2) drops nothing that a file of that group was refused to */
+	for (size_t i = 0; i < user->group_count; i++)
+		if (user->groups[i] != user->gid)
+			write_uint(writer, NULL, user->groups[i]);
+	write_array_end(writer);
+	write_object_end(writer);
+}
+
+static void write_arguments(Writer *writer, const ContainerSpec *spec)
+{
+	static const char *const init[] = {INIT_PATH, "--"};
+
+	write_array(writer, "args");
+	for (size_t i = 0; spec->init && !spec_is_host(spec->pid_mode) && i < COUNT(init); i++)
+		write_string(writer, NULL, init[i]);
+	for (size_t i = 0; i < spec->entrypoint.count; i++)
+		write_string(writer, NULL, spec->entrypoint.items[i]);
+	for (size_t i = 0; i < spec->command.count; i++)
+		write_string(writer, NULL, spec->command.items[i]);
+	write_array_end(writer);
+}
+
+/* Ours first, so that the caller's and the image's replace them. A bare NAME takes a variable away. */
+static void write_env(Writer *writer, const BundleInput *input)
+{
+	autoclear(StringList) env = {0};
+
+	strings_add(&env, DEFAULT_PATH);
+	if (!string_empty(input->hostname))
+		strings_printf(&env, "HOSTNAME=%s", input->hostname);
+	strings_printf(&env, "HOME=%s", input->user->home);
+	for (size_t i = 0; i < input->spec->env.count; i++)
+		if (strchr(input->spec->env.items[i], '='))
+			strings_env_set(&env, input->spec->env.items[i]);
+	write_strings(writer, "env", &env);
+}
+
+static void write_capability_set(Writer *writer, const char *key, uint64_t set)
+{
+	write_array(writer, key);
+	for (int i = 0; capability_name(i); i++)
+		if (set & CAPABILITY_BIT(i))
+			write_string(writer, NULL, capability_name(i));
+	write_array_end(writer);
+}
+
+/* As Docker: neither inheritable nor ambient, so that a user other than root has none after execve(2) but what files
+ * give. */
+static void write_capabilities(Writer *writer, uint64_t set)
+{
+	write_object(writer, "capabilities");
+	write_capability_set(writer, "bounding", set);
+	write_capability_set(writer, "effective", set);
+	write_capability_set(writer, "permitted", set);
+	write_object_end(writer);
+}
+
+static fallible write_process_members(Writer *writer, const BundleInput *input)
+{
+	const ContainerSpec *spec = input->spec;
+	SecurityChoice security;
+	uint64_t capabilities;
+
+	TRY(spec_read_security(&security, spec));
+	TRY(capability_set(&capabilities, &spec->cap_add, &spec->cap_drop, spec->privileged));
+	write_bool(writer, "terminal", false);
+	write_user(writer, input->user);
+	write_env(writer, input);
+	write_string(writer, "cwd", string_empty(spec->workdir) ? "/" : spec->workdir);
+	write_capabilities(writer, capabilities);
+	write_bool(writer, "noNewPrivileges", security.no_new_privileges);
+	bundle_write_rlimits(writer, spec);
+	write_int(writer, "oomScoreAdj", spec->oom_score_adj);
+	if (security.apparmor)
+		write_string(writer, "apparmorProfile", security.apparmor);
+	return NULL;
+}
+
+/* ---- linux ---- */
+
+static const char *const masked_paths[] = {
+	"/proc/acpi",
+	"/proc/asound",
+	"/proc/interrupts",
+	"/proc/kcore",
+	"/proc/keys",
+	"/proc/latency_stats",
+	"/proc/sched_debug",
+	"/proc/scsi",
+	"/proc/timer_list",
+	"/proc/timer_stats",
+	"/sys/devices/virtual/powercap",
+	"/sys/firmware",
+};
+
+static const char *const read_only_paths[] = {
+	"/proc/bus",
+	"/proc/fs",
+	"/proc/irq",
+	"/proc/sys",
+	"/proc/sysrq-trigger",
+};
+
+/* Counters that tell one container what the others do; few machines have them, and none gets or loses them while it
+ * runs. */
+static const StringList *throttle_paths(void)
+{
+	static StringList found;
+	static bool is_read;
+
+	for (long i = 0; !is_read && i < sysconf(_SC_NPROCESSORS_CONF); i++) {
+		autofree char *path = string_printf("/sys/devices/system/cpu/cpu%ld/thermal_throttle", i);
+		if (file_exists(AT_FDCWD, path))
+			strings_add(&found, path);
+	}
+	is_read = true;
+	return &found;
+}
+
+static void write_paths(Writer *writer)
+{
+	const StringList *throttle = throttle_paths();
+
+	write_array(writer, "maskedPaths");
+	for (size_t i = 0; i < COUNT(masked_paths); i++)
+		write_string(writer, NULL, masked_paths[i]);
+	for (size_t i = 0; i < throttle->count; i++)
+		write_string(writer, NULL, throttle->items[i]);
+	write_array_end(writer);
+	write_array(writer, "readonlyPaths");
+	for (size_t i = 0; i < COUNT(read_only_paths); i++)
+		write_string(writer, NULL, read_only_paths[i]);
+	write_array_end(writer);
+}
+
+/* NULL is private here; those that the kernel lacks are left out. */
+static void write_namespaces(Writer *writer, const ContainerSpec *spec)
+{
+	const struct {
+		const char *type, *mode, *kernel_file;
+	} namespaces[] = {
+		{"mount", NULL, NULL},
+		{"pid", spec->pid_mode, NULL},
+		{"ipc", spec->ipc_mode, NULL},
+		{"uts", spec->uts_mode, NULL},
+		{"network", spec->network_mode, NULL},
+		{"cgroup", spec->cgroupns_mode, "/proc/self/ns/cgroup"},
+	};
+
+	write_array(writer, "namespaces");
+	for (size_t i = 0; i < COUNT(namespaces); i++) {
+		if (spec_is_host(namespaces[i].mode))
+			continue;
+		if (namespaces[i].kernel_file && !file_exists(AT_FDCWD, namespaces[i].kernel_file))
+			continue;
+		write_object(writer, NULL);
+		write_string(writer, "type", namespaces[i].type);
+		write_object_end(writer);
+	}
+	write_array_end(writer);
+}
+
+/* In a network of its own a container may ping and bind low ports without capabilities, as Docker lets it. */
+static void write_sysctls(Writer *writer, const ContainerSpec *spec)
+{
+	autoclear(StringMap) sysctls = {0};
+
+	if (!spec_is_host(spec->network_mode)) {
+		map_set(&sysctls, "net.ipv4.ping_group_range", "0 2147483647");
+		map_set(&sysctls, "net.ipv4.ip_unprivileged_port_start", "0");
+	}
+	if (!string_empty(spec->domainname))
+		map_set(&sysctls, "kernel.domainname", spec->domainname);
+	for (size_t i = 0; i < spec->sysctls.count; i++)
+		map_set(&sysctls, spec->sysctls.items[i].key, spec->sysctls.items[i].value);
+	write_map(writer, "sysctl", &sysctls);
+}
+
+static fallible read_filter(const char **ret, const BundleInput *input, bool ready_made)
+{
+	const ContainerSpec *spec = input->spec;
+	SecurityChoice security;
+	uint64_t capabilities;
+
+	*ret = NULL;
+	TRY(spec_read_security(&security, spec));
+	if (!input->seccomp || security.seccomp_off || ready_made != input->seccomp_ready_made)
+		return NULL;
+	TRY(capability_set(&capabilities, &spec->cap_add, &spec->cap_drop, spec->privileged));
+	if (ready_made)
+		return seccomp_filter_base64(ret, input->seccomp, capabilities);
+	return seccomp_filter_json(ret, input->seccomp, capabilities);
+}
+
+static fallible write_linux(Writer *writer, const BundleInput *input)
+{
+	const char *filter, *propagation = bundle_root_propagation(input);
+	SecurityChoice security;
+
+	TRY(spec_read_security(&security, input->spec));
+	TRY(read_filter(&filter, input, false));
+	write_object(writer, "linux");
+	write_string(writer, "cgroupsPath", input->cgroup);
+	write_namespaces(writer, input->spec);
+	write_sysctls(writer, input->spec);
+	if (!security.paths_unmasked)
+		write_paths(writer);
+	if (propagation)
+		write_string(writer, "rootfsPropagation", propagation);
+	TRY(bundle_write_devices(writer, input));
+	TRY(bundle_write_resources(writer, input));
+	if (filter)
+		write_raw(writer, "seccomp", filter);
+	write_object_end(writer);
+	return NULL;
+}
+
+/* ---- the whole ---- */
+
+static void write_root(Writer *writer, const BundleInput *input)
+{
+	write_object(writer, "root");
+	write_string(writer, "path", input->rootfs);
+	write_bool(writer, "readonly", input->spec->read_only_root);
+	write_object_end(writer);
+}
+
+static fallible write_annotations(Writer *writer, const BundleInput *input)
+{
+	const char *filter;
+
+	TRY(read_filter(&filter, input, true));
+	if (!filter)
+		return NULL;
+	write_object(writer, "annotations");
+	write_string(writer, "run.oci.seccomp_bpf_data", filter);
+	write_object_end(writer);
+	return NULL;
+}
+
+fallible bundle_write(Buffer *out, const BundleInput *input)
+{
+	Writer writer;
+
+	writer_init(&writer, out);
+	write_object(&writer, NULL);
+	write_string(&writer, "ociVersion", "1.0.2");
+	write_object(&writer, "process");
+	write_arguments(&writer, input->spec);
+	TRY(write_process_members(&writer, input));
+	write_object_end(&writer);
+	write_root(&writer, input);
+	if (!spec_is_host(input->spec->uts_mode) && !string_empty(input->hostname))
+		write_string(&writer, "hostname", input->hostname);
+	TRY(bundle_write_mounts(&writer, input));
+	TRY(write_annotations(&writer, input));
+	TRY(write_linux(&writer, input));
+	write_object_end(&writer);
+	return NULL;
+}
+
+fallible bundle_write_process(Buffer *out, const BundleInput *input, const StringList *arguments)
+{
+	Writer writer;
+
+	writer_init(&writer, out);
+	write_object(&writer, NULL);
+	write_strings(&writer, "args", arguments);
+	TRY(write_process_members(&writer, input));
+	write_object_end(&writer);
+	return NULL;
+}

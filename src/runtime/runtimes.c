@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/runtimes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/memory.h"
+#include "base/process.h"
+
+enum { VERSION_MAX = 4096, VERSION_TIME_MS = 2000, RUNTIMES_MAX = 64 };
+
+struct Runtimes {
+	Runtime *items;
+	size_t count;
+	char *default_name;
+};
+
+static const char *const known_names[] = {"crun", "runc"};
+
+/* ---- asking for the version: all at once, so that the slowest one sets the time ---- */
+
+typedef struct Probe {
+	Runtime *runtime;
+	pid_t pid;
+	int output;
+	char text[VERSION_MAX];
+	size_t length;
+} Probe;
+
+static void probe_start(Probe *probe, Runtime *runtime)
+{
+	const char *argv[] = {runtime->path, "--version", NULL};
+	ProcessSpec spec = {.path = runtime->path, .argv = argv, .new_session = true};
+	int pipe_fds[2];
+
+	*probe = (Probe){.runtime = runtime, .pid = -1, .output = -1};
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return;
+	spec.fds[spec.fd_count++] = (ProcessFd){.from = pipe_fds[1], .to = 1};
+	probe->output = pipe_fds[0];
+	Error *error = process_spawn(&probe->pid, &spec);
+	close(pipe_fds[1]);
+	if (!error)
+		return;
+	probe->pid = -1;
+	error_log(error, "runtime \"%s\"", runtime->name);
+}
+
+/* False when time is up or there is no more. */
+static bool probe_read(Probe *probe, int64_t deadline_ns)
+{
+	struct pollfd wait = {.fd = probe->output, .events = POLLIN};
+	int64_t left_ms = (deadline_ns - clock_monotonic_ns()) / NANOS_PER_MILLI;
+	size_t room = sizeof(probe->text) - 1 - probe->length;
+
+	if (left_ms <= 0 || !room || poll(&wait, 1, (int)left_ms) <= 0)
+		return false;
+	ssize_t count = read(probe->output, probe->text + probe->length, room);
+	if (count > 0)
+		probe->length += (size_t)count;
+	return count > 0 || (count < 0 && errno == EINTR);
+}
+
+/* Ends the process whatever it does: its pidfd is waited for, then it is killed. */
+static bool probe_reap(Probe *probe, int64_t deadline_ns)
+{
+	autofd pidfd = (int)syscall(SYS_pidfd_open, probe->pid, 0);
+	struct pollfd wait = {.fd = pidfd, .events = POLLIN};
+	int64_t left_ms = (deadline_ns - clock_monotonic_ns()) / NANOS_PER_MILLI;
+	int status = -1;
+
+	if (pidfd < 0 || poll(&wait, 1, left_ms > 0 ? (int)left_ms : 0) <= 0)
+		kill(probe->pid, SIGKILL);
+	waitpid(probe->pid, &status, 0);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* "crun version 1.8.1" */
+static bool version_at_least(const char *version, int major, int minor)
+{
+	int a = 0, b = 0;
+
+	return version && sscanf(version, "%*s version %d.%d", &a, &b) == 2 &&
+	       (a > major || (a == major && b >= minor));
+}
+
+static void describe(Runtime *runtime, const char *output)
+{
+	runtime->version = mem_strndup(output, strcspn(output, "\n"));
+	runtime->is_crun = string_starts(runtime->version, "crun version ");
+	runtime->takes_ready_made_seccomp = runtime->is_crun && version_at_least(runtime->version, 1, 7);
+}
+
+static void probe_finish(Probe *probe, int64_t deadline_ns)
+{
+	if (probe->pid > 0) {
+		while (probe_read(probe, deadline_ns))
+			;
+		if (probe_reap(probe, deadline_ns) && probe->length)
+			describe(probe->runtime, probe->text);
+	}
+	close_fd(&probe->output);
+}
+
+static void read_versions(Runtimes *runtimes)
+{
+	Probe *probes = mem_array(NULL, runtimes->count + 1, sizeof(*probes));
+	int64_t deadline_ns = clock_monotonic_ns() + VERSION_TIME_MS * NANOS_PER_MILLI;
+
+	for (size_t i = 0; i < runtimes->count; i++)
+		probe_start(&probes[i], &runtimes->items[i]);
+	for (size_t i = 0; i < runtimes->count; i++)
+		probe_finish(&probes[i], deadline_ns);
+	free(probes);
+}
+
+/* ---- finding ---- */
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+/* NULL when it is nowhere. */
+static char *search(const char *name)
+{
+	autofree char *path =
+		string_printf("%s:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", getenv("PATH") ?: "");
+	char *rest = path;
+
+	for (char *directory; (directory = strsep(&rest, ":"));) {
+		autofree char *candidate = path_join(directory, name);
+		if (directory[0] == '/' && is_program(candidate))
+			return take(candidate);
+	}
+	return NULL;
+}
+
+static void add(Runtimes *runtimes, const char *name, const char *path)
+{
+	runtimes->items = mem_array(runtimes->items, runtimes->count + 1, sizeof(Runtime));
+	runtimes->items[runtimes->count++] = (Runtime){.name = mem_strdup(name), .path = mem_strdup(path)};
+}
+
+static fallible add_configured(Runtimes *runtimes, const StringMap *configured)
+{
+	if (configured->count > RUNTIMES_MAX)
+		return error_new(ERROR_INVALID, "more than %d runtimes are configured", RUNTIMES_MAX);
+	for (size_t i = 0; i < configured->count; i++) {
+		const StringPair *pair = &configured->items[i];
+		if (pair->value[0] != '/')
+			return error_new(ERROR_INVALID, "path \"%s\" of runtime \"%s\" must be absolute", pair->value,
+				pair->key);
+		if (!is_program(pair->value))
+			return error_new(ERROR_INVALID, "runtime \"%s\": \"%s\" is not an executable file", pair->key,
+				pair->value);
+		add(runtimes, pair->key, pair->value);
+	}
+	return NULL;
+}
+
+static void add_known(Runtimes *runtimes)
+{
+	for (size_t i = 0; i < sizeof(known_names) / sizeof(known_names[0]); i++) {
+		autofree char *path = runtimes_get(runtimes, known_names[i]) ? NULL : search(known_names[i]);
+		if (path)
+			add(runtimes, known_names[i], path);
+	}
+}
+
+/* Without a choice: crun, else runc, else the first configured one. */
+static fallible choose_default(Runtimes *runtimes, const char *name)
+{
+	if (!string_empty(name) && !runtimes_get(runtimes, name))
+		return error_hint(
+			error_new(ERROR_INVALID, "default runtime \"%s\" is neither configured nor installed", name),
+			"Install crun or runc, or set runtimes in kedged.yaml.");
+	for (size_t i = 0; string_empty(name) && i < sizeof(known_names) / sizeof(known_names[0]); i++)
+		if (runtimes_get(runtimes, known_names[i]))
+			name = known_names[i];
+	if (string_empty(name) && runtimes->count)
+		name = runtimes->items[0].name;
+	runtimes->default_name = mem_strdup(string_empty(name) ? "crun" : name);
+	return NULL;
+}
+
+fallible runtimes_find(Runtimes **ret, const StringMap *configured, const char *default_name)
+{
+	autoptr(Runtimes) runtimes = mem_new(Runtimes);
+
+	TRY(add_configured(runtimes, configured));
+	add_known(runtimes);
+	TRY(choose_default(runtimes, default_name));
+	read_versions(runtimes);
+	*ret = take(runtimes);
+	return NULL;
+}
+
+Runtimes *runtimes_free(Runtimes *runtimes)
+{
+	if (!runtimes)
+		return NULL;
+	for (size_t i = 0; i < runtimes->count; i++) {
+		free(runtimes->items[i].name);
+		free(runtimes->items[i].path);
+		free(runtimes->items[i].version);
+	}
+	free(runtimes->items);
+	free(runtimes->default_name);
+	free(runtimes);
+	return NULL;
+}
+
+const Runtime *runtimes_get(const Runtimes *runtimes, const char *name)
+{
+	if (!name)
+		name = runtimes->default_name;
+	for (size_t i = 0; i < runtimes->count; i++)
+		if (string_equal(runtimes->items[i].name, name))
+			return &runtimes->items[i];
+	return NULL;
+}
+
+const char *runtimes_default(const Runtimes *runtimes)
+{
+	return runtimes->default_name;
+}
+
+void runtimes_names(const Runtimes *runtimes, StringList *ret)
+{
+	for (size_t i = 0; i < runtimes->count; i++)
+		strings_add(ret, runtimes->items[i].name);
+}

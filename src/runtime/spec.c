@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/spec.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+const char *const restart_policy_names[RESTART_POLICIES] = {
+	[RESTART_NO] = "no",
+	[RESTART_ON_FAILURE] = "on-failure",
+	[RESTART_ALWAYS] = "always",
+	[RESTART_UNLESS_STOPPED] = "unless-stopped",
+};
+
+const char *const mount_kind_names[MOUNT_KINDS] = {
+	[MOUNT_BIND] = "bind",
+	[MOUNT_TMPFS] = "tmpfs",
+	[MOUNT_VOLUME] = "volume",
+};
+
+/* ---- the stored form ---- */
+
+#define AT(member) .offset = offsetof(OWNER, member)
+
+#define OWNER MountSpec
+static const Field mount_fields[] = {
+	{"kind", FIELD_ENUM, AT(kind), .names = mount_kind_names, .name_count = MOUNT_KINDS},
+	{"source", FIELD_STRING, AT(source), .omit_empty = true},
+	{"target", FIELD_STRING, AT(target), .required = true},
+	{"readOnly", FIELD_BOOL, AT(read_only), .omit_empty = true},
+	{"makeSource", FIELD_BOOL, AT(make_source), .omit_empty = true},
+	{"propagation", FIELD_STRING, AT(propagation), .omit_empty = true},
+	{"options", FIELD_STRING, AT(options), .omit_empty = true},
+	FIELDS_END,
+};
+#undef OWNER
+
+#define OWNER UlimitSpec
+static const Field ulimit_fields[] = {
+	{"name", FIELD_STRING, AT(name), .required = true},
+	{"soft", FIELD_INT, AT(soft)},
+	{"hard", FIELD_INT, AT(hard)},
+	FIELDS_END,
+};
+#undef OWNER
+
+#define OWNER DeviceSpec
+static const Field device_fields[] = {
+	{"hostPath", FIELD_STRING, AT(host_path), .required = true},
+	{"containerPath", FIELD_STRING, AT(container_path), .required = true},
+	{"permissions", FIELD_STRING, AT(permissions)},
+	FIELDS_END,
+};
+#undef OWNER
+
+#define OWNER ContainerSpec
+#define TEXT(key, member)                                                                                              \
+	{                                                                                                              \
+		key, FIELD_STRING, AT(member), .omit_empty = true                                                      \
+	}
+#define TEXTS(key, member)                                                                                             \
+	{                                                                                                              \
+		key, FIELD_STRINGS, AT(member), .omit_empty = true                                                     \
+	}
+#define PAIRS(key, member)                                                                                             \
+	{                                                                                                              \
+		key, FIELD_MAP, AT(member), .omit_empty = true                                                         \
+	}
+#define TRUTH(key, member)                                                                                             \
+	{                                                                                                              \
+		key, FIELD_BOOL, AT(member), .omit_empty = true                                                        \
+	}
+#define NUMBER(key, member)                                                                                            \
+	{                                                                                                              \
+		key, FIELD_INT, AT(member), .omit_empty = true                                                         \
+	}
+#define STRUCTS(key, member, table, type)                                                                              \
+	{                                                                                                              \
+		key, FIELD_ARRAY, AT(member), .sub = table, .sub_size = sizeof(type), .omit_empty = true               \
+	}
+
+const Field container_spec_fields[] = {
+	TEXT("image", image),
+	TEXTS("entrypoint", entrypoint),
+	TEXTS("command", command),
+	TRUTH("entrypointReset", entrypoint_reset),
+	TEXTS("env", env),
+	TEXT("workdir", workdir),
+	TEXT("user", user),
+	TEXTS("groups", groups),
+	TEXT("hostname", hostname),
+	TEXT("domainname", domainname),
+	PAIRS("labels", labels),
+	TEXTS("exposedPorts", exposed_ports),
+	TRUTH("tty", tty),
+	TRUTH("openStdin", open_stdin),
+	TRUTH("stdinOnce", stdin_once),
+	TRUTH("attachStdin", attach_stdin),
+	TRUTH("attachStdout", attach_stdout),
+	TRUTH("attachStderr", attach_stderr),
+
+	STRUCTS("mounts", mounts, mount_fields, MountSpec),
+	TEXTS("binds", binds),
+	TEXTS("volumes", volumes),
+	TRUTH("readOnlyRoot", read_only_root),
+	NUMBER("shmSize", shm_size),
+
+	TEXT("networkMode", network_mode),
+	TEXT("pidMode", pid_mode),
+	TEXT("ipcMode", ipc_mode),
+	TEXT("utsMode", uts_mode),
+	TEXT("cgroupnsMode", cgroupns_mode),
+	TRUTH("privileged", privileged),
+	TEXTS("capAdd", cap_add),
+	TEXTS("capDrop", cap_drop),
+	TEXTS("securityOptions", security_options),
+	STRUCTS("devices", devices, device_fields, DeviceSpec),
+	PAIRS("sysctls", sysctls),
+	STRUCTS("ulimits", ulimits, ulimit_fields, UlimitSpec),
+	TEXTS("extraHosts", extra_hosts),
+	TEXTS("dns", dns),
+	TEXTS("dnsSearch", dns_search),
+	TEXTS("dnsOptions", dns_options),
+	TRUTH("init", init),
+
+	NUMBER("memory", memory),
+	NUMBER("memoryReservation", memory_reservation),
+	NUMBER("memorySwap", memory_swap),
+	NUMBER("nanoCpus", nano_cpus),
+	NUMBER("cpuShares", cpu_shares),
+	NUMBER("cpuPeriod", cpu_period),
+	NUMBER("cpuQuota", cpu_quota),
+	TEXT("cpusetCpus", cpuset_cpus),
+	TEXT("cpusetMems", cpuset_mems),
+	NUMBER("pidsLimit", pids_limit),
+	NUMBER("blkioWeight", blkio_weight),
+	NUMBER("oomScoreAdj", oom_score_adj),
+	TRUTH("oomKillDisable", oom_kill_disable),
+
+	{"restartPolicy", FIELD_ENUM, AT(restart_policy), .names = restart_policy_names,
+		.name_count = RESTART_POLICIES},
+	NUMBER("restartMax", restart_max),
+	TRUTH("autoRemove", auto_remove),
+	TEXT("stopSignal", stop_signal),
+	{"stopTimeout", FIELD_INT, AT(stop_timeout_s)}, /* 0 is not the default */
+	{"health", FIELD_OBJECT, AT(health), .sub = health_check_fields},
+	TEXT("healthOnFailure", health_on_failure),
+	TEXT("runtime", runtime),
+	TEXT("logDriver", log_driver),
+	PAIRS("logOptions", log_options),
+	FIELDS_END,
+};
+#undef OWNER
+
+void container_spec_init(ContainerSpec *spec)
+{
+	*spec = (ContainerSpec){.stop_timeout_s = -1};
+}
+
+void container_spec_clear(ContainerSpec *spec)
+{
+	fields_clear(container_spec_fields, spec);
+}
+
+/* ---- merging the image ---- */
+
+/* "NAME" of "NAME=value", or of a bare "NAME", which keeps the image's value out. */
+static bool has_variable(const StringList *env, const char *variable)
+{
+	size_t length = strcspn(variable, "=");
+
+	for (size_t i = 0; i < env->count; i++)
+		if (strcspn(env->items[i], "=") == length && strncmp(env->items[i], variable, length) == 0)
+			return true;
+	return false;
+}
+
+static void merge_env(StringList *env, const StringList *image)
+{
+	for (size_t i = 0; i < image->count; i++)
+		if (!has_variable(env, image->items[i]))
+			strings_add(env, image->items[i]);
+}
+
+static void merge_labels(StringMap *labels, const StringMap *image)
+{
+	for (size_t i = 0; i < image->count; i++)
+		if (!map_get(labels, image->items[i].key))
+			map_set(labels, image->items[i].key, image->items[i].value);
+}
+
+static void merge_set(StringList *set, const StringList *image)
+{
+	for (size_t i = 0; i < image->count; i++)
+		if (!strings_has(set, image->items[i]))
+			strings_add(set, image->items[i]);
+}
+
+static void merge_text(char **text, const char *image)
+{
+	if (string_empty(*text) && !string_empty(image))
+		string_replace(text, image);
+}
+
+/* An entrypoint of the caller's own means that the image's command, made for the image's entrypoint, does not apply. */
+static void merge_command(ContainerSpec *spec, const ImageConfig *image)
+{
+	if (spec->entrypoint.count || spec->entrypoint_reset)
+		return;
+	strings_copy(&spec->entrypoint, &image->config.entrypoint);
+	if (!spec->command.count)
+		strings_copy(&spec->command, &image->config.command);
+}
+
+/* Each part that the caller left open; {"NONE"} stays what it is. */
+static void merge_health(HealthCheck *health, const HealthCheck *image)
+{
+	if (!image)
+		return;
+	if (!health->test.count)
+		strings_copy(&health->test, &image->test);
+	if (!health->interval_ns)
+		health->interval_ns = image->interval_ns;
+	if (!health->timeout_ns)
+		health->timeout_ns = image->timeout_ns;
+	if (!health->start_period_ns)
+		health->start_period_ns = image->start_period_ns;
+	if (!health->retries)
+		health->retries = image->retries;
+}
+
+void container_spec_merge_image(ContainerSpec *spec, const ImageConfig *image)
+{
+	merge_command(spec, image);
+	merge_env(&spec->env, &image->config.env);
+	merge_labels(&spec->labels, &image->config.labels);
+	merge_set(&spec->exposed_ports, &image->config.exposed_ports);
+	merge_set(&spec->volumes, &image->config.volumes);
+	merge_text(&spec->workdir, image->config.workdir);
+	merge_text(&spec->user, image->config.user);
+	merge_text(&spec->stop_signal, image->config.stop_signal);
+	merge_health(&spec->health, image->config.health);
+}

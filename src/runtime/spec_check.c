@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/process.h"
+#include "runtime/capability.h"
+#include "runtime/spec_words.h"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+enum { HOSTNAME_MAX = 64, USER_MAX = 256 };
+
+static fallible bad(const char *field, const char *reason)
+{
+	return error_new(ERROR_INVALID, "field \"%s\" %s", field, reason);
+}
+
+static fallible not_yet(const char *field)
+{
+	return error_new(ERROR_UNSUPPORTED, "field \"%s\" is not supported yet", field);
+}
+
+/* ---- numbers ---- */
+
+#define MEBI (INT64_C(1) << 20)
+
+/* 0 always means "not set". */
+static const struct NumberRule {
+	const char *name;
+	size_t offset;
+	int64_t min, max;
+	const char *reason;
+} number_rules[] = {
+	{"memory", offsetof(ContainerSpec, memory), 6 * MEBI, INT64_MAX, "must be at least 6 MiB"},
+	{"memoryReservation", offsetof(ContainerSpec, memory_reservation), 6 * MEBI, INT64_MAX,
+		"must be at least 6 MiB"},
+	{"memorySwap", offsetof(ContainerSpec, memory_swap), -1, INT64_MAX, "must be -1 (no limit) or more"},
+	{"shmSize", offsetof(ContainerSpec, shm_size), 1, INT64_MAX, "must not be negative"},
+	{"nanoCpus", offsetof(ContainerSpec, nano_cpus), 10000000, INT64_MAX, "must be at least 0.01 CPUs"},
+	{"cpuShares", offsetof(ContainerSpec, cpu_shares), 2, 262144, "must be between 2 and 262144"},
+	{"cpuPeriod", offsetof(ContainerSpec, cpu_period), 1000, 1000000,
+		"must be between 1000 and 1000000 microseconds"},
+	{"cpuQuota", offsetof(ContainerSpec, cpu_quota), 1000, INT64_MAX, "must be at least 1000 microseconds"},
+	{"pidsLimit", offsetof(ContainerSpec, pids_limit), -1, 4194304, "must be between -1 (no limit) and 4194304"},
+	{"blkioWeight", offsetof(ContainerSpec, blkio_weight), 10, 1000, "must be between 10 and 1000"},
+	{"oomScoreAdj", offsetof(ContainerSpec, oom_score_adj), -1000, 1000, "must be between -1000 and 1000"},
+	{"restartMax", offsetof(ContainerSpec, restart_max), 1, INT32_MAX, "must not be negative"},
+	{"stopTimeout", offsetof(ContainerSpec, stop_timeout_s), -1, INT32_MAX, "must be -1 (default) or more seconds"},
+};
+
+static fallible check_numbers(const ContainerSpec *spec)
+{
+	for (size_t i = 0; i < COUNT(number_rules); i++) {
+		const struct NumberRule *rule = &number_rules[i];
+		int64_t number = *(const int64_t *)((const char *)spec + rule->offset);
+		if (number && (number < rule->min || number > rule->max))
+			return bad(rule->name, rule->reason);
+	}
+	return NULL;
+}
+
+static fallible check_memory(const ContainerSpec *spec)
+{
+	if (spec->memory && spec->memory_reservation > spec->memory)
+		return bad("memoryReservation", "must not be larger than field \"memory\"");
+	if (spec->memory_swap && !spec->memory && spec->memory_swap != -1)
+		return bad("memorySwap", "needs field \"memory\": it is the sum of both");
+	if (spec->memory_swap > 0 && spec->memory_swap < spec->memory)
+		return bad("memorySwap", "must not be smaller than field \"memory\": it is the sum of both");
+	return NULL;
+}
+
+static fallible check_cpus(const ContainerSpec *spec)
+{
+	int64_t here = sysconf(_SC_NPROCESSORS_CONF);
+
+	if (spec->nano_cpus > here * NANOS_PER_SECOND)
+		return error_new(
+			ERROR_INVALID, "field \"nanoCpus\" must not be more than the %d CPUs of this host", (int)here);
+	if (spec->nano_cpus && (spec->cpu_period || spec->cpu_quota))
+		return bad("nanoCpus", "cannot be set together with \"cpuPeriod\" or \"cpuQuota\"");
+	return NULL;
+}
+
+/* "0-3,7": numbers below count. Source: cpuset(7), list format. */
+static fallible check_cpuset(const char *field, const char *text, int64_t count)
+{
+	for (const char *at = text; !string_empty(at); at += *at == ',') {
+		char *end;
+		long first = strtol(at, &end, 10), last = first;
+		bool is_bad = !isdigit((unsigned char)*at);
+		if (!is_bad && *end == '-') {
+			at = end + 1;
+			is_bad = !isdigit((unsigned char)*at);
+			last = strtol(at, &end, 10);
+		}
+		if (is_bad || last < first || (*end && *end != ',') || (*end == ',' && !end[1]))
+			return error_new(ERROR_INVALID, "field \"%s\": \"%s\" is not a list like 0-2,4", field, text);
+		if (count && last >= count)
+			return error_new(ERROR_INVALID, "field \"%s\": %ld is not there, the last one is %d", field,
+				last, (int)count - 1);
+		at = end;
+	}
+	return NULL;
+}
+
+static fallible check_limits(const ContainerSpec *spec)
+{
+	TRY(check_numbers(spec));
+	TRY(check_memory(spec));
+	TRY(check_cpus(spec));
+	TRY(check_cpuset("cpusetCpus", spec->cpuset_cpus, sysconf(_SC_NPROCESSORS_CONF)));
+	return check_cpuset("cpusetMems", spec->cpuset_mems, 0);
+}
+
+/* ---- what is run ---- */
+
+static bool has_control_character(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return true;
+	return false;
+}
+
+static fallible check_env(const ContainerSpec *spec)
+{
+	for (size_t i = 0; i < spec->env.count; i++)
+		if (!spec->env.items[i][0] || spec->env.items[i][0] == '=')
+			return error_new(ERROR_INVALID, "field \"env\": \"%s\" has no name", spec->env.items[i]);
+	return NULL;
+}
+
+static fallible check_hostname(const char *field, const char *name)
+{
+	if (string_empty(name))
+		return NULL;
+	if (strlen(name) > HOSTNAME_MAX)
+		return bad(field, "must not be longer than 64 characters");
+	for (const char *at = name; *at; at++)
+		if (!isalnum((unsigned char)*at) && !strchr("-._", *at))
+			return error_new(ERROR_INVALID, "field \"%s\": \"%s\" is not a host name", field, name);
+	return NULL;
+}
+
+static fallible check_process(const ContainerSpec *spec)
+{
+	if (string_empty(spec->image))
+		return bad("image", "is missing");
+	if (!spec->entrypoint.count && !spec->command.count)
+		return bad("command", "is missing: neither the caller nor the image gives one");
+	if (string_empty(spec->entrypoint.count ? spec->entrypoint.items[0] : spec->command.items[0]))
+		return bad(spec->entrypoint.count ? "entrypoint" : "command", "must not begin with an empty word");
+	if (!string_empty(spec->workdir) && spec->workdir[0] != '/')
+		return error_new(ERROR_INVALID, "field \"workdir\": \"%s\" must be an absolute path", spec->workdir);
+	if (spec->user && (strlen(spec->user) > USER_MAX || has_control_character(spec->user)))
+		return bad("user", "is not a user's name or number");
+	TRY(check_env(spec));
+	TRY(check_hostname("hostname", spec->hostname));
+	return check_hostname("domainname", spec->domainname);
+}
+
+static fallible check_terminal(const ContainerSpec *spec)
+{
+	if (spec->tty)
+		return not_yet("tty");
+	return spec->open_stdin ? not_yet("openStdin") : NULL;
+}
+
+/* ---- storage ---- */
+
+static const MountSpec *mount_at(const ContainerSpec *spec, size_t i)
+{
+	return (const MountSpec *)spec->mounts.items + i;
+}
+
+static bool has_dot_dot(const char *path)
+{
+	for (const char *at = strstr(path, ".."); at; at = strstr(at + 1, ".."))
+		if ((at == path || at[-1] == '/') && (!at[2] || at[2] == '/'))
+			return true;
+	return false;
+}
+
+static fallible check_target(const char *target)
+{
+	if (string_empty(target))
+		return error_new(ERROR_INVALID, "field \"target\" is missing");
+	if (target[0] != '/')
+		return error_new(ERROR_INVALID, "field \"target\": \"%s\" must be an absolute path", target);
+	if (strlen(target) >= PATH_MAX || has_dot_dot(target))
+		return error_new(ERROR_INVALID, "field \"target\": \"%s\" is not a plain path", target);
+	if (!target[strspn(target, "/")])
+		return error_new(ERROR_INVALID, "field \"target\" must not be \"/\"");
+	return NULL;
+}
+
+static fallible check_source(const MountSpec *mount)
+{
+	if (string_empty(mount->source))
+		return error_new(ERROR_INVALID, "field \"source\" is missing");
+	if (mount->source[0] != '/')
+		return error_new(ERROR_INVALID, "field \"source\": \"%s\" must be an absolute path", mount->source);
+	if (mount->propagation && *mount->propagation && !spec_is_propagation(mount->propagation))
+		return error_new(ERROR_INVALID, "field \"propagation\": \"%s\" is unknown", mount->propagation);
+	return NULL;
+}
+
+/* What tmpfs(5) takes, without what would undo nodev and the like behind our back. */
+static bool is_tmpfs_option(const char *option)
+{
+	static const char *const switches[] = {"ro", "rw", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "sync",
+		"async", "dirsync", "atime", "noatime", "diratime", "nodiratime", "relatime", "norelatime",
+		"strictatime", "nostrictatime", "rprivate", "private", "bind", "rbind"};
+	static const char *const values[] = {"size=", "mode=", "uid=", "gid=", "nr_inodes=", "nr_blocks=", "mpol="};
+
+	for (size_t i = 0; i < COUNT(values); i++)
+		if (string_starts(option, values[i]) && option[strlen(values[i])])
+			return true;
+	return names_find(switches, COUNT(switches), option) >= 0;
+}
+
+static fallible check_tmpfs(const MountSpec *mount)
+{
+	autoclear(StringList) options = {0};
+
+	if (!string_empty(mount->source))
+		return error_new(ERROR_INVALID, "a tmpfs has no field \"source\"");
+	strings_split(&options, mount->options ? mount->options : "", ',');
+	for (size_t i = 0; i < options.count; i++)
+		if (!is_tmpfs_option(options.items[i]))
+			return error_new(ERROR_INVALID, "option \"%s\" is unknown to tmpfs", options.items[i]);
+	return NULL;
+}
+
+static fallible check_mount(const MountSpec *mount)
+{
+	TRY(check_target(mount->target));
+	if (mount->kind == MOUNT_TMPFS)
+		return check_tmpfs(mount);
+	if (mount->kind == MOUNT_VOLUME)
+		return error_new(ERROR_UNSUPPORTED, "named volumes are not supported yet");
+	return check_source(mount);
+}
+
+static fallible check_mounts(const ContainerSpec *spec)
+{
+	for (size_t i = 0; i < spec->mounts.count; i++) {
+		const MountSpec *mount = mount_at(spec, i);
+		TRY_WRAP(check_mount(mount), "mounts[%zu]", i);
+		for (size_t j = 0; j < i; j++)
+			if (string_equal(mount_at(spec, j)->target, mount->target))
+				return error_new(
+					ERROR_INVALID, "mounts[%zu]: target \"%s\" is mounted twice", i, mount->target);
+	}
+	return NULL;
+}
+
+/* ---- isolation ---- */
+
+/* A namespace's mode: words that are there, and "container:ID", which comes later. */
+static const struct ModeRule {
+	const char *name;
+	size_t offset;
+	const char *const words[6];
+} mode_rules[] = {
+	{"networkMode", offsetof(ContainerSpec, network_mode), {"default", "bridge", "none", "host"}},
+	{"pidMode", offsetof(ContainerSpec, pid_mode), {"private", "host"}},
+	{"ipcMode", offsetof(ContainerSpec, ipc_mode), {"private", "shareable", "none", "host"}},
+	{"utsMode", offsetof(ContainerSpec, uts_mode), {"private", "host"}},
+	{"cgroupnsMode", offsetof(ContainerSpec, cgroupns_mode), {"private", "host"}},
+};
+
+static bool is_mode(const struct ModeRule *rule, const char *mode)
+{
+	for (size_t i = 0; rule->words[i]; i++)
+		if (strcmp(rule->words[i], mode) == 0)
+			return true;
+	return false;
+}
+
+static fallible check_modes(const ContainerSpec *spec)
+{
+	for (size_t i = 0; i < COUNT(mode_rules); i++) {
+		const struct ModeRule *rule = &mode_rules[i];
+		const char *mode = *(char *const *)((const char *)spec + rule->offset);
+		if (string_empty(mode) || is_mode(rule, mode))
+			continue;
+		if (string_starts(mode, "container:"))
+			return error_new(ERROR_UNSUPPORTED,
+				"field \"%s\": \"%s\": sharing with a container is not supported yet", rule->name,
+				mode);
+		if (i == 0)
+			return error_hint(error_new(ERROR_UNSUPPORTED,
+						  "field \"%s\": network \"%s\": user networks are not supported yet",
+						  rule->name, mode),
+				"Use none or host.");
+		return error_new(ERROR_INVALID, "field \"%s\": \"%s\" is unknown", rule->name, mode);
+	}
+	if (spec_is_host(spec->uts_mode) && (!string_empty(spec->hostname) || !string_empty(spec->domainname)))
+		return bad("utsMode", "\"host\" cannot be set together with a host or domain name");
+	return NULL;
+}
+
+/* Kernel settings that belong to a namespace of the container. */
+typedef enum SysctlSpace { SYSCTL_NONE, SYSCTL_IPC, SYSCTL_NETWORK } SysctlSpace;
+
+static SysctlSpace sysctl_space(const char *name)
+{
+	static const char *const of_ipc[] = {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem",
+		"kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
+
+	if (names_find(of_ipc, COUNT(of_ipc), name) >= 0 || string_starts(name, "fs.mqueue."))
+		return SYSCTL_IPC;
+	return string_starts(name, "net.") ? SYSCTL_NETWORK : SYSCTL_NONE;
+}
+
+static fallible check_sysctl(const ContainerSpec *spec, const StringPair *sysctl)
+{
+	SysctlSpace space = sysctl_space(sysctl->key);
+
+	if (space == SYSCTL_NONE || strstr(sysctl->key, "..") || has_control_character(sysctl->key))
+		return error_new(ERROR_INVALID, "field \"sysctls\": \"%s\" does not belong to a container's namespaces",
+			sysctl->key);
+	if (space == SYSCTL_NETWORK && spec_is_host(spec->network_mode))
+		return error_new(
+			ERROR_INVALID, "field \"sysctls\": \"%s\" cannot be set on the host's network", sysctl->key);
+	if (space == SYSCTL_IPC && spec_is_host(spec->ipc_mode))
+		return error_new(ERROR_INVALID, "field \"sysctls\": \"%s\" cannot be set in the host's IPC namespace",
+			sysctl->key);
+	return NULL;
+}
+
+static fallible check_ulimit(const UlimitSpec *limit)
+{
+	if (spec_rlimit(limit->name) < 0)
+		return error_new(ERROR_INVALID, "field \"ulimits\": \"%s\" is unknown", limit->name ? limit->name : "");
+	if (limit->soft < -1 || limit->hard < -1)
+		return error_new(ERROR_INVALID, "field \"ulimits\": %s must be -1 (no limit) or more", limit->name);
+	if (limit->hard != -1 && (limit->soft == -1 || limit->soft > limit->hard))
+		return error_new(ERROR_INVALID, "field \"ulimits\": %s: the soft limit must not be above the hard one",
+			limit->name);
+	return NULL;
+}
+
+static fallible check_device(const DeviceSpec *device)
+{
+	const char *permissions = device->permissions ? device->permissions : "rwm";
+
+	if (string_empty(device->host_path) || device->host_path[0] != '/')
+		return error_new(ERROR_INVALID, "field \"hostPath\" must be an absolute path");
+	if (string_empty(device->container_path) || device->container_path[0] != '/' ||
+		has_dot_dot(device->container_path))
+		return error_new(ERROR_INVALID, "field \"containerPath\" must be an absolute path");
+	if (!*permissions || strlen(permissions) > 3 || permissions[strspn(permissions, "rwm")])
+		return error_new(ERROR_INVALID, "field \"permissions\": \"%s\" is not made of r, w and m", permissions);
+	return NULL;
+}
+
+static fallible check_isolation(const ContainerSpec *spec)
+{
+	uint64_t capabilities;
+	SecurityChoice security;
+
+	TRY(check_modes(spec));
+	TRY(capability_set(&capabilities, &spec->cap_add, &spec->cap_drop, spec->privileged));
+	TRY(spec_read_security(&security, spec));
+	for (size_t i = 0; i < spec->sysctls.count; i++)
+		TRY(check_sysctl(spec, &spec->sysctls.items[i]));
+	for (size_t i = 0; i < spec->ulimits.count; i++)
+		TRY(check_ulimit((const UlimitSpec *)spec->ulimits.items + i));
+	for (size_t i = 0; i < spec->devices.count; i++)
+		TRY_WRAP(check_device((const DeviceSpec *)spec->devices.items + i), "devices[%zu]", i);
+	return NULL;
+}
+
+/* ---- names in the container ---- */
+
+static bool is_address(const char *text)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+
+	return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
+}
+
+static fallible check_extra_host(const char *entry)
+{
+	const char *address = strchr(entry, ':');
+
+	if (!address || address == entry)
+		return error_new(ERROR_INVALID, "field \"extraHosts\": \"%s\" is not of the form name:address", entry);
+	if (strcmp(address + 1, "host-gateway") == 0)
+		return error_new(ERROR_UNSUPPORTED, "field \"extraHosts\": \"host-gateway\" is not supported yet");
+	if (!is_address(address + 1))
+		return error_new(ERROR_INVALID, "field \"extraHosts\": \"%s\" is not an address", address + 1);
+	return NULL;
+}
+
+static fallible check_resolver(const char *field, const StringList *words)
+{
+	for (size_t i = 0; i < words->count; i++)
+		if (!words->items[i][0] || has_control_character(words->items[i]) || strchr(words->items[i], ' '))
+			return error_new(ERROR_INVALID, "field \"%s\": \"%s\" is not one word", field, words->items[i]);
+	return NULL;
+}
+
+static fallible check_names(const ContainerSpec *spec)
+{
+	for (size_t i = 0; i < spec->extra_hosts.count; i++)
+		TRY(check_extra_host(spec->extra_hosts.items[i]));
+	for (size_t i = 0; i < spec->dns.count; i++)
+		if (!is_address(spec->dns.items[i]))
+			return error_new(ERROR_INVALID, "field \"dns\": \"%s\" is not an address", spec->dns.items[i]);
+	TRY(check_resolver("dnsSearch", &spec->dns_search));
+	return check_resolver("dnsOptions", &spec->dns_options);
+}
+
+/* ---- life ---- */
+
+static fallible check_health_times(const HealthCheck *health)
+{
+	const struct {
+		const char *name;
+		int64_t ns;
+	} times[] = {
+		{"interval", health->interval_ns},
+		{"timeout", health->timeout_ns},
+		{"startPeriod", health->start_period_ns},
+	};
+
+	for (size_t i = 0; i < COUNT(times); i++)
+		if (times[i].ns && times[i].ns < NANOS_PER_MILLI)
+			return error_new(ERROR_INVALID, "field \"health\": %s must be at least 1 ms", times[i].name);
+	if (health->retries < 0 || health->retries > INT32_MAX)
+		return bad("health", ": retries must not be negative");
+	return NULL;
+}
+
+static fallible check_health(const HealthCheck *health)
+{
+	static const char *const kinds[] = {"NONE", "CMD", "CMD-SHELL"};
+
+	TRY(check_health_times(health));
+	if (!health->test.count)
+		return NULL;
+	int kind = names_find(kinds, COUNT(kinds), health->test.items[0]);
+	if (kind < 0)
+		return error_new(ERROR_INVALID,
+			"field \"health\": test must begin with NONE, CMD or CMD-SHELL, not \"%s\"",
+			health->test.items[0]);
+	if (kind > 0 && health->test.count < 2)
+		return bad("health", ": test has no command");
+	return NULL;
+}
+
+static fallible check_log_option(const StringPair *option)
+{
+	int64_t number;
+
+	if (strcmp(option->key, "max-size") == 0 && strcmp(option->value, "-1") == 0)
+		return NULL;
+	if (strcmp(option->key, "max-size") == 0)
+		return string_to_bytes(&number, option->value);
+	if (strcmp(option->key, "max-file") == 0)
+		return string_to_int64(&number, option->value, 1, 1000);
+	return error_new(ERROR_UNSUPPORTED, "option is not supported; max-size and max-file are");
+}
+
+static fallible check_log(const ContainerSpec *spec)
+{
+	if (!string_empty(spec->log_driver) && strcmp(spec->log_driver, "json-file") != 0 &&
+		strcmp(spec->log_driver, "none") != 0)
+		return error_hint(error_new(ERROR_UNSUPPORTED, "field \"logDriver\": \"%s\" is not supported yet",
+					  spec->log_driver),
+			"Use json-file or none.");
+	for (size_t i = 0; i < spec->log_options.count; i++)
+		TRY_WRAP(check_log_option(&spec->log_options.items[i]), "field \"logOptions\": \"%s\"",
+			spec->log_options.items[i].key);
+	return NULL;
+}
+
+static fallible check_life(const ContainerSpec *spec)
+{
+	static const char *const reactions[] = {"none", "kill", "restart", "stop"};
+	int signal;
+
+	if (spec->restart_policy < 0 || spec->restart_policy >= RESTART_POLICIES)
+		return bad("restartPolicy", "is unknown");
+	if (spec->restart_max && spec->restart_policy != RESTART_ON_FAILURE)
+		return bad("restartMax", "goes with restart policy \"on-failure\" alone");
+	if (spec->auto_remove && spec->restart_policy != RESTART_NO)
+		return bad("autoRemove", "cannot be set together with a restart policy");
+	if (!string_empty(spec->stop_signal))
+		TRY_WRAP(signal_parse(&signal, spec->stop_signal), "field \"stopSignal\"");
+	if (!string_empty(spec->health_on_failure) &&
+		names_find(reactions, COUNT(reactions), spec->health_on_failure) < 0)
+		return error_new(ERROR_INVALID,
+			"field \"healthOnFailure\": \"%s\" is none of none, kill, restart, stop",
+			spec->health_on_failure);
+	TRY(check_health(&spec->health));
+	return check_log(spec);
+}
+
+fallible container_spec_check(const ContainerSpec *spec)
+{
+	TRY(check_terminal(spec));
+	TRY(check_process(spec));
+	TRY(check_limits(spec));
+	TRY(check_mounts(spec));
+	TRY(check_isolation(spec));
+	TRY(check_names(spec));
+	return check_life(spec);
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/spec_words.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/files.h"
+
+bool spec_is_host(const char *mode)
+{
+	return string_equal(mode, "host");
+}
+
+/* ---- limits by name ---- */
+
+static const struct {
+	const char *name;
+	int resource;
+} rlimits[] = {
+	{"as", RLIMIT_AS},
+	{"core", RLIMIT_CORE},
+	{"cpu", RLIMIT_CPU},
+	{"data", RLIMIT_DATA},
+	{"fsize", RLIMIT_FSIZE},
+	{"locks", RLIMIT_LOCKS},
+	{"memlock", RLIMIT_MEMLOCK},
+	{"msgqueue", RLIMIT_MSGQUEUE},
+	{"nice", RLIMIT_NICE},
+	{"nofile", RLIMIT_NOFILE},
+	{"nproc", RLIMIT_NPROC},
+	{"rss", RLIMIT_RSS},
+	{"rtprio", RLIMIT_RTPRIO},
+	{"rttime", RLIMIT_RTTIME},
+	{"sigpending", RLIMIT_SIGPENDING},
+	{"stack", RLIMIT_STACK},
+};
+
+int spec_rlimit(const char *name)
+{
+	for (size_t i = 0; i < sizeof(rlimits) / sizeof(rlimits[0]); i++)
+		if (string_equal(rlimits[i].name, name))
+			return rlimits[i].resource;
+	return -1;
+}
+
+/* ---- security options ---- */
+
+typedef Error *SecurityReader(SecurityChoice *choice, const char *value);
+
+static Error *read_no_new_privileges(SecurityChoice *choice, const char *value)
+{
+	if (*value && strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
+		return error_new(ERROR_INVALID, "\"%s\" is neither true nor false", value);
+	choice->no_new_privileges = strcmp(value, "false") != 0;
+	return NULL;
+}
+
+static Error *read_seccomp(SecurityChoice *choice, const char *value)
+{
+	choice->seccomp_off = strcmp(value, "unconfined") == 0;
+	if (choice->seccomp_off || strcmp(value, "builtin") == 0 || strcmp(value, "default") == 0)
+		return NULL;
+	return error_hint(error_new(ERROR_UNSUPPORTED, "seccomp profiles of one's own are not supported yet"),
+		"Use seccomp=unconfined or leave the default profile.");
+}
+
+static bool kernel_has_apparmor(void)
+{
+	return file_exists(AT_FDCWD, "/sys/kernel/security/apparmor/profiles");
+}
+
+static Error *read_apparmor(SecurityChoice *choice, const char *value)
+{
+	choice->apparmor = value;
+	if (strcmp(value, "unconfined") == 0 || kernel_has_apparmor())
+		return NULL;
+	return error_new(ERROR_UNSUPPORTED, "AppArmor is not available on this host");
+}
+
+static Error *read_label(SecurityChoice *choice, const char *value)
+{
+	(void)choice;
+	if (strcmp(value, "disable") == 0)
+		return NULL;
+	return error_new(ERROR_UNSUPPORTED, "SELinux labels are not supported");
+}
+
+static Error *read_system_paths(SecurityChoice *choice, const char *value)
+{
+	choice->paths_unmasked = strcmp(value, "unconfined") == 0;
+	return choice->paths_unmasked ? NULL : error_new(ERROR_INVALID, "\"%s\" is not \"unconfined\"", value);
+}
+
+static const struct {
+	const char *name;
+	SecurityReader *read;
+} security_options[] = {
+	{"no-new-privileges", read_no_new_privileges},
+	{"seccomp", read_seccomp},
+	{"apparmor", read_apparmor},
+	{"label", read_label},
+	{"systempaths", read_system_paths},
+};
+
+/* "name=value", in older clients "name:value", or a bare name. */
+static fallible read_security_option(SecurityChoice *choice, const char *option)
+{
+	size_t length = strcspn(option, "=:");
+	const char *value = option[length] ? option + length + 1 : "";
+
+	for (size_t i = 0; i < sizeof(security_options) / sizeof(security_options[0]); i++) {
+		const char *name = security_options[i].name;
+		if (strlen(name) == length && strncmp(name, option, length) == 0)
+			return security_options[i].read(choice, value);
+	}
+	return error_new(ERROR_INVALID, "option is unknown");
+}
+
+fallible spec_read_security(SecurityChoice *ret, const ContainerSpec *spec)
+{
+	SecurityChoice choice = {.seccomp_off = spec->privileged, .paths_unmasked = spec->privileged};
+
+	for (size_t i = 0; i < spec->security_options.count; i++) {
+		const char *option = spec->security_options.items[i];
+		TRY_WRAP(read_security_option(&choice, option), "field \"securityOptions\": \"%s\"", option);
+	}
+	*ret = choice;
+	return NULL;
+}

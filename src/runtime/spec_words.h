@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/* Words of a ContainerSpec that its checks, its binds and the bundle read alike. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/spec.h"
+
+enum { SPEC_PROPAGATIONS = 6 };
+extern const char *const spec_propagations[SPEC_PROPAGATIONS];
+bool spec_is_propagation(const char *word);
+char *spec_clean_path(const char *path);
+
+/* Modes: NULL, "" and their default word mean private. */
+bool spec_is_host(const char *mode);
+
+/* security_options, read. */
+typedef struct SecurityChoice {
+	bool no_new_privileges;
+	bool seccomp_off;
+	bool paths_unmasked;  /* systempaths=unconfined */
+	const char *apparmor; /* borrowed; NULL: the runtime's default */
+} SecurityChoice;
+
+fallible spec_read_security(SecurityChoice *ret, const ContainerSpec *spec);
+
+/* "nofile" -> RLIMIT_NOFILE; -1 when unknown. */
+int spec_rlimit(const char *name);
