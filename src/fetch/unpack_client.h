@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * kedged's side of kedge-unpack: one jailed process for one archive. It sees the target directory as its root and nothing else, so that no path
- * in an archive can lead outside. The input file may still be growing: unpacker_input() says how far it may be read. Freeing kills the process.
+ * kedged's side of kedge-unpack: one jailed process for one archive. It sees the target directory as its root and
+ * nothing else, so that no path in an archive can lead outside. The input file may still be growing: unpacker_input()
+ * says how far it may be read. Freeing kills the process without waiting for its death: rename the directory away
+ * before removing it, since one more file may appear in it.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,39 +19,52 @@ typedef struct Unpacker Unpacker;
 
 typedef enum UnpackMode {
 	UNPACK_LAYER,   /* whiteouts become overlay's character devices 0/0, opaque marks are handed back */
-	UNPACK_ARCHIVE, /* docker save / OCI layout: plain regular files and directories only; also reports digests of all files below blobs/ and of *.json and *.tar */
+	UNPACK_ARCHIVE, /* docker save / OCI layout: regular files and directories, links become hard links; reports
+			   every file's digest */
 } UnpackMode;
 
+#define UNPACK_MAX_BYTES (INT64_C(64) << 30)
+#define UNPACK_MAX_ENTRIES INT64_C(2000000)
+#define UNPACK_MAX_DEPTH INT64_C(128)
+
 typedef struct UnpackLimits {
-	int64_t max_bytes;   /* unpacked, default 64 GiB */
-	int64_t max_entries; /* default 2 million */
-	int64_t max_depth;   /* path components, default 128 */
+	int64_t max_bytes;   /* unpacked, default UNPACK_MAX_BYTES; the archive itself may be twice as long */
+	int64_t max_entries; /* default UNPACK_MAX_ENTRIES */
+	int64_t max_depth;   /* path components, default UNPACK_MAX_DEPTH */
 } UnpackLimits;
 
 typedef struct UnpackResult {
-	Digest diff_id;         /* sha256 of the uncompressed archive */
-	int64_t bytes;          /* apparent size of what was unpacked */
+	Digest diff_id; /* sha256 of the uncompressed archive */
+	int64_t bytes;  /* apparent size of what was unpacked */
 	int64_t entries;
-	StringList opaque;      /* UNPACK_LAYER: directories (relative) that hide what is below them: kedged sets trusted.overlay.opaque */
-	StringMap digests;      /* UNPACK_ARCHIVE: path -> digest */
+	StringList opaque; /* UNPACK_LAYER: directories (relative, "." the root) that hide what is below them: kedged
+			      sets trusted.overlay.opaque, following no link */
+	StringMap digests; /* UNPACK_ARCHIVE: path -> digest, at most 4096 */
 } UnpackResult;
 
+void unpack_result_clear(UnpackResult *result);
+DEFINE_AUTOCLEAR(UnpackResult, unpack_result_clear)
+
 typedef struct UnpackerOptions {
-	const char *program;   /* path of kedge-unpack */
+	const char *program; /* path of kedge-unpack */
 	UnpackMode mode;
-	UnpackLimits limits;   /* zeros: defaults */
-	int input_fd;          /* borrowed; gzip, zstd or plain, told by its first bytes */
+	UnpackLimits limits; /* zeros: defaults */
+	int input_fd;        /* borrowed; gzip, zstd or plain, told by its first bytes */
 	int64_t input_available;
 	bool input_complete;
-	int directory_fd;      /* borrowed: where to unpack */
+	int directory_fd; /* borrowed: where to unpack */
+	bool sync; /* syncfs before done: a sync of kedged's own is short then and its loop does not wait for the disk
+		    */
 } UnpackerOptions;
 
 typedef struct UnpackerHandlers {
-	void (*progress)(void *arg, int64_t input_bytes);                      /* compressed bytes consumed */
-	void (*done)(void *arg, Error *take_error, const UnpackResult *result); /* result is NULL with an error */
+	void (*progress)(void *arg, int64_t input_bytes); /* compressed bytes consumed, about every 512 KiB */
+	void (*done)(void *arg, Error *take_error,
+		const UnpackResult *result); /* once; result is NULL with an error. May free the unpacker */
 } UnpackerHandlers;
 
-fallible unpacker_start(Unpacker **ret, Loop *loop, const UnpackerOptions *options, const UnpackerHandlers *handlers, void *arg);
+fallible unpacker_start(
+	Unpacker **ret, Loop *loop, const UnpackerOptions *options, const UnpackerHandlers *handlers, void *arg);
 void unpacker_input(Unpacker *unpacker, int64_t available, bool complete);
 Unpacker *unpacker_free(Unpacker *unpacker);
 DEFINE_AUTOPTR(Unpacker, unpacker_free)

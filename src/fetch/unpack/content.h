@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Writes what a file entry holds. Writing to the disk begins while the archive is still being read, so that little is
+ * left for the sync at its end.
+ */
+#include "base/error.h"
+#include "fetch/hash.h"
+#include "fetch/unpack/tar.h"
+
+/* file: empty and open for writing. hash: gets the bytes too; NULL: none. */
+fallible content_write(int file, TarReader *reader, const TarEntry *entry, Hash *hash);
+/* An error of writing; a full disk says what to do. */
+fallible content_error(int errno_value, const char *what);
