@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/files.h"
+#include "base/memory.h"
 #include "base/strings.h"
 
 enum { SECONDS_PER_DAY = 86400 };
@@ -181,7 +182,7 @@ Error *clock_parse(int64_t *ret_wall_ns, const char *rfc3339)
 static fallible parse_unix(int64_t *ret, const char *text)
 {
 	const char *at = text + strspn(text, "0123456789");
-	autofree char *whole = strndup(text, (size_t)(at - text));
+	autofree char *whole = mem_strndup(text, (size_t)(at - text));
 	int64_t seconds, nanos;
 
 	TRY_WRAP(string_to_int64(&seconds, whole, 0, INT64_MAX / NANOS_PER_SECOND - 1), "time \"%s\"", text);

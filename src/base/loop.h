@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The event loop: descriptors, timers, signals, deferred calls, child processes. libevent is seen by loop.c alone.
- * The maker of a Source owns it. Freeing a source stops it, also from its own callback. An object that is to be
+ * The maker of a Source owns it, and frees it before it closes the descriptor. Freeing a source stops it, also from its own callback. An object that is to be
  * released inside its own callback goes through loop_defer_free().
  */
 #include <stdbool.h>
@@ -19,10 +19,10 @@ enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
 typedef void LoopIoHandler(void *arg, int fd, unsigned events);
 typedef void LoopHandler(void *arg);
-typedef void LoopExitHandler(void *arg, int wait_status); /* as waitpid(2) gives it */
+typedef void LoopExitHandler(void *arg, int wait_status); /* as waitpid(2) gives it; -1: somebody else reaped the child */
 
 fallible loop_new(Loop **ret);
-Loop *loop_free(Loop *loop);
+Loop *loop_free(Loop *loop); /* frees what waits in loop_defer_free(); sources stop, their makers still free them */
 DEFINE_AUTOPTR(Loop, loop_free)
 
 fallible loop_run(Loop *loop); /* until loop_stop() */

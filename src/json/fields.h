@@ -6,7 +6,8 @@
  *
  * A sub-table with offset 0 maps a nested JSON object onto the same flat struct ("HostConfig" of the Docker API).
  * Structs must start zeroed; fields_read() over a struct that holds values replaces those that the JSON has and keeps the rest, so that
- * defaults are set before reading. null reads as absent.
+ * defaults are set before reading. null reads as absent. Objects are read into member by member; lists, maps and arrays are replaced as a whole.
+ * After a failure the struct holds what was read until then: clear it as always. Quantities are written as plain integers.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +28,7 @@ typedef enum FieldKind {
 	FIELD_OBJECT_OR_NULL, /* pointer to an owned struct of sub_size, NULL when absent */
 	FIELD_ARRAY,    /* FieldArray: array of structs, described by sub, sub_size each */
 	FIELD_SET,      /* StringList from the keys of an object whose values are ignored ("Volumes": {"/x": {}}) */
-	FIELD_NANO,     /* int64_t from a JSON number times 1e9, or an integer as it is: see FIELD_INT; durations in seconds */
+	FIELD_NANO,     /* int64_t: a JSON number, or "0.5", times 1e9 (cpus, seconds); what counts nanos already is FIELD_INT */
 	FIELD_DURATION, /* int64_t ns: "1m30s" or a plain integer of nanoseconds */
 	FIELD_BYTES,    /* int64_t: "64m" or a plain integer */
 	FIELD_VALUE,    /* Value *: kept as it is */

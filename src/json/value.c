@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/strings.h"
 #include "json/writer.h"
 
@@ -61,7 +62,7 @@ static char *find_nul(const Value *value, const char *path)
 	char *found = NULL;
 
 	if (json_is_string(value) && strlen(json_string_value(value)) != json_string_length(value))
-		return strdup(path);
+		return mem_strdup(path);
 	json_object_foreach((json_t *)value, key, member)
 	{
 		autofree char *below = string_printf("%s%s%s", path, *path ? "." : "", key);

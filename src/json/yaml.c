@@ -10,6 +10,7 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "base/memory.h"
 #include "base/strings.h"
 #include "json/value.h"
 
@@ -216,7 +217,7 @@ static fallible read_key(char **ret, Reader *reader, const Value *object)
 		autofree char *reason = string_printf("duplicate key \"%s\"", key);
 		return fail(reader, reason);
 	}
-	*ret = strdup(key);
+	*ret = mem_strdup(key);
 	return NULL;
 }
 

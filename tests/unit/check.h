@@ -4,6 +4,7 @@
  * What unit tests share; include it instead of cmocka.h. Checks of calls that give an Error take care of it, and say
  * what it was when it was not the expected one.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -62,7 +63,7 @@ static inline int setup_directory(void **state)
 
 static inline int teardown_directory(void **state)
 {
-	Error *error = tree_remove(-1, *state);
+	Error *error = tree_remove(AT_FDCWD, *state);
 	int result = error ? -1 : 0;
 
 	error_free(error);
