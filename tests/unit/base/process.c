@@ -65,9 +65,9 @@ static void keeps_a_descriptor_at_its_number(void **state)
 static void high_targets_do_not_meet_the_spares(void **state)
 {
 	int a = open_with(*state, "a", "a\n"), b = open_with(*state, "b", "b\n");
-	ProcessSpec spec = {.fds = {{a, 64}, {b, 65}, {a, 66}}, .fd_count = 3};
+	ProcessSpec spec = {.fds = {{a, 65}, {b, 64}, {a, 66}}, .fd_count = 3};
 
-	assert_int_equal(run(&spec, "test \"$(cat /proc/self/fd/64 /proc/self/fd/65 | tr -d '\\n')\" = ab"), 0);
+	assert_int_equal(run(&spec, "test \"$(cat /proc/self/fd/64 /proc/self/fd/65 | tr -d '\\n')\" = ba"), 0);
 	close(a);
 	close(b);
 }

@@ -118,6 +118,19 @@ static void is_bounded(void **state)
 	value_free(value);
 }
 
+/* Many beside each other are not deep. */
+static void depth_is_not_breadth(void **state)
+{
+	autoptr(Value) value = NULL;
+	autoclear(Buffer) text = {0};
+
+	(void)state;
+	for (int i = 0; i < 2 * VALUE_DEPTH_MAX; i++)
+		buffer_add_text(&text, "- [a]\n- {b: c}\n");
+	check_ok(value_parse_yaml(&value, text.data, text.length));
+	assert_int_equal(value_count(value), 4 * VALUE_DEPTH_MAX);
+}
+
 static void wants_utf8(void **state)
 {
 	Value *value = NULL;
@@ -141,6 +154,7 @@ int main(void)
 		cmocka_unit_test(says_where_it_is_wrong),
 		cmocka_unit_test(refuses_what_multiplies),
 		cmocka_unit_test(is_bounded),
+		cmocka_unit_test(depth_is_not_breadth),
 		cmocka_unit_test(wants_utf8),
 	};
 
