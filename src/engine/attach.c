@@ -107,12 +107,7 @@ void container_attach_end(ContainerAttach *attach)
 	free(attach);
 }
 
-bool container_has_attaches(const Container *container)
-{
-	return !list_empty(&container->attaches);
-}
-
-/* The shim of a start waits for these before it lets the container run, so that the first byte is not missed. */
+/* Called when a start's socket listens and before its shim runs, so that the first byte is not missed. */
 void container_attaches_connect(Container *container)
 {
 	for (bool failed = true; failed;) {

@@ -100,9 +100,8 @@ void container_waits_exit(Container *container);
 void container_waits_removed(Container *container);
 
 /* ---- attach.c ---- */
-void container_attaches_connect(Container *container); /* the shim of a start listens now */
+void container_attaches_connect(Container *container); /* a start's socket listens now */
 void container_attaches_end(Container *container);
-bool container_has_attaches(const Container *container);
 
 /* ---- restart.c ---- */
 typedef struct RestartQuestion {

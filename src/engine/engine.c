@@ -122,6 +122,7 @@ fallible engine_new(Engine **ret, Loop *loop, const EngineConfig *config)
 	Error *error;
 
 	engine->loop = loop;
+	engine->sealed.fd = -1;
 	fields_copy(engine_config_fields, &engine->config, config);
 	engine->containers = table_new();
 	engine->names = table_new();
@@ -151,6 +152,7 @@ Engine *engine_free(Engine *engine)
 	table_free(engine->containers);
 	table_free(engine->names);
 	table_free(engine->pulls);
+	close_fd(&engine->sealed.fd);
 	seccomp_cache_close(engine->seccomp);
 	runtimes_free(engine->runtimes);
 	cgroup_layout_free(engine->cgroups);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /* What the engine's own files share. Nobody outside this folder includes it. */
+#include <sys/types.h>
+#include <time.h>
+
 #include "base/list.h"
 #include "base/table.h"
 #include "engine/container.h"
@@ -13,6 +16,14 @@
 #include "runtime/seccomp.h"
 #include "store/store.h"
 
+/* The default runtime's program, in sealed memory (shim_seal_runtime()), and what it was a copy of. */
+typedef struct SealedRuntime {
+	int fd; /* -1: none yet */
+	dev_t device;
+	ino_t inode;
+	time_t modified;
+} SealedRuntime;
+
 struct Engine {
 	Loop *loop;
 	EngineConfig config;
@@ -20,6 +31,7 @@ struct Engine {
 	CgroupLayout *cgroups;
 	Runtimes *runtimes;
 	SeccompCache *seccomp;
+	SealedRuntime sealed;
 	StringMap warnings;
 	char id[65];
 	char boot_id[37];

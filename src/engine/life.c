@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Start, run, stop: what the shim says becomes state, what callers ask becomes signals. */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -122,10 +122,38 @@ static fallible launch_log_limits(ShimOptions *options, const Container *contain
 	return NULL;
 }
 
+/* crun copies itself into sealed memory at each start unless it runs from there already. The copy follows an upgrade of the program. */
+static fallible launch_seal(Engine *engine, const Runtime *runtime)
+{
+	SealedRuntime *sealed = &engine->sealed;
+	struct stat status;
+
+	if (stat(runtime->path, &status) < 0)
+		return error_errno(errno, "runtime \"%s\"", runtime->path);
+	if (sealed->fd >= 0 && sealed->device == status.st_dev && sealed->inode == status.st_ino && sealed->modified == status.st_mtime)
+		return NULL;
+	close_fd(&sealed->fd);
+	TRY(shim_seal_runtime(&sealed->fd, runtime->path));
+	sealed->device = status.st_dev;
+	sealed->inode = status.st_ino;
+	sealed->modified = status.st_mtime;
+	return NULL;
+}
+
+/* The socket is there before the shim is: who attaches now sees the first byte, and a kedged that comes after us finds the shim at once. */
+static fallible launch_listen(Container *container, int *ret_fd)
+{
+	TRY(shim_listen(ret_fd, container->bundle));
+	container->shim_listens = true;
+	container_attaches_connect(container);
+	return NULL;
+}
+
 static fallible launch_spawn(Container *container, const Image *image)
 {
 	Engine *engine = container->engine;
 	const Runtime *runtime = container_runtime(container);
+	autofd listen_fd = -1;
 	const ContainerSpec *spec = &container->record.spec;
 	autofree char *program = engine_program(engine, "kedge-shim");
 	autofree char *runtime_root = path_join(engine->config.run_dir, "runtime");
@@ -149,10 +177,17 @@ static fallible launch_spawn(Container *container, const Image *image)
 		.log_driver = spec->log_driver ? spec->log_driver : engine->config.log_driver,
 		.is_crun = runtime->is_crun,
 		.start_timeout_ms = engine->config.start_timeout_ns / NANOS_PER_MILLI,
-		.wait_for_attach = container_has_attaches(container),
+		.cgroup = container->cgroup,
+		.is_volatile = spec->auto_remove,
 	};
 
 	TRY(launch_log_limits(&options, container));
+	if (runtime->is_crun) {
+		TRY(launch_seal(engine, runtime));
+		options.runtime_fd = engine->sealed.fd;
+	}
+	TRY(launch_listen(container, &listen_fd));
+	options.listen_fd = listen_fd;
 	return shim_spawn(&container->shim, engine->loop, &options, &container_shim_handlers, container);
 }
 
@@ -194,6 +229,7 @@ fallible container_launch(Container *container)
 	if (!error)
 		return NULL;
 	container_move(container, state_without_run(container));
+	container->shim_listens = false;
 	container_set_error(container, error_message(error));
 	container->record.exit_code = EXIT_START_FAILED;
 	return error;
@@ -240,7 +276,6 @@ static void shim_says_status(void *arg, const ShimStatus *status)
 	if (status->run != (uint64_t)container->record.run)
 		return;
 	container->shim_listens = true;
-	container_attaches_connect(container);
 	if (status->state == SHIM_RUNNING && container->state == CONTAINER_STARTING)
 		container_shim_handlers.started(container, status);
 	else if (status->state == SHIM_ENDED && !container->exit_seen)
