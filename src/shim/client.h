@@ -3,6 +3,7 @@
 /*
  * The engine's side of a shim: spawn one for a start, or connect to one that outlived an earlier kedged (invariant 1). One Shim is one connection.
  * Handlers run from the loop, never from inside a call; a Shim may be freed in its own handler. Freeing disconnects and leaves the container running.
+ * A shim that this process spawned is reaped when it ends, also long after its Shim was freed.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,7 +44,17 @@ typedef struct ShimOptions {
 	int64_t log_max_files;     /* 1..: container.log, container.log.1, ... */
 	bool is_crun;
 	int64_t start_timeout_ms;  /* a runtime that hangs longer is killed and reported */
+	const char *cgroup;        /* cgroupsPath of the container, ends with the id: the shim removes what is left by itself; NULL: the runtime does */
+	bool is_volatile;          /* upper is thrown away at the end (--rm): never wait for the disk when it is unmounted */
+	int runtime_fd;            /* the runtime's program from shim_seal_runtime(), saves crun a second exec; 0: none */
+	int listen_fd;             /* from shim_listen(); 0: the shim makes its socket itself */
 } ShimOptions;
+
+/* Makes <bundle>/shim.sock before there is a shim: connections made (and attached) between this and shim_spawn() see the container's output from
+ * its first byte. The descriptor is the caller's; close it after shim_spawn(). */
+fallible shim_listen(int *ret_fd, const char *bundle);
+/* An executable copy of the runtime in memory, sealed as crun wants it: crun then does not copy and execute itself again. One for all shims. */
+fallible shim_seal_runtime(int *ret_fd, const char *runtime);
 
 fallible shim_spawn(Shim **ret, Loop *loop, const ShimOptions *options, const ShimHandlers *handlers, void *arg);
 /* Nobody there is no error: *ret becomes NULL. */

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * The shim's log: container.log in the container's state directory, rotated by size and number. Writing never blocks on
+ * anything but the disk and never fails: with a full disk whole lines are dropped and counted, and a line that says how
+ * many is written when there is room again. Entries are gathered in the caller's batch memory and leave with one
+ * write(2); what is in the file ends with a whole line at any time.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shim/logline.h"
+
+enum { LOG_BATCH_SIZE = LOG_LINE_MAX + 28 * 1024 };
+
+typedef struct LogFile {
+	int directory; /* lent */
+	int fd;        /* -1: not open now, tried again with the next batch */
+	char *batch;   /* lent: LOG_BATCH_SIZE bytes */
+	size_t used;
+	int64_t size;      /* of the file */
+	int64_t max_size;  /* 0: no limit */
+	int64_t max_files; /* with the current one */
+	int64_t dropped;   /* lines since the last that could be written */
+	int problem;       /* errno of the first of them */
+} LogFile;
+
+/* Continues an existing file. */
+void logfile_open(LogFile *log);
+void logfile_add(LogFile *log, const LogEntry *entry);
+void logfile_flush(LogFile *log);
+void logfile_close(LogFile *log);

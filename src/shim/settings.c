@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shim/settings.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "shim/logline.h"
+
+enum { ID_MAX = 128 };
+
+#define AT(member) offsetof(ShimSettings, member)
+
+const Option shim_options[] = {
+	{.kind = OPTION_HEADING, .help = "The container"},
+	{"id", 0, OPTION_STRING, AT(id), "ID", "the container's id, its name for the runtime"},
+	{"run", 0, OPTION_INT, AT(run), "N", "number of this start, written into the exit file", 0, INT64_MAX},
+	{"bundle", 0, OPTION_STRING, AT(bundle), "DIR", "OCI bundle: config.json; rootfs is mounted here"},
+	{"state", 0, OPTION_STRING, AT(state), "DIR", "where the log and the exit file are written"},
+	{.kind = OPTION_HEADING, .help = "Its root file system (overlay)"},
+	{"layers", 0, OPTION_STRING, AT(layers), "DIR", "directory of the lower layers"},
+	{"lower", 0, OPTION_STRING, AT(lower), "NAMES", "names below it, topmost first: 17:16:3"},
+	{"upper", 0, OPTION_STRING, AT(upper), "DIR", "the container's own files"},
+	{"work", 0, OPTION_STRING, AT(work), "DIR", "overlay's work directory, beside upper"},
+	{"volatile", 0, OPTION_SWITCH, AT(is_volatile), NULL, "never sync upper: it is thrown away at the end"},
+	{.kind = OPTION_HEADING, .help = "The runtime"},
+	{"runtime", 0, OPTION_STRING, AT(runtime), "FILE", "OCI runtime"},
+	{"runtime-fd", 0, OPTION_INT, AT(runtime_fd), "N", "open file of the runtime to execute instead", 3, INT_MAX},
+	{"runtime-root", 0, OPTION_STRING, AT(runtime_root), "DIR", "its --root"},
+	{"crun", 0, OPTION_SWITCH, AT(is_crun), NULL, "the runtime is crun"},
+	{"cgroup", 0, OPTION_STRING, AT(cgroup), "PATH", "cgroupsPath of the container, removed at the end"},
+	{"oom-file", 0, OPTION_STRING, AT(oom_file), "FILE", "cgroup file with the line \"oom_kill N\""},
+	{"start-timeout-ms", 0, OPTION_INT, AT(start_timeout_ms), "N", "how long the runtime may take", 1, INT_MAX},
+	{.kind = OPTION_HEADING, .help = "Logging"},
+	{"log-driver", 0, OPTION_STRING, AT(log_driver), "NAME", "json-file or none"},
+	{"log-max-size", 0, OPTION_BYTES, AT(log_max_size), "BYTES", "size of a log file, 0: no limit"},
+	{"log-max-files", 0, OPTION_INT, AT(log_max_files), "N", "number of log files", 1, LOG_FILES_MAX},
+	{.kind = OPTION_HEADING, .help = "Connections"},
+	{"listen-fd", 0, OPTION_INT, AT(listen_fd), "N", "listening socket, instead of making DIR/shim.sock", 3,
+		INT_MAX},
+	{"help", 'h', OPTION_SWITCH, AT(help), NULL, "show this help"},
+	{"version", 0, OPTION_SWITCH, AT(version), NULL, "show the version"},
+	OPTION_END,
+};
+
+void shim_settings_init(ShimSettings *settings)
+{
+	*settings =
+		(ShimSettings){.runtime_fd = -1, .listen_fd = -1, .log_max_files = 1, .start_timeout_ms = 60 * 1000};
+}
+
+static fallible check_path(const char *path, const char *name)
+{
+	if (string_empty(path))
+		return error_new(ERROR_INVALID, "option \"--%s\" is missing", name);
+	if (path[0] != '/')
+		return error_new(ERROR_INVALID, "--%s \"%s\" is not an absolute path", name, path);
+	return NULL;
+}
+
+/* What is removed at the end must be the container's, whatever the caller says. */
+static fallible check_id(const char *id, const char *cgroup)
+{
+	if (string_empty(id))
+		return error_new(ERROR_INVALID, "option \"--id\" is missing");
+	if (strchr(id, '/') || id[0] == '.' || strlen(id) > ID_MAX)
+		return error_new(ERROR_INVALID, "\"%s\" cannot be a container's id", id);
+	if (string_empty(cgroup))
+		return NULL;
+	autofree char *end = string_printf("/%s", id);
+	if (cgroup[0] != '/' || !string_ends(cgroup, end) || strstr(cgroup, "/.."))
+		return error_new(ERROR_INVALID, "--cgroup \"%s\" does not end with \"%s\"", cgroup, end);
+	return NULL;
+}
+
+Error *shim_settings_check(const ShimSettings *settings)
+{
+	const char *driver = settings->log_driver;
+
+	TRY(check_id(settings->id, settings->cgroup));
+	TRY(check_path(settings->bundle, "bundle"));
+	TRY(check_path(settings->state, "state"));
+	TRY(check_path(settings->layers, "layers"));
+	TRY(check_path(settings->upper, "upper"));
+	TRY(check_path(settings->work, "work"));
+	TRY(check_path(settings->runtime, "runtime"));
+	TRY(check_path(settings->runtime_root, "runtime-root"));
+	if (driver && !string_equal(driver, "json-file") && !string_equal(driver, "none"))
+		return error_new(ERROR_UNSUPPORTED, "log driver \"%s\" is not known", driver);
+	return NULL;
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/* What a shim is told on its command line; it reads no file and no environment. The strings live as long as the
+ * program. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/options.h"
+
+typedef struct ShimSettings {
+	char *id;
+	int64_t run;
+	char *bundle, *state;
+	char *runtime, *runtime_root;
+	int64_t runtime_fd; /* the runtime's program as an open file; -1: `runtime` is executed */
+	bool is_crun;
+	char *layers, *lower, *upper, *work;
+	bool is_volatile; /* nobody needs the upper directory after a power cut */
+	char *cgroup;     /* "/kedge/<id>"; NULL: the runtime cleans up */
+	char *oom_file;
+	char *log_driver;
+	int64_t log_max_size, log_max_files;
+	int64_t start_timeout_ms;
+	int64_t listen_fd; /* -1: the shim makes its socket */
+	bool help, version;
+} ShimSettings;
+
+extern const Option shim_options[];
+
+void shim_settings_init(ShimSettings *settings);
+fallible shim_settings_check(const ShimSettings *settings);
