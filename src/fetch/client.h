@@ -2,8 +2,9 @@
 #pragma once
 /*
  * kedged's side of kedge-fetch: one unprivileged, jailed process for one pull or push. It speaks the registry protocol, verifies every digest and size,
- * and writes blobs only into descriptors that it was handed. Handlers run from the loop. Freeing kills the process.
- * The wire form between the two is fetch/wire.h.
+ * and writes blobs only into descriptors that it was handed. Handlers run from the loop; they may free the fetcher. Freeing kills the process.
+ * Secrets travel over the socket, never in argv or environment. The wire form between the two is fetch/wire.h. Errors are complete sentences for the
+ * user (`could not pull "a:1": ...`).
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,29 +12,13 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/loop.h"
+#include "fetch/access.h"
 #include "oci/digest.h"
 #include "oci/manifest.h"
 #include "oci/platform.h"
 #include "oci/reference.h"
 
 typedef struct Fetcher Fetcher;
-
-/* How to reach one registry. Secrets travel over the socket, never in argv or environment. */
-typedef struct RegistryAccess {
-	char *host;             /* "docker.io" is registry-1.docker.io */
-	bool plain_http;        /* declared insecure, or loopback without TLS configured */
-	bool skip_verify;       /* declared insecure with TLS */
-	char *ca_pem;           /* CAs besides the system's; NULL: none */
-	char *client_cert_pem, *client_key_pem;
-	char *username, *password;
-	char *identity_token;
-} RegistryAccess;
-
-extern const Field registry_access_fields[];
-void registry_access_clear(RegistryAccess *access);
-DEFINE_AUTOCLEAR(RegistryAccess, registry_access_clear)
-/* Fills plain_http, ca_pem, ... from <directory>/<host>.yaml, <certs_directory>/<host>/{ca.crt,*.crt,client.cert,client.key} (Docker's layout) and the list of insecure hosts. */
-fallible registry_access_load(RegistryAccess *ret, const char *host, const char *directory, const char *certs_directory, const StringList *insecure);
 
 typedef struct FetchedImage {
 	const char *manifest;       /* text, as the registry sent it; its digest is verified */
@@ -47,7 +32,7 @@ typedef struct FetchedImage {
 
 typedef struct FetcherHandlers {
 	void (*resolved)(void *arg, const FetchedImage *image);
-	void (*progress)(void *arg, const Digest *blob, int64_t bytes);             /* at most every 512 kB or 100 ms; cumulative */
+	void (*progress)(void *arg, const Digest *blob, int64_t bytes);             /* at most every 512 kB or 100 ms; cumulative; falls back to a smaller number where a broken blob starts afresh */
 	void (*blob_done)(void *arg, const Digest *blob, Error *take_error);         /* NULL: complete and verified (get), or stored (put) */
 	void (*blob_skipped)(void *arg, const Digest *blob);                         /* put: the registry has it; then blob_done follows */
 	void (*manifest_done)(void *arg, const Digest *digest);                      /* put */
@@ -58,7 +43,8 @@ typedef struct FetcherHandlers {
 typedef struct FetcherOptions {
 	const char *program;    /* path of kedge-fetch */
 	const char *user;       /* to run as; NULL: "nobody" */
-	int64_t retries;        /* per blob, default 5 */
+	int64_t retries;        /* per blob, without progress between them; default 5, negative: none */
+	int64_t retry_interval_ms; /* before the first; doubles up to 30 s; default 1000 */
 	int64_t parallel;       /* blobs at a time, default 3 */
 	int64_t stall_timeout_s;/* no byte for so long is a failure, default 30 */
 } FetcherOptions;

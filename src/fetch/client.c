@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fetch/client.h"
+
+#include "base/memory.h"
+#include "fetch/helper.h"
+#include "fetch/wire.h"
+
+struct Fetcher {
+	Helper *helper;
+	FetcherHandlers handlers;
+	void *arg;
+};
+
+/* ---- answers: each handler may free the fetcher, so nothing follows its call ---- */
+
+static fallible on_resolved(Fetcher *fetcher, const WireMessage *message, const Frame *frame)
+{
+	FetchedImage image = {.manifest = frame->payload, .media_type = message->media_type ? message->media_type : ""};
+
+	if (!message->digest || !message->top_digest || message->size > (int64_t)frame->payload_length ||
+		message->size > MANIFEST_MAX)
+		return error_new(ERROR_INTERNAL, "a resolved image is not whole");
+	TRY(digest_parse(&image.manifest_digest, message->digest));
+	TRY(digest_parse(&image.top_digest, message->top_digest));
+	image.manifest_length = message->size;
+	image.config = frame->payload ? frame->payload + message->size : "";
+	image.config_length = frame->payload_length - message->size;
+	fetcher->handlers.resolved(fetcher->arg, &image);
+	return NULL;
+}
+
+static fallible on_blob_done(Fetcher *fetcher, const WireMessage *message, const Digest *digest)
+{
+	fetcher->handlers.blob_done(fetcher->arg, digest, message->error ? wire_error_take(message->error) : NULL);
+	return NULL;
+}
+
+static fallible on_failed(Fetcher *fetcher, const WireMessage *message)
+{
+	if (!message->error)
+		return error_new(ERROR_INTERNAL, "a failure has no reason");
+	fetcher->handlers.failed(fetcher->arg, wire_error_take(message->error));
+	return NULL;
+}
+
+static fallible on_retrying(Fetcher *fetcher, const WireMessage *message, const Digest *digest)
+{
+	if (fetcher->handlers.retrying)
+		fetcher->handlers.retrying(fetcher->arg, digest, message->attempt, message->delay_ms,
+			message->reason ? message->reason : "");
+	return NULL;
+}
+
+static fallible dispatch(Fetcher *fetcher, const WireMessage *message, const Frame *frame)
+{
+	Digest digest = {0};
+
+	if (message->digest)
+		TRY(digest_parse(&digest, message->digest));
+	switch (message->type) {
+	case WIRE_RESOLVED:
+		return on_resolved(fetcher, message, frame);
+	case WIRE_PROGRESS:
+		fetcher->handlers.progress(fetcher->arg, &digest, message->bytes);
+		return NULL;
+	case WIRE_BLOB_DONE:
+		return on_blob_done(fetcher, message, &digest);
+	case WIRE_BLOB_SKIPPED:
+		fetcher->handlers.blob_skipped(fetcher->arg, &digest);
+		return NULL;
+	case WIRE_MANIFEST_DONE:
+		fetcher->handlers.manifest_done(fetcher->arg, &digest);
+		return NULL;
+	case WIRE_FAILED:
+		return on_failed(fetcher, message);
+	case WIRE_RETRYING:
+		return on_retrying(fetcher, message, &digest);
+	}
+	return error_new(ERROR_INTERNAL, "an answer is none");
+}
+
+static Error *on_frame(void *arg, const Frame *frame)
+{
+	autoclear(WireMessage) message = {0};
+
+	TRY(wire_parse(&message, frame->text, frame->text_length));
+	return dispatch(arg, &message, frame);
+}
+
+static void on_ended(void *arg, Error *take_error)
+{
+	Fetcher *fetcher = arg;
+
+	fetcher->handlers.failed(fetcher->arg, take_error);
+}
+
+/* ---- requests ---- */
+
+static fallible send_message(
+	Fetcher *fetcher, const WireMessage *message, const char *payload, size_t payload_length, int fd)
+{
+	TRY(wire_send(helper_channel(fetcher->helper), message, payload, payload_length, fd));
+	helper_sent(fetcher->helper);
+	return NULL;
+}
+
+static int64_t or_default(int64_t value, int64_t otherwise)
+{
+	return value > 0 ? value : otherwise;
+}
+
+static fallible send_start(
+	Fetcher *fetcher, const FetcherOptions *options, const RegistryAccess *access, const Reference *reference)
+{
+	autofree char *name = reference_full(reference);
+	WireMessage start = {
+		.type = WIRE_START,
+		.access = (RegistryAccess *)access,
+		.reference = name,
+		.retries = options->retries < 0 ? 0 : or_default(options->retries, 5),
+		.retry_interval_ms = or_default(options->retry_interval_ms, 1000),
+		.parallel = or_default(options->parallel, 3),
+		.stall_timeout_s = or_default(options->stall_timeout_s, 30),
+	};
+
+	return send_message(fetcher, &start, NULL, 0, -1);
+}
+
+Error *fetcher_start(Fetcher **ret, Loop *loop, const FetcherOptions *options, const RegistryAccess *access,
+	const Reference *reference, const FetcherHandlers *handlers, void *arg)
+{
+	const char *argv[] = {options->program, "--user", options->user ? options->user : "nobody", NULL};
+	static const HelperHandlers helper_handlers = {.frame = on_frame, .ended = on_ended};
+	autoptr(Fetcher) fetcher = mem_new(Fetcher);
+
+	fetcher->handlers = *handlers;
+	fetcher->arg = arg;
+	TRY(helper_start(&fetcher->helper, loop, argv, &helper_handlers, fetcher));
+	TRY(send_start(fetcher, options, access, reference));
+	*ret = take(fetcher);
+	return NULL;
+}
+
+Fetcher *fetcher_free(Fetcher *fetcher)
+{
+	if (!fetcher)
+		return NULL;
+	helper_free(fetcher->helper);
+	free(fetcher);
+	return NULL;
+}
+
+Error *fetcher_resolve(Fetcher *fetcher, const Platform *platform)
+{
+	autofree char *text = platform_text(platform);
+
+	return send_message(fetcher, &(WireMessage){.type = WIRE_RESOLVE, .platform = text}, NULL, 0, -1);
+}
+
+Error *fetcher_get(Fetcher *fetcher, const Digest *blob, int64_t size, int fd, int64_t offset)
+{
+	WireMessage message = {.type = WIRE_GET, .digest = (char *)blob->text, .size = size, .bytes = offset};
+
+	return send_message(fetcher, &message, NULL, 0, fd);
+}
+
+Error *fetcher_put(Fetcher *fetcher, const Digest *blob, int64_t size, int fd)
+{
+	WireMessage message = {.type = WIRE_PUT, .digest = (char *)blob->text, .size = size};
+
+	return send_message(fetcher, &message, NULL, 0, fd);
+}
+
+Error *fetcher_put_manifest(Fetcher *fetcher, const char *media_type, const char *text, size_t length)
+{
+	WireMessage message = {.type = WIRE_PUT_MANIFEST, .media_type = (char *)media_type};
+
+	return send_message(fetcher, &message, text, length, -1);
+}
+
+Error *fetcher_login(Fetcher *fetcher)
+{
+	return send_message(fetcher, &(WireMessage){.type = WIRE_LOGIN}, NULL, 0, -1);
+}

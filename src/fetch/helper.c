@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fetch/helper.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "base/list.h"
+#include "base/memory.h"
+#include "base/process.h"
+
+struct Helper {
+	Loop *loop;
+	Channel *channel;
+	Source *watch;
+	Source *child;
+	pid_t pid; /* 0 once the process is reaped */
+	const char *program;
+	HelperHandlers handlers;
+	void *arg;
+	bool is_freed;
+	bool has_ended;
+};
+
+/* ---- processes that nobody waits for any more ---- */
+
+typedef struct Orphan {
+	List node;
+	Loop *loop;
+	Source *child;
+} Orphan;
+
+static List orphans = {&orphans, &orphans};
+
+static void orphan_free(void *arg)
+{
+	Orphan *orphan = arg;
+
+	list_remove(&orphan->node);
+	source_free(orphan->child);
+	free(orphan);
+}
+
+static void on_orphan_exit(void *arg, int wait_status)
+{
+	Orphan *orphan = arg;
+	(void)wait_status;
+
+	loop_defer_free(orphan->loop, orphan_free, orphan);
+}
+
+static void reap_later(Loop *loop, pid_t pid)
+{
+	Orphan *orphan = mem_new(Orphan);
+
+	orphan->loop = loop;
+	list_append(&orphans, &orphan->node);
+	Error *error = loop_child(&orphan->child, loop, pid, on_orphan_exit, orphan);
+	if (!error)
+		return;
+	error_free(error); /* without a pidfd the zombie stays until this program ends */
+	orphan_free(orphan);
+}
+
+/* ---- frames and the end ---- */
+
+static void end(Helper *helper, Error *take_error)
+{
+	if (helper->has_ended) {
+		error_free(take_error); /* the first reason was told */
+		return;
+	}
+	helper->has_ended = true;
+	source_set_events(helper->watch, 0);
+	helper->handlers.ended(helper->arg, take_error);
+}
+
+static void kill_process(Helper *helper)
+{
+	if (helper->pid > 0)
+		kill(helper->pid, SIGKILL);
+}
+
+static void break_off(Helper *helper, Error *take_error)
+{
+	kill_process(helper);
+	end(helper, take_error);
+}
+
+static void drop_fds(Channel *channel)
+{
+	for (int fd = channel_take_fd(channel); fd >= 0; fd = channel_take_fd(channel))
+		close(fd);
+}
+
+static fallible handle_one(Helper *helper, ChannelState *ret_state)
+{
+	autoclear(Frame) frame = {0};
+
+	TRY(channel_receive(helper->channel, &frame, ret_state));
+	drop_fds(helper->channel);
+	return *ret_state == CHANNEL_FRAME ? helper->handlers.frame(helper->arg, &frame) : NULL;
+}
+
+static void handle_frames(Helper *helper)
+{
+	ChannelState state = CHANNEL_FRAME;
+
+	while (!helper->is_freed && !helper->has_ended && state == CHANNEL_FRAME) {
+		Error *error = handle_one(helper, &state);
+		if (error && helper->is_freed)
+			error_free(error); /* who would have been told is gone */
+		else if (error)
+			break_off(helper, error_wrap(error, "\"%s\" broke the protocol", helper->program));
+	}
+	if (helper->is_freed || state != CHANNEL_ENDED)
+		return;
+	/* The exit status says why; a process that only closed the socket must not linger. */
+	source_set_events(helper->watch, 0);
+	kill_process(helper);
+}
+
+void helper_sent(Helper *helper)
+{
+	if (!helper->has_ended)
+		source_set_events(helper->watch, LOOP_READ | (channel_is_pending(helper->channel) ? LOOP_WRITE : 0));
+}
+
+static void on_channel(void *arg, int fd, unsigned events)
+{
+	Helper *helper = arg;
+	(void)fd;
+
+	if (events & LOOP_WRITE) {
+		error_free(channel_flush(helper->channel)); /* reading tells that the process is gone */
+		helper_sent(helper);
+	}
+	if (events & LOOP_READ)
+		handle_frames(helper);
+}
+
+static void on_exit_of_child(void *arg, int wait_status)
+{
+	Helper *helper = arg;
+	char status[64];
+
+	helper->pid = 0;
+	handle_frames(helper);
+	if (helper->is_freed)
+		return;
+	process_status_text(status, sizeof(status), wait_status);
+	end(helper, error_new(ERROR_INTERNAL, "\"%s\" ended early: %s", helper->program, status));
+}
+
+/* ---- life ---- */
+
+static fallible spawn(pid_t *ret, int *ret_socket, const char *const *argv)
+{
+	int sockets[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
+		return error_errno(errno, "could not make a socket pair");
+	ProcessSpec spec = {
+		.path = argv[0],
+		.argv = argv,
+		.fds = {{.from = sockets[1], .to = HELPER_CHANNEL_FD}},
+		.fd_count = 1,
+	};
+	Error *error = process_spawn(ret, &spec);
+	close(sockets[1]);
+	if (error)
+		close(sockets[0]);
+	else
+		*ret_socket = sockets[0];
+	return error;
+}
+
+static fallible watch(Helper *helper)
+{
+	TRY(loop_child(&helper->child, helper->loop, helper->pid, on_exit_of_child, helper));
+	return loop_watch(&helper->watch, helper->loop, channel_fd(helper->channel), LOOP_READ, on_channel, helper);
+}
+
+Error *helper_start(Helper **ret, Loop *loop, const char *const *argv, const HelperHandlers *handlers, void *arg)
+{
+	pid_t pid;
+	int socket = -1;
+
+	TRY(spawn(&pid, &socket, argv));
+	Helper *helper = mem_new(Helper);
+	*helper = (Helper){.loop = loop,
+		.channel = channel_new(socket),
+		.pid = pid,
+		.program = argv[0],
+		.handlers = *handlers,
+		.arg = arg};
+	Error *error = watch(helper);
+	if (error) {
+		helper_free(helper);
+		return error;
+	}
+	*ret = helper;
+	return NULL;
+}
+
+Channel *helper_channel(Helper *helper)
+{
+	return helper->channel;
+}
+
+static void release(void *arg)
+{
+	Helper *helper = arg;
+
+	channel_free(helper->channel);
+	free(helper);
+}
+
+Helper *helper_free(Helper *helper)
+{
+	if (!helper)
+		return NULL;
+	helper->is_freed = true;
+	source_free(helper->watch);
+	source_free(helper->child);
+	kill_process(helper);
+	if (helper->pid > 0)
+		reap_later(helper->loop, helper->pid);
+	loop_defer_free(helper->loop, release, helper);
+	return NULL;
+}
