@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The program around the commands: global options, where the daemon is, what is printed at the end. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "cli/global.h"
+#include "cli/terminal.h"
+
+/* ---- reporting ---- */
+
+void cli_report(Error *error)
+{
+	const char *hint = error_hint_text(error);
+	bool red = terminal_has_colours(stderr);
+
+	fprintf(stderr, "%skedge:%s %s\n", red ? "\033[1;31m" : "", red ? "\033[0m" : "", error_message(error));
+	if (hint)
+		fprintf(stderr, "hint: %s\n", hint);
+	error_free(error);
+}
+
+/* A full disk or a closed descriptor behind standard output must not look like success. */
+static void check_output(Cli *cli)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return;
+	cli_report(error_new(ERROR_UNAVAILABLE, "could not write to standard output: %m"));
+	if (cli->status == EXIT_OK)
+		cli->status = EXIT_FAILED;
+}
+
+/* ---- where the daemon is ---- */
+
+static fallible socket_of_host(char **ret, const char *host, const char *source)
+{
+	if (string_starts(host, "unix://"))
+		host += strlen("unix://");
+	if (host[0] != '/')
+		return error_new(ERROR_INVALID, "%s: \"%s\" is not a unix socket: it must be of the form unix:///PATH",
+			source, host);
+	*ret = mem_strdup(host);
+	return NULL;
+}
+
+/* DOCKER_HOST may well name something that is not for us (a TCP address, ssh): then it does not count. */
+static fallible find_socket(char **ret, const GlobalOptions *options)
+{
+	const char *kedge_host = getenv("KEDGE_HOST"), *docker_host = getenv("DOCKER_HOST");
+
+	if (options->host)
+		return socket_of_host(ret, options->host, "option \"--host\"");
+	if (!string_empty(kedge_host))
+		return socket_of_host(ret, kedge_host, "KEDGE_HOST");
+	if (docker_host && string_starts(docker_host, "unix:///"))
+		return socket_of_host(ret, docker_host, "DOCKER_HOST");
+	*ret = mem_strdup(CLI_SOCKET);
+	return NULL;
+}
+
+static char *find_config_dir(const GlobalOptions *options)
+{
+	const char *from_environment = getenv("DOCKER_CONFIG"), *home = getenv("HOME");
+
+	if (options->config)
+		return mem_strdup(options->config);
+	if (!string_empty(from_environment))
+		return mem_strdup(from_environment);
+	return string_printf("%s/.docker", home ? home : "");
+}
+
+static fallible cli_init(Cli *cli, const GlobalOptions *options)
+{
+	TRY(find_socket(&cli->socket, options));
+	cli->config_dir = find_config_dir(options);
+	cli->client = http_client_new(cli->socket);
+	log_set_name("kedge");
+	log_set_level(options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING);
+	return NULL;
+}
+
+static void cli_clear(Cli *cli)
+{
+	http_client_free(cli->client);
+	free(cli->config_dir);
+	free(cli->socket);
+}
+
+/* ---- what is wanted ---- */
+
+static void print_overview(void)
+{
+	autoclear(Buffer) out = {0};
+
+	global_help(&out);
+	fputs(buffer_text(&out), stdout);
+}
+
+static fallible run_words(Cli *cli, const StringList *words)
+{
+	int used;
+	const Command *command = command_find((int)words->count, words->items, &used);
+
+	if (!command)
+		return global_unknown_command(words);
+	return command_run(cli, command, (int)words->count - used, words->items + used);
+}
+
+/* "kedge help run" is "kedge run --help". */
+static fallible run_help(Cli *cli, StringList *words)
+{
+	strings_remove(words, 0);
+	if (words->count == 0) {
+		print_overview();
+		return NULL;
+	}
+	strings_add(words, "--help");
+	return run_words(cli, words);
+}
+
+static fallible run_global(Cli *cli, const GlobalOptions *options, StringList *words)
+{
+	if (options->version) {
+		printf("kedge version " KEDGE_VERSION "\n");
+		return NULL;
+	}
+	if (options->help || words->count == 0) {
+		print_overview();
+		return NULL;
+	}
+	TRY(cli_init(cli, options));
+	if (string_equal(words->items[0], "help"))
+		return run_help(cli, words);
+	return run_words(cli, words);
+}
+
+int cli_main(int argc, char **argv)
+{
+	Cli cli = {0};
+	GlobalOptions options = {0};
+	autoclear(StringList) words = {0};
+
+	Error *error = options_parse(global_options, &options, argc - 1, argv + 1, OPTIONS_STOP_AT_ARGUMENT, &words);
+	if (error && !error_hint_text(error))
+		error = error_hint(error, "see \"kedge --help\"");
+	if (!error)
+		error = run_global(&cli, &options, &words);
+	if (error && cli.status == EXIT_OK)
+		cli.status = EXIT_FAILED;
+	check_output(&cli);
+	if (error)
+		cli_report(error);
+	options_clear(global_options, &options);
+	cli_clear(&cli);
+	return cli.status;
+}

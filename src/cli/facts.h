@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/* "Label:  value" lines of version and info: a table of labels and paths into the API's answer. What is not there is
+ * left out. */
+#include "base/buffer.h"
+#include "json/value.h"
+
+typedef enum FactKind { FACT_PLAIN, FACT_BYTES, FACT_LIST, FACT_NAMES } FactKind;
+
+typedef struct Fact {
+	const char *label;
+	const char *path; /* "a.b"; NULL: a heading without a value */
+	FactKind kind;    /* FACT_LIST: an array of strings; FACT_NAMES: the keys of an object */
+	int depth;        /* of indentation */
+} Fact;
+
+/* facts ends with label NULL. */
+void facts_write(Buffer *out, const Fact *facts, const Value *value);
+/* As Docker's --format of these commands: "json" or a template. */
+fallible facts_format(Buffer *out, const char *format, const Value *value);

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/global.h"
+
+#include <string.h>
+
+const Option global_options[] = {
+	{"host", 'H', OPTION_STRING, offsetof(GlobalOptions, host), "unix:///PATH",
+		"socket of the daemon (default: $KEDGE_HOST, a unix:// $DOCKER_HOST, or " CLI_SOCKET ")"},
+	{"config", 0, OPTION_STRING, offsetof(GlobalOptions, config), "DIR",
+		"directory of config.json with registry credentials (default: $DOCKER_CONFIG or ~/.docker)",
+		.complete = "directory"},
+	{"debug", 'D', OPTION_SWITCH, offsetof(GlobalOptions, debug), .help = "say more on standard error"},
+	{"version", 'v', OPTION_SWITCH, offsetof(GlobalOptions, version), .help = "print the version and quit"},
+	HELP_OPTION(GlobalOptions),
+	{"context", 'c', OPTION_REFUSED, .argument = "NAME", .help = "there are no contexts; use --host"},
+	{"log-level", 'l', OPTION_REFUSED, .argument = "LEVEL", .help = "use --debug"},
+	{"tls", 0, OPTION_REFUSED, .help = "kedge speaks to a unix socket only"},
+	{"tlscacert", 0, OPTION_REFUSED, .argument = "FILE", .help = "kedge speaks to a unix socket only"},
+	{"tlscert", 0, OPTION_REFUSED, .argument = "FILE", .help = "kedge speaks to a unix socket only"},
+	{"tlskey", 0, OPTION_REFUSED, .argument = "FILE", .help = "kedge speaks to a unix socket only"},
+	{"tlsverify", 0, OPTION_REFUSED, .help = "kedge speaks to a unix socket only"},
+	OPTION_END,
+};
+
+/* Docker's words that people will type; each with the reason why they get nothing. */
+static const struct {
+	const char *name, *reason;
+} refused[] = {
+	{"exec", "it comes with interactive sessions"},
+	{"cp", "copying files comes with interactive sessions"},
+	{"network", "there are no networks to manage yet; use --network host or none"},
+	{"port", "publishing ports needs bridge networks, which are not there yet"},
+	{"volume", "there are no named volumes yet; bind a directory with -v"},
+	{"build", "kedge does not build images yet"},
+	{"builder", "kedge does not build images yet"},
+	{"buildx", "kedge does not build images yet"},
+	{"commit", "kedge does not build images yet"},
+	{"compose", "kedge has no compose files"},
+	{"context", "there are no contexts; use --host"},
+	{"swarm", "kedge is no cluster"},
+	{"node", "kedge is no cluster"},
+	{"service", "kedge is no cluster"},
+	{"stack", "kedge is no cluster"},
+	{"secret", "kedge is no cluster"},
+	{"config", "kedge is no cluster"},
+	{"plugin", "kedge has no plugins"},
+	{"search", "registries are not searched"},
+	{"manifest", "it is not there yet"},
+	{"trust", "it is not there yet"},
+	{"diff", "it is not there yet"},
+	{"export", "it is not there yet"},
+	{"history", "it is not there yet"},
+	{"import", "it is not there yet"},
+	{"pause", "it is not there yet"},
+	{"rename", "it is not there yet"},
+	{"save", "it is not there yet"},
+	{"top", "it is not there yet"},
+	{"unpause", "it is not there yet"},
+	{"update", "it is not there yet"},
+	{"prune", "it is not there yet"},
+	{"df", "it is not there yet"},
+};
+
+static size_t longest_name(void)
+{
+	size_t longest = 0;
+
+	for (const Command *const *command = commands; *command; command++)
+		if (strlen((*command)->name) > longest)
+			longest = strlen((*command)->name);
+	return longest;
+}
+
+void global_help(Buffer *out)
+{
+	autoclear(Buffer) options = {0};
+	int width = (int)longest_name();
+
+	buffer_add_text(out,
+		"Usage:  kedge [OPTIONS] COMMAND\n\nRuns containers on this device, in Docker's words\n\nCommands:\n");
+	for (const Command *const *command = commands; *command; command++)
+		buffer_printf(out, "  %-*s   %s\n", width, (*command)->name, (*command)->summary);
+	options_help(global_options, &options, 80);
+	buffer_printf(out, "\nOptions:\n%s\nMore: kedge COMMAND --help, man kedge\n", buffer_text(&options));
+}
+
+/* ---- words that are no command ---- */
+
+static const char *refusal_of(const char *word)
+{
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (string_equal(refused[i].name, word))
+			return refused[i].reason;
+	return NULL;
+}
+
+static bool is_group(const char *word)
+{
+	return string_equal(word, "container") || string_equal(word, "image") || string_equal(word, "system");
+}
+
+/* How many letters must change in place, plus what one is longer: enough to tell "imges" from "ps". */
+static size_t difference(const char *a, const char *b)
+{
+	size_t count = 0;
+
+	for (; *a && *b; a++, b++) {
+		if (*a == *b)
+			continue;
+		count++;
+		if (a[1] == *b && b[1] != a[1])
+			a++;
+		else if (*a == b[1])
+			b++;
+	}
+	return count + strlen(a) + strlen(b);
+}
+
+static const char *nearest_command(const char *word)
+{
+	const char *nearest = NULL;
+	size_t least = strlen(word) / 3 + 2;
+
+	for (const Command *const *command = commands; *command; command++) {
+		size_t distance = difference(word, (*command)->name);
+		if (distance < least) {
+			least = distance;
+			nearest = (*command)->name;
+		}
+	}
+	return nearest;
+}
+
+static fallible unknown_in_group(const StringList *words)
+{
+	const char *group = words->items[0], *word = words->count > 1 ? words->items[1] : NULL;
+	const char *reason = word ? refusal_of(word) : NULL;
+
+	if (!word)
+		return error_hint(
+			error_new(ERROR_INVALID, "\"kedge %s\" needs a command", group), "see \"kedge --help\"");
+	if (reason)
+		return error_new(ERROR_UNSUPPORTED, "command \"%s %s\" is not available: %s", group, word, reason);
+	return error_hint(error_new(ERROR_INVALID, "unknown command \"%s %s\"", group, word), "see \"kedge --help\"");
+}
+
+fallible global_unknown_command(const StringList *words)
+{
+	const char *word = words->items[0], *reason = refusal_of(word), *nearest = nearest_command(word);
+
+	if (is_group(word))
+		return unknown_in_group(words);
+	if (reason)
+		return error_new(ERROR_UNSUPPORTED, "command \"%s\" is not available: %s", word, reason);
+	Error *error = error_new(ERROR_INVALID, "unknown command \"%s\"", word);
+	if (nearest)
+		return error_hint(error, "did you mean \"%s\"? all commands: kedge --help", nearest);
+	return error_hint(error, "see \"kedge --help\"");
+}

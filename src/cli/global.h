@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/* What stands before the command: the global options, the overview of all commands, and what to say about a word that
+ * is no command. */
+#include "cli/cli.h"
+
+typedef struct GlobalOptions {
+	bool help, version, debug;
+	char *host, *config;
+} GlobalOptions;
+
+extern const Option global_options[];
+
+void global_help(Buffer *out);
+/* Docker's commands that are not here are named as such; for others the nearest command is suggested. */
+fallible global_unknown_command(const StringList *words);

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/listing.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/grid.h"
+#include "cli/template.h"
+#include "cli/terminal.h"
+
+typedef enum Form { FORM_TABLE, FORM_TABLE_TEMPLATE, FORM_JSON, FORM_TEMPLATE } Form;
+
+/* ---- which form ---- */
+
+static Form form_of(const char *format)
+{
+	if (!format || string_equal(format, "table"))
+		return FORM_TABLE;
+	if (string_starts(format, "table "))
+		return FORM_TABLE_TEMPLATE;
+	return string_equal(format, "json") ? FORM_JSON : FORM_TEMPLATE;
+}
+
+char *listing_unescape(const char *format)
+{
+	autoclear(Buffer) out = {0};
+
+	for (; *format; format++) {
+		if (format[0] == '\\' && (format[1] == 't' || format[1] == 'n'))
+			buffer_add_char(&out, *++format == 't' ? '\t' : '\n');
+		else
+			buffer_add_char(&out, *format);
+	}
+	return buffer_steal(&out);
+}
+
+static char *template_of(const Listing *listing)
+{
+	const char *text = listing->format;
+
+	if (form_of(text) == FORM_TABLE_TEMPLATE)
+		text += strlen("table ");
+	return listing_unescape(text);
+}
+
+fallible listing_check(const Listing *listing)
+{
+	if (form_of(listing->format) != FORM_TEMPLATE && form_of(listing->format) != FORM_TABLE_TEMPLATE)
+		return NULL;
+	autofree char *text = template_of(listing);
+	return template_check(text);
+}
+
+/* ---- one row as an object, for JSON and templates ---- */
+
+static Value *cell_value(const Column *column, const Row *row)
+{
+	autoclear(Buffer) text = {0};
+
+	column->write(&text, row);
+	return value_new_string(buffer_text(&text));
+}
+
+static Value *hidden_value(const Column *column, const Row *row)
+{
+	Value *object = value_get(row->item, column->object);
+
+	return object ? value_ref(object) : value_object();
+}
+
+static Value *row_object(const Listing *listing, const Row *row, bool with_hidden)
+{
+	Value *object = value_object();
+
+	for (const Column *column = listing->columns; column->field; column++) {
+		if (column->use != COLUMN_HIDDEN)
+			value_set(object, column->field, cell_value(column, row));
+		else if (with_hidden)
+			value_set(object, column->field, hidden_value(column, row));
+	}
+	return object;
+}
+
+static Value *sorted(const Value *object)
+{
+	autoclear(StringList) keys = template_sorted_keys(object);
+	Value *copy = value_object();
+
+	for (size_t i = 0; i < keys.count; i++)
+		value_set(copy, keys.items[i], value_ref(value_get(object, keys.items[i])));
+	return copy;
+}
+
+static Value *header_object(const Listing *listing)
+{
+	Value *object = value_object();
+
+	for (const Column *column = listing->columns; column->field; column++)
+		value_set(object, column->field, value_new_string(column->header ? column->header : column->field));
+	return object;
+}
+
+static void write_json(const Listing *listing, const Row *rows, size_t count, Buffer *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		autoptr(Value) object = row_object(listing, &rows[i], false);
+		autoptr(Value) in_order = sorted(object);
+		value_write(in_order, out);
+		buffer_add_char(out, '\n');
+	}
+}
+
+/* ---- templates ---- */
+
+static fallible hint_fields(const Listing *listing, Error *error)
+{
+	autoclear(StringList) names = {0};
+
+	for (const Column *column = listing->columns; column->field; column++)
+		strings_printf(&names, ".%s", column->field);
+	autofree char *text = strings_join(&names, ", ");
+	return error_hint_text(error) ? error : error_hint(error, "the fields are %s", text);
+}
+
+static fallible execute_row(const Listing *listing, const char *template, const Row *row, Buffer *out)
+{
+	autoptr(Value) object = row_object(listing, row, true);
+	Error *error = template_execute(out, template, object);
+
+	return error ? hint_fields(listing, error) : NULL;
+}
+
+static fallible write_template(const Listing *listing, const Row *rows, size_t count, Buffer *out)
+{
+	autofree char *template = template_of(listing);
+
+	for (size_t i = 0; i < count; i++) {
+		TRY(execute_row(listing, template, &rows[i], out));
+		buffer_add_char(out, '\n');
+	}
+	return NULL;
+}
+
+static void add_cells(Grid *grid, const char *line)
+{
+	autoclear(StringList) cells = {0};
+
+	strings_split(&cells, line, '\t');
+	for (size_t i = 0; i < cells.count; i++)
+		grid_cell(grid, cells.items[i], NULL);
+	if (cells.count == 0)
+		grid_cell(grid, "", NULL);
+}
+
+static size_t count_tabs(const char *text)
+{
+	size_t count = 0;
+
+	for (; *text; text++)
+		count += *text == '\t';
+	return count;
+}
+
+/* The header row is the template over the headers; a cell with a tab of its own (none of the fields has) would shift
+ * the others. */
+static fallible execute_header(const Listing *listing, const char *template, Buffer *out)
+{
+	autoptr(Value) headers = header_object(listing);
+	Error *error = template_execute(out, template, headers);
+
+	return error ? hint_fields(listing, error) : NULL;
+}
+
+static int table_width(const Listing *listing)
+{
+	return listing->truncates ? terminal_width(stdout) : 0;
+}
+
+static fallible write_table_template(const Listing *listing, const Row *rows, size_t count, Buffer *out)
+{
+	autofree char *template = template_of(listing);
+	autoptr(Grid) grid = grid_new();
+	autoclear(Buffer) header = {0};
+
+	TRY(execute_header(listing, template, &header));
+	size_t columns = count_tabs(buffer_text(&header)) + 1;
+	for (size_t i = 0; i < columns; i++)
+		grid_column(grid, 8);
+	add_cells(grid, buffer_text(&header));
+	for (size_t i = 0; i < count; i++) {
+		autoclear(Buffer) line = {0};
+		TRY(execute_row(listing, template, &rows[i], &line));
+		if (count_tabs(buffer_text(&line)) + 1 != columns)
+			return error_new(ERROR_INVALID,
+				"template \"%.100s\" does not give the same columns for all rows", template);
+		add_cells(grid, buffer_text(&line));
+	}
+	grid_write(grid, out, table_width(listing), terminal_has_colours(stdout));
+	return NULL;
+}
+
+/* ---- the table ---- */
+
+static bool is_shown(const Listing *listing, const Column *column)
+{
+	autoclear(StringList) shown = {0};
+
+	if (!listing->shown)
+		return column->use == COLUMN_SHOWN;
+	strings_split(&shown, listing->shown, ' ');
+	return strings_has(&shown, column->field);
+}
+
+static size_t shown_columns(const Listing *listing, const Column *ret[32])
+{
+	size_t count = 0;
+
+	for (const Column *column = listing->columns; column->field && count < 32; column++)
+		if (is_shown(listing, column))
+			ret[count++] = column;
+	return count;
+}
+
+static void add_cell(Grid *grid, const Column *column, const Row *row)
+{
+	autoclear(Buffer) text = {0};
+
+	column->write(&text, row);
+	grid_cell(grid, buffer_text(&text), column->colour ? column->colour(buffer_text(&text)) : NULL);
+}
+
+static void write_table(const Listing *listing, const Row *rows, size_t count, Buffer *out)
+{
+	const Column *shown[32];
+	size_t columns = shown_columns(listing, shown);
+	autoptr(Grid) grid = grid_new();
+
+	for (size_t i = 0; i < columns; i++)
+		grid_column(grid, shown[i]->least);
+	for (size_t i = 0; i < columns; i++)
+		grid_cell(grid, shown[i]->header, NULL);
+	for (size_t row = 0; row < count; row++)
+		for (size_t i = 0; i < columns; i++)
+			add_cell(grid, shown[i], &rows[row]);
+	grid_write(grid, out, table_width(listing), terminal_has_colours(stdout));
+}
+
+static void write_quiet(const Listing *listing, const Row *rows, size_t count, Buffer *out)
+{
+	const Column *id = listing->columns;
+
+	while (!string_equal(id->field, "ID"))
+		id++;
+	for (size_t i = 0; i < count; i++) {
+		id->write(out, &rows[i]);
+		buffer_add_char(out, '\n');
+	}
+}
+
+/* ---- all ---- */
+
+fallible listing_write(const Listing *listing, const Row *rows, size_t count, Buffer *out)
+{
+	if (listing->is_quiet && form_of(listing->format) == FORM_TABLE) {
+		write_quiet(listing, rows, count, out);
+		return NULL;
+	}
+	switch (form_of(listing->format)) {
+	case FORM_TABLE:
+		write_table(listing, rows, count, out);
+		return NULL;
+	case FORM_JSON:
+		write_json(listing, rows, count, out);
+		return NULL;
+	case FORM_TABLE_TEMPLATE:
+		return write_table_template(listing, rows, count, out);
+	case FORM_TEMPLATE:
+		return write_template(listing, rows, count, out);
+	}
+	return NULL;
+}
+
+fallible listing_print(const Listing *listing, const Row *rows, size_t count)
+{
+	autoclear(Buffer) out = {0};
+
+	TRY(listing_write(listing, rows, count, &out));
+	fwrite(buffer_text(&out), 1, out.length, stdout);
+	return NULL;
+}

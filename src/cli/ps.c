@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "cli/api.h"
+#include "cli/commands.h"
+#include "cli/grid.h"
+#include "cli/listing.h"
+#include "cli/units.h"
+
+enum { SHORT_ID = 12, SHORT_COMMAND = 20 };
+
+typedef struct PsOptions {
+	bool help, all, latest, no_trunc, quiet, size;
+	int64_t last;
+	char *format;
+	StringList filters;
+} PsOptions;
+
+static const PsOptions defaults = {.last = -1};
+
+static const Option options[] = {
+	HELP_OPTION(PsOptions),
+	{"all", 'a', OPTION_SWITCH, offsetof(PsOptions, all),
+		.help = "show all containers (without it: those that run)"},
+	{"filter", 'f', OPTION_LIST, offsetof(PsOptions, filters), "NAME=VALUE",
+		"only those that match: id, name, label, status, ancestor, health, exited, before, since"},
+	{"format", 0, OPTION_STRING, offsetof(PsOptions, format), "FORMAT",
+		"\"table\", \"table TEMPLATE\", \"json\", or a template such as \"{{.ID}} {{.Names}}\"",
+		.complete = "table json"},
+	{"last", 'n', OPTION_INT, offsetof(PsOptions, last), "N", "the N containers created last, running or not", -1,
+		INT32_MAX},
+	{"latest", 'l', OPTION_SWITCH, offsetof(PsOptions, latest), .help = "the container created last"},
+	{"no-trunc", 0, OPTION_SWITCH, offsetof(PsOptions, no_trunc), .help = "do not cut long cells"},
+	{"quiet", 'q', OPTION_SWITCH, offsetof(PsOptions, quiet), .help = "print ids only"},
+	{"size", 's', OPTION_SWITCH, offsetof(PsOptions, size), .help = "show what each has written"},
+	OPTION_END,
+};
+
+/* ---- fields ---- */
+
+static const char *text_of(const Row *row, const char *key)
+{
+	const char *text = value_string(value_get(row->item, key));
+
+	return text ? text : "";
+}
+
+static void write_id(Buffer *out, const Row *row)
+{
+	buffer_printf(out, "%.*s", row->truncates ? SHORT_ID : INT32_MAX, text_of(row, "Id"));
+}
+
+/* An image that has no name any more is shown by its id. */
+static void write_image(Buffer *out, const Row *row)
+{
+	const char *image = text_of(row, "Image");
+
+	if (row->truncates && string_starts(image, "sha256:"))
+		buffer_printf(out, "%.*s", SHORT_ID, image + strlen("sha256:"));
+	else
+		buffer_add_text(out, image[0] ? image : "<no image>");
+}
+
+static void write_command(Buffer *out, const Row *row)
+{
+	const char *command = text_of(row, "Command");
+
+	buffer_add_char(out, '"');
+	if (row->truncates)
+		text_cut(out, command, SHORT_COMMAND);
+	else
+		buffer_add_text(out, command);
+	buffer_add_char(out, '"');
+}
+
+static int64_t created_ns(const Row *row)
+{
+	return value_int(value_get(row->item, "Created"), 0) * NANOS_PER_SECOND;
+}
+
+static void write_created_at(Buffer *out, const Row *row)
+{
+	char text[UNITS_TEXT_MAX];
+
+	units_local_time(text, created_ns(row));
+	buffer_add_text(out, text);
+}
+
+static void write_running_for(Buffer *out, const Row *row)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	clock_format_age(text, row->now_ns - created_ns(row));
+	buffer_printf(out, "%s ago", text);
+}
+
+static void write_state(Buffer *out, const Row *row)
+{
+	buffer_add_text(out, text_of(row, "State"));
+}
+
+static void write_status(Buffer *out, const Row *row)
+{
+	buffer_add_text(out, text_of(row, "Status"));
+}
+
+static void write_port(Buffer *out, const Value *port)
+{
+	const char *ip = value_string(value_get(port, "IP")), *type = value_string(value_get(port, "Type"));
+	int64_t public = value_int(value_get(port, "PublicPort"), 0);
+
+	if (public > 0)
+		buffer_printf(out, ip && strchr(ip, ':') ? "[%s]:%lld->" : "%s:%lld->",
+			string_empty(ip) ? "0.0.0.0" : ip, (long long)public);
+	buffer_printf(out, "%lld/%s", (long long)value_int(value_get(port, "PrivatePort"), 0), type ? type : "tcp");
+}
+
+static void write_ports(Buffer *out, const Row *row)
+{
+	const Value *ports = value_get(row->item, "Ports");
+
+	for (size_t i = 0; i < value_count(ports); i++) {
+		if (i > 0)
+			buffer_add_text(out, ", ");
+		write_port(out, value_at(ports, i));
+	}
+}
+
+static void write_names(Buffer *out, const Row *row)
+{
+	const Value *names = value_get(row->item, "Names");
+
+	for (size_t i = 0; i < value_count(names); i++) {
+		const char *name = value_string(value_at(names, i));
+		buffer_printf(out, "%s%s", i > 0 ? "," : "", name && name[0] == '/' ? name + 1 : name ? name : "");
+	}
+}
+
+static void write_size(Buffer *out, const Row *row)
+{
+	char own[UNITS_TEXT_MAX], all[UNITS_TEXT_MAX];
+	int64_t whole = value_int(value_get(row->item, "SizeRootFs"), 0);
+
+	units_decimal(own, (double)value_int(value_get(row->item, "SizeRw"), 0), 3);
+	units_decimal(all, (double)whole, 3);
+	buffer_add_text(out, own);
+	if (whole > 0)
+		buffer_printf(out, " (virtual %s)", all);
+}
+
+static void write_labels(Buffer *out, const Row *row)
+{
+	const Value *labels = value_get(row->item, "Labels");
+	const char *key;
+	Value *value;
+	size_t cursor = 0;
+
+	for (bool first = true; value_each(labels, &cursor, &key, &value); first = false)
+		buffer_printf(out, "%s%s=%s", first ? "" : ",", key, value_string(value) ? value_string(value) : "");
+}
+
+static const char *mount_name(const Value *mount)
+{
+	const char *name = value_string(value_get(mount, "Name")), *source = value_string(value_get(mount, "Source"));
+
+	return !string_empty(name) ? name : source ? source : "";
+}
+
+static void write_mounts(Buffer *out, const Row *row)
+{
+	const Value *mounts = value_get(row->item, "Mounts");
+
+	for (size_t i = 0; i < value_count(mounts); i++)
+		buffer_printf(out, "%s%s", i > 0 ? "," : "", mount_name(value_at(mounts, i)));
+}
+
+static void write_local_volumes(Buffer *out, const Row *row)
+{
+	const Value *mounts = value_get(row->item, "Mounts");
+	int count = 0;
+
+	for (size_t i = 0; i < value_count(mounts); i++)
+		count += string_equal(value_string(value_get(value_at(mounts, i), "Driver")), "local");
+	buffer_printf(out, "%d", count);
+}
+
+static void write_networks(Buffer *out, const Row *row)
+{
+	const Value *networks = value_path(row->item, "NetworkSettings.Networks");
+	const char *name;
+	Value *network;
+	size_t cursor = 0;
+
+	for (bool first = true; value_each(networks, &cursor, &name, &network); first = false)
+		buffer_printf(out, "%s%s", first ? "" : ",", name);
+}
+
+static const char *status_colour(const char *text)
+{
+	if (strstr(text, "(unhealthy)") || string_starts(text, "Restarting") || string_starts(text, "Dead"))
+		return "\033[31m";
+	if (string_starts(text, "Up"))
+		return "\033[32m";
+	return string_starts(text, "Exited (0)") || string_starts(text, "Created") ? "\033[2m" : "\033[33m";
+}
+
+static const Column columns[] = {
+	{"ID", "CONTAINER ID", COLUMN_SHOWN, GRID_FIXED, write_id},
+	{"Image", "IMAGE", COLUMN_SHOWN, 8, write_image},
+	{"Command", "COMMAND", COLUMN_SHOWN, 8, write_command},
+	{"RunningFor", "CREATED", COLUMN_SHOWN, 10, write_running_for},
+	{"Status", "STATUS", COLUMN_SHOWN, 12, write_status, status_colour},
+	{"Ports", "PORTS", COLUMN_SHOWN, 5, write_ports},
+	{"Names", "NAMES", COLUMN_SHOWN, 8, write_names},
+	{"Size", "SIZE", COLUMN_ASKED, 8, write_size},
+	{"CreatedAt", "CREATED AT", COLUMN_ASKED, 8, write_created_at},
+	{"Labels", "LABELS", COLUMN_ASKED, 8, write_labels},
+	{"LocalVolumes", "LOCAL VOLUMES", COLUMN_ASKED, 8, write_local_volumes},
+	{"Mounts", "MOUNTS", COLUMN_ASKED, 8, write_mounts},
+	{"Networks", "NETWORKS", COLUMN_ASKED, 8, write_networks},
+	{"State", "STATE", COLUMN_ASKED, 8, write_state},
+	{"Label", .use = COLUMN_HIDDEN, .object = "Labels"},
+	{NULL},
+};
+
+/* ---- the command ---- */
+
+static fallible make_target(Buffer *target, const PsOptions *given)
+{
+	int64_t limit = given->latest ? 1 : given->last;
+
+	buffer_add_text(target, "/containers/json");
+	target_query_flag(target, "all", given->all);
+	if (limit > 0)
+		target_query_int(target, "limit", limit);
+	target_query_flag(target, "size", given->size || (given->format && strstr(given->format, ".Size")));
+	return target_query_filters(target, &given->filters);
+}
+
+static Row *make_rows(const Value *list, bool truncates)
+{
+	Row *rows = mem_array(NULL, value_count(list) + 1, sizeof(Row));
+	int64_t now = clock_wall_ns();
+
+	for (size_t i = 0; i < value_count(list); i++)
+		rows[i] = (Row){.item = value_at(list, i), .now_ns = now, .truncates = truncates};
+	return rows;
+}
+
+static fallible run(Cli *cli, const void *opts, const StringList *arguments)
+{
+	const PsOptions *given = opts;
+	Listing listing = {
+		.columns = columns, .format = given->format, .is_quiet = given->quiet, .truncates = !given->no_trunc};
+	autoclear(Buffer) target = {0};
+	autoptr(Value) list = NULL;
+
+	(void)arguments;
+	if (given->size)
+		listing.shown = "ID Image Command RunningFor Status Ports Names Size";
+	TRY(listing_check(&listing));
+	TRY(make_target(&target, given));
+	TRY(api_get(cli, &list, buffer_text(&target)));
+	autofree Row *rows = make_rows(list, !given->no_trunc);
+	return listing_print(&listing, rows, value_count(list));
+}
+
+static const char *const aliases[] = {"container ls", "container list", "container ps", NULL};
+
+const Command ps_command = {
+	.name = "ps",
+	.aliases = aliases,
+	.usage = "[OPTIONS]",
+	.summary = "List containers",
+	.options = options,
+	.options_size = sizeof(PsOptions),
+	.defaults = &defaults,
+	.run = run,
+};

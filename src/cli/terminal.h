@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/* What the user looks at: whether it is a terminal, how large, whether colours are wanted (NO_COLOR, TERM=dumb). */
+#include <stdbool.h>
+#include <stdio.h>
+
+bool terminal_is(FILE *file);
+bool terminal_has_colours(FILE *file);
+int terminal_width(FILE *file);  /* $COLUMNS or the terminal's, 80 where nobody knows; 0 when it is no terminal */
+int terminal_height(FILE *file); /* 24 where nobody knows; 0 when it is no terminal */

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The command line program: see cli/cli.h. */
+#include "cli/cli.h"
+
+int main(int argc, char **argv)
+{
+	return cli_main(argc, argv);
+}
