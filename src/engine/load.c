@@ -142,9 +142,9 @@ static void load_unpacked(void *arg, Error *take_error, const UnpackResult *resu
 	ImageLoad *load = arg;
 	Error *error = take_error;
 
-	load->unpacker = unpacker_free(load->unpacker);
 	if (!error)
 		error = archive_open(&load->archive, load->directory_fd, &result->digests);
+	load->unpacker = unpacker_free(load->unpacker);
 	if (error)
 		load_end(load, error_wrap(error, "could not load the archive"));
 	else
