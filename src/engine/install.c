@@ -42,7 +42,7 @@ struct Install {
 	bool has_reference;
 	InstallLayer *layers;
 	size_t count, unpacking;
-	bool begun, ended;
+	bool leased, begun, ended;
 	Error *error;
 	Source *end; /* armed when it has ended */
 	StoreSync *sync;
@@ -105,6 +105,9 @@ static fallible install_layer_init(Install *install, size_t index)
 
 static fallible install_init(Install *install, const InstallInput *input)
 {
+	store_lease(install->engine->store, install->manifest_digest.text);
+	store_lease(install->engine->store, install->config_digest.text);
+	install->leased = true;
 	TRY(image_config_parse(&install->config, input->config_text, input->config_length));
 	TRY(install_check(&install->manifest, &install->config));
 	install->layers = mem_array(NULL, install->manifest.layer_count + 1, sizeof(InstallLayer));
@@ -162,6 +165,10 @@ Install *install_free(Install *install)
 		return NULL;
 	for (size_t i = 0; i < install->count; i++)
 		install_layer_clear(&install->layers[i]);
+	if (install->leased) {
+		store_lease_end(install->engine->store, install->manifest_digest.text);
+		store_lease_end(install->engine->store, install->config_digest.text);
+	}
 	free(install->layers);
 	source_free(install->end);
 	store_sync_free(install->sync);

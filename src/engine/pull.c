@@ -175,6 +175,7 @@ static fallible pull_put_documents(Pull *pull, const FetchedImage *fetched, cons
 static fallible pull_begin_install(Pull *pull, const FetchedImage *fetched)
 {
 	autoclear(Manifest) manifest = { 0 };
+	Digest config;
 	InstallInput input = {
 		.take_manifest = &manifest,
 		.manifest_digest = fetched->manifest_digest,
@@ -186,8 +187,9 @@ static fallible pull_begin_install(Pull *pull, const FetchedImage *fetched)
 
 	TRY(manifest_parse(&manifest, fetched->manifest, fetched->manifest_length));
 	TRY(pull_note_presence(pull, &manifest.config.digest));
-	TRY(pull_put_documents(pull, fetched, &manifest.config.digest));
+	config = manifest.config.digest;
 	TRY(install_new(&pull->install, pull->engine, pull->job, &input, pull_installed, pull));
+	TRY(pull_put_documents(pull, fetched, &config)); /* after the Install has its leases on them */
 	pull->layer_count = install_layer_count(pull->install);
 	pull->fetching = mem_array(NULL, pull->layer_count + 1, sizeof(Digest));
 	for (size_t i = 0; i < pull->layer_count; i++)
