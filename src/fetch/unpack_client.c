@@ -8,7 +8,7 @@
 #include "fetch/unpack_client.h"
 #include "fetch/unpack_wire.h"
 
-_Static_assert(HELPER_CHANNEL_FD == UNPACK_CHANNEL_FD, "where kedge-unpack looks for its channel");
+_Static_assert((int)HELPER_CHANNEL_FD == (int)UNPACK_CHANNEL_FD, "where kedge-unpack looks for its channel");
 
 enum { ITEMS_MAX = 16384 }; /* opaque directories, digests: what kedge-unpack itself allows at most */
 

@@ -115,6 +115,14 @@ static fallible unpack_by_hand(const Options *given, const char *path, const cha
 	return NULL;
 }
 
+/* Whatever else was inherited leads outside. */
+static fallible serve(void)
+{
+	(void)close_range(
+		UNPACK_CHANNEL_FD + 1, ~0U, 0); /* kernels before 5.9 have it not, and kedged leaves nothing open */
+	return unpack_serve(UNPACK_CHANNEL_FD);
+}
+
 static fallible run(int argc, char *const *argv)
 {
 	Options options = {0};
@@ -130,7 +138,7 @@ static fallible run(int argc, char *const *argv)
 		return NULL;
 	}
 	if (options.serve)
-		return unpack_serve(UNPACK_CHANNEL_FD);
+		return serve();
 	if (options.layer == options.archive || arguments.count != 2)
 		return error_hint(error_new(ERROR_INVALID, "give --layer or --archive, a file and a directory"),
 			"see kedge-unpack --help");

@@ -6,6 +6,8 @@
 #include "base/memory.h"
 #include "fetch/unpack/inflater.h"
 
+enum { GZIP_FIRST_BYTE = 0x1f };
+
 typedef struct Gzip {
 	struct inflate_state inflate;
 	bool between;
@@ -43,7 +45,7 @@ static const char *reason(int result)
 
 static fallible start_member(Gzip *gzip, Flow *flow, bool *ret_more)
 {
-	TRY(padding_skip(&gzip->padding, flow, ret_more));
+	TRY(padding_skip(&gzip->padding, flow, GZIP_FIRST_BYTE, ret_more));
 	if (!*ret_more)
 		return NULL;
 	isal_inflate_reset(&gzip->inflate);

@@ -6,6 +6,8 @@
 #include "base/memory.h"
 #include "fetch/unpack/inflater.h"
 
+enum { GZIP_FIRST_BYTE = 0x1f };
+
 typedef struct Gzip {
 	z_stream stream;
 	bool between;
@@ -26,7 +28,7 @@ static void *gzip_open(void)
 
 static fallible start_member(Gzip *gzip, Flow *flow, bool *ret_more)
 {
-	TRY(padding_skip(&gzip->padding, flow, ret_more));
+	TRY(padding_skip(&gzip->padding, flow, GZIP_FIRST_BYTE, ret_more));
 	if (!*ret_more)
 		return NULL;
 	inflateReset(&gzip->stream);

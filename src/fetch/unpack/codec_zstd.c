@@ -32,7 +32,7 @@ static fallible zstd_step(void *state, Flow *flow)
 	size_t result;
 
 	if (zstd->between)
-		TRY(padding_skip(&zstd->padding, flow, &more));
+		TRY(padding_skip(&zstd->padding, flow, -1, &more));
 	if (!more)
 		return NULL;
 	ZSTD_inBuffer in = {flow->in, flow->in_length, 0};

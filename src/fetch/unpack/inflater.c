@@ -134,14 +134,14 @@ Error *inflater_read(Inflater *inflater, uint8_t *to, size_t room, size_t *ret_l
 	return NULL;
 }
 
-Error *padding_skip(Padding *padding, Flow *flow, bool *ret_more)
+Error *padding_skip(Padding *padding, Flow *flow, int first, bool *ret_more)
 {
 	while (flow->in_length > 0 && *flow->in == 0) {
 		flow->in++;
 		flow->in_length--;
 		padding->seen = true;
 	}
-	if (flow->in_length > 0 && padding->seen)
+	if (flow->in_length > 0 && (padding->seen || (first >= 0 && *flow->in != first)))
 		return error_new(ERROR_INVALID, "archive has bytes behind the end of its compressed stream");
 	*ret_more = flow->in_length > 0;
 	return NULL;

@@ -39,8 +39,11 @@ typedef struct Padding {
 	bool seen;
 } Padding;
 
-/* Skips zeros. *ret_more: a byte that is no padding is next; an error when padding came before it. */
-fallible padding_skip(Padding *padding, Flow *flow, bool *ret_more);
+/*
+ * Skips zeros. *ret_more: the first byte of another member is next. An error when it is not that of one (first; -1: the
+ * codec will see), or when padding came before it.
+ */
+fallible padding_skip(Padding *padding, Flow *flow, int first, bool *ret_more);
 
 typedef struct Inflater Inflater;
 

@@ -22,12 +22,12 @@ bool tar_header_is_zero(const TarHeader *header)
 }
 
 /* Some old writers summed signed characters: either sum will do. */
-fallible tar_header_check(const TarHeader *header)
+Error *tar_header_check(const TarHeader *header)
 {
 	const unsigned char *bytes = (const unsigned char *)header;
 	int64_t stated = 0, sum = 0, signed_sum = 0;
 
-	TRY(tar_number(&stated, header->checksum, sizeof header->checksum, "checksum"));
+	TRY_WRAP(tar_number(&stated, header->checksum, sizeof header->checksum, "checksum"), "not a tar header");
 	for (int i = 0; i < TAR_BLOCK_SIZE; i++) {
 		bool blank = i >= CHECKSUM_AT && i < CHECKSUM_AT + CHECKSUM_LENGTH;
 		sum += blank ? ' ' : bytes[i];
@@ -71,7 +71,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\0';
 }
 
-fallible tar_number(int64_t *ret, const char *field, size_t length, const char *what)
+Error *tar_number(int64_t *ret, const char *field, size_t length, const char *what)
 {
 	int64_t value = 0;
 
