@@ -63,15 +63,21 @@ static void write_image(Buffer *out, const Row *row)
 		buffer_add_text(out, image[0] ? image : "<no image>");
 }
 
+/* In quotes as Go's %q has them, so that what looks like one word is one. */
 static void write_command(Buffer *out, const Row *row)
 {
-	const char *command = text_of(row, "Command");
+	autoclear(Buffer) command = {0};
 
+	text_cut(&command, text_of(row, "Command"), row->truncates ? SHORT_COMMAND : INT32_MAX);
 	buffer_add_char(out, '"');
-	if (row->truncates)
-		text_cut(out, command, SHORT_COMMAND);
-	else
-		buffer_add_text(out, command);
+	for (const char *c = buffer_text(&command); *c; c++) {
+		if (*c == '"' || *c == '\\')
+			buffer_add_char(out, '\\');
+		if (*c == '\n' || *c == '\t')
+			buffer_add_text(out, *c == '\n' ? "\\n" : "\\t");
+		else
+			buffer_add_char(out, *c);
+	}
 	buffer_add_char(out, '"');
 }
 

@@ -291,6 +291,10 @@ static fallible call_field(Value **ret, const Template *template, const Template
 	}
 	if (!template->live)
 		return NULL;
+	if (value_is_string(field)) { /* a row of headings: the argument is the heading */
+		*ret = ref_or_null(arguments->items[1]);
+		return NULL;
+	}
 	return template_function_find("index", 5)->call(ret, arguments);
 }
 

@@ -73,6 +73,10 @@ void units_local_rfc3339(char ret[UNITS_TEXT_MAX], int64_t wall_ns)
 	split_time(&parts, &nanos, wall_ns);
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &parts);
 	long minutes = parts.tm_gmtoff / 60;
-	snprintf(ret, UNITS_TEXT_MAX, "%s.%09lld%c%02ld:%02ld", date, (long long)nanos, minutes < 0 ? '-' : '+',
-		labs(minutes) / 60, labs(minutes) % 60);
+	int length = snprintf(ret, UNITS_TEXT_MAX, "%s.%09lld", date, (long long)nanos);
+	if (minutes == 0)
+		snprintf(ret + length, UNITS_TEXT_MAX - (size_t)length, "Z");
+	else
+		snprintf(ret + length, UNITS_TEXT_MAX - (size_t)length, "%c%02ld:%02ld", minutes < 0 ? '-' : '+',
+			labs(minutes) / 60, labs(minutes) % 60);
 }

@@ -11,5 +11,5 @@ void units_decimal(
 void units_binary(char ret[UNITS_TEXT_MAX], double bytes);   /* "1.5MiB": powers of 1024, four digits */
 /* "2026-11-22 16:25:00 +0100 CET" in the local zone. */
 void units_local_time(char ret[UNITS_TEXT_MAX], int64_t wall_ns);
-/* "2026-11-22T16:25:00.123456789+01:00" in the local zone. */
+/* "2026-11-22T16:25:00.123456789+01:00" in the local zone, "...Z" in UTC. */
 void units_local_rfc3339(char ret[UNITS_TEXT_MAX], int64_t wall_ns);
