@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The Docker Engine API on an Engine: one file per resource (system.c, images.c, containers.c, ...), each with its route table and field tables.
- * Source: moby's api/swagger.yaml, 1.24 to 1.43. Differences between versions are asked by docker_version().
+ * The Docker Engine API on an Engine: one file per resource (system.c, images.c, containers.c, ...), each with its
+ * route table and field tables. Source: moby's api/swagger.yaml, 1.24 to 1.43. Differences between versions are asked
+ * by docker_version().
  */
 #include "engine/engine.h"
 #include "http/server.h"

@@ -18,6 +18,11 @@ fallible image_lookup(Image **ret, Engine *engine, const char *name)
 	return NULL;
 }
 
+fallible image_describe(ImageConfig *ret, Engine *engine, const Image *image)
+{
+	return image_read_config(ret, NULL, engine->store, &image->id);
+}
+
 /* ---- list ---- */
 
 typedef struct ImageList {

@@ -29,6 +29,8 @@ void image_load_abandon(ImageLoad *load);  /* the client left */
 fallible image_lookup(Image **ret, Engine *engine, const char *name);
 fallible image_list(Image ***ret, size_t *ret_count, Engine *engine); /* newest first; image_list_free() */
 void image_list_free(Image **images, size_t count);
+/* The configuration of an image that image_lookup() or image_list() gave. */
+fallible image_describe(ImageConfig *ret, Engine *engine, const Image *image);
 fallible image_add_tag(Engine *engine, const char *name, const Reference *reference);
 
 typedef struct ImageRemoval {

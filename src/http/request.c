@@ -80,7 +80,7 @@ static void end_body(HttpRequest *request, bool complete)
 	if (request->body_ended)
 		return;
 	request->body_ended = true;
-	if (request->body_end)
+	if (request->body_end && !request->answered)
 		request->body_end(request->body_arg, complete);
 }
 

@@ -65,7 +65,8 @@ const char *http_request_header(const HttpRequest *request, const char *name);
 const char *http_request_body(const HttpRequest *request, size_t *ret_length);
 void http_request_set_data(HttpRequest *request, void *data); /* rewrite() may leave something for the handler */
 void *http_request_data(const HttpRequest *request);
-/* HTTP_BODY_STREAM: data as it comes, then end (complete false: the client left). */
+/* HTTP_BODY_STREAM: data as it comes, then end (complete false: the client left). Neither is called after the answer.
+ */
 void http_request_on_body(HttpRequest *request, void (*data)(void *arg, const char *bytes, size_t length),
 	void (*end)(void *arg, bool complete), void *arg);
 /* Called once if the client leaves before the answer was finished (also while a stream is open); the request is gone

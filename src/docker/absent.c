@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What Docker has and this device has not: a clean answer each, so that clients which try one thing after another
+ * (`docker inspect`, `docker system prune`, Portainer) find their way. Last in the order of tables.
+ */
+#include <string.h>
+
+#include "docker/internal.h"
+
+/* ---- as a node that is in no swarm ---- */
+
+static void no_swarm(HttpRequest *request, void *context)
+{
+	(void)context;
+	http_respond_error(request,
+		error_new(ERROR_UNAVAILABLE,
+			"This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to "
+			"connect this node to swarm and try again."));
+}
+
+/* ---- empty collections ---- */
+
+static void respond_text(HttpRequest *request, const char *json)
+{
+	http_respond(request, 200, "application/json", json, strlen(json));
+}
+
+static void no_plugins(HttpRequest *request, void *context)
+{
+	(void)context;
+	respond_text(request, "[]\n");
+}
+
+static void no_volumes(HttpRequest *request, void *context)
+{
+	(void)context;
+	respond_text(request, "{\"Volumes\":[],\"Warnings\":null}\n");
+}
+
+static void no_volumes_pruned(HttpRequest *request, void *context)
+{
+	(void)context;
+	respond_text(request, "{\"VolumesDeleted\":[],\"SpaceReclaimed\":0}\n");
+}
+
+static void no_cache_pruned(HttpRequest *request, void *context)
+{
+	(void)context;
+	respond_text(request, "{\"CachesDeleted\":null,\"SpaceReclaimed\":0}\n");
+}
+
+/* ---- things by a name that nothing has ---- */
+
+static void no_volume(HttpRequest *request, void *context)
+{
+	(void)context;
+	http_respond_error(
+		request, error_new(ERROR_NOT_FOUND, "get %.300s: no such volume", http_request_param(request, "name")));
+}
+
+static void no_plugin(HttpRequest *request, void *context)
+{
+	(void)context;
+	http_respond_error(request,
+		error_new(ERROR_NOT_FOUND, "plugin \"%.300s\" not found", http_request_param(request, "name")));
+}
+
+static void no_exec(HttpRequest *request, void *context)
+{
+	(void)context;
+	http_respond_error(request,
+		error_new(ERROR_NOT_FOUND, "No such exec instance: %.300s", http_request_param(request, "name")));
+}
+
+/* ---- work that is not done here yet ---- */
+
+static void not_available(HttpRequest *request, void *context)
+{
+	(void)context;
+	http_respond_error(request, error_new(ERROR_UNSUPPORTED, "%s %s is not available yet",
+					    http_request_method(request), http_request_path(request)));
+}
+
+/* A container that is not there is told first. */
+static void not_for_containers(HttpRequest *request, void *context)
+{
+	if (find_container(request, context))
+		not_available(request, context);
+}
+
+const HttpRoute absent_routes[] = {
+	{"GET", "/swarm", no_swarm, 0, 0},
+	{"GET", "/swarm/{name}", no_swarm, 0, 0},
+	{"POST", "/swarm/{name}", no_swarm, 0, 0},
+	{"GET", "/nodes", no_swarm, 0, 0},
+	{"GET", "/nodes/{name...}", no_swarm, 0, 0},
+	{"POST", "/nodes/{name...}", no_swarm, 0, 0},
+	{"DELETE", "/nodes/{name...}", no_swarm, 0, 0},
+	{"GET", "/services", no_swarm, 0, 0},
+	{"GET", "/services/{name...}", no_swarm, 0, 0},
+	{"POST", "/services/{name...}", no_swarm, 0, 0},
+	{"DELETE", "/services/{name...}", no_swarm, 0, 0},
+	{"GET", "/tasks", no_swarm, 0, 0},
+	{"GET", "/tasks/{name...}", no_swarm, 0, 0},
+	{"GET", "/secrets", no_swarm, 0, 0},
+	{"GET", "/secrets/{name...}", no_swarm, 0, 0},
+	{"POST", "/secrets/{name...}", no_swarm, 0, 0},
+	{"DELETE", "/secrets/{name...}", no_swarm, 0, 0},
+	{"GET", "/configs", no_swarm, 0, 0},
+	{"GET", "/configs/{name...}", no_swarm, 0, 0},
+	{"POST", "/configs/{name...}", no_swarm, 0, 0},
+	{"DELETE", "/configs/{name...}", no_swarm, 0, 0},
+	{"GET", "/plugins", no_plugins, 0, 0},
+	{"GET", "/plugins/{name...}", no_plugin, 0, 0},
+	{"POST", "/plugins/{name...}", not_available, 0, 0},
+	{"DELETE", "/plugins/{name...}", no_plugin, 0, 0},
+	{"GET", "/volumes", no_volumes, 0, 0},
+	{"POST", "/volumes/create", not_available, 0, 0},
+	{"POST", "/volumes/prune", no_volumes_pruned, 0, 0},
+	{"GET", "/volumes/{name}", no_volume, 0, 0},
+	{"PUT", "/volumes/{name}", no_volume, 0, 0},
+	{"DELETE", "/volumes/{name}", no_volume, 0, 0},
+	{"POST", "/build/prune", no_cache_pruned, 0, 0},
+	{"POST", "/build", not_available, HTTP_BODY_STREAM, 0},
+	{"POST", "/commit", not_available, 0, 0},
+	{"POST", "/session", not_available, 0, 0},
+	{"POST", "/grpc", not_available, 0, 0},
+	{"GET", "/images/search", not_available, 0, 0},
+	{"GET", "/images/get", not_available, 0, 0},
+	{"GET", "/images/{name...}/get", not_available, 0, 0},
+	{"GET", "/distribution/{name...}/json", not_available, 0, 0},
+	{"POST", "/containers/{id}/pause", not_for_containers, 0, 0},
+	{"POST", "/containers/{id}/unpause", not_for_containers, 0, 0},
+	{"POST", "/containers/{id}/rename", not_for_containers, 0, 0},
+	{"POST", "/containers/{id}/update", not_for_containers, 0, 0},
+	{"POST", "/containers/{id}/resize", not_for_containers, 0, 0},
+	{"POST", "/containers/{id}/exec", not_for_containers, 0, 0},
+	{"GET", "/containers/{id}/changes", not_for_containers, 0, 0},
+	{"GET", "/containers/{id}/export", not_for_containers, 0, 0},
+	{"GET", "/containers/{id}/archive", not_for_containers, 0, 0},
+	{"PUT", "/containers/{id}/archive", not_for_containers, HTTP_BODY_STREAM, 0},
+	{"GET", "/containers/{id}/attach/ws", not_for_containers, 0, 0},
+	{"GET", "/exec/{name}/json", no_exec, 0, 0},
+	{"POST", "/exec/{name}/start", no_exec, 0, 0},
+	{"POST", "/exec/{name}/resize", no_exec, 0, 0},
+	{0},
+};

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+/* POST /containers/{id}/attach: the connection becomes the container's output. With logs=1 what was written before
+ * comes first. */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "docker/internal.h"
+#include "docker/output.h"
+#include "engine/logs.h"
+
+typedef struct Attach {
+	Loop *loop;
+	Container *container;
+	Output *output;
+	LogReader *reader;       /* while what was written before is sent */
+	ContainerAttach *attach; /* while what is written now is */
+	bool want_stdout, want_stderr, want_logs, want_stream, framed;
+} Attach;
+
+static void attach_free(Attach *attach)
+{
+	log_reader_close(attach->reader);
+	container_attach_end(attach->attach);
+	container_unref(attach->container);
+	free(attach);
+}
+
+static void attach_finish(Attach *attach)
+{
+	output_end(attach->output);
+	attach_free(attach);
+}
+
+/* ---- what is written now ---- */
+
+static void on_output(void *arg, int stream, const char *data, size_t length)
+{
+	output_write(((Attach *)arg)->output, stream, NULL, data, length);
+}
+
+static void on_ended(void *arg)
+{
+	Attach *attach = arg;
+
+	attach->attach = NULL;
+	attach_finish(attach);
+}
+
+static void attach_live(Attach *attach)
+{
+	static const AttachHandlers handlers = {.output = on_output, .ended = on_ended};
+	Error *error = NULL;
+
+	if (attach->want_stream)
+		error = container_attach(&attach->attach, attach->container, attach->want_stdout, attach->want_stderr,
+			&handlers, attach);
+	if (error)
+		error_log(error,
+			"could not attach to a container"); /* the answer has begun: its end is all that can be told */
+	if (!attach->attach)
+		attach_finish(attach);
+}
+
+/* ---- what was written before ---- */
+
+static void on_entry(void *arg, int stream, const char *time, int64_t time_ns, const char *data, size_t length)
+{
+	(void)time, (void)time_ns;
+	output_write(((Attach *)arg)->output, stream, NULL, data, length);
+}
+
+static void on_log_end(void *arg)
+{
+	Attach *attach = arg;
+
+	attach->reader = log_reader_close(attach->reader);
+	attach_live(attach);
+}
+
+static void attach_logs(Attach *attach)
+{
+	static const LogReaderHandlers handlers = {.entry = on_entry, .end = on_log_end};
+	LogQuery query = {.want_stdout = attach->want_stdout, .want_stderr = attach->want_stderr, .tail = -1};
+	ContainerView view;
+	Error *error;
+
+	container_view(attach->container, &view);
+	error = log_reader_open(&attach->reader, attach->loop, view.state_directory, &query, &handlers, attach);
+	if (!error)
+		return;
+	error_log(error, "could not read a container's log"); /* the answer has begun: what comes now is still of use */
+	attach_live(attach);
+}
+
+/* ---- the client ---- */
+
+static void on_pause(void *arg, bool paused)
+{
+	Attach *attach = arg;
+
+	if (attach->reader)
+		log_reader_pause(attach->reader, paused);
+	if (attach->attach)
+		container_attach_pause(attach->attach, paused);
+}
+
+static void on_gone(void *arg)
+{
+	attach_free(arg);
+}
+
+static const OutputHandlers output_handlers = {.pause = on_pause, .gone = on_gone};
+
+static void attach_begin(Attach *attach)
+{
+	if (attach->want_logs)
+		attach_logs(attach);
+	else
+		attach_live(attach);
+}
+
+static void on_hijacked(void *arg, int fd, const char *early, size_t length)
+{
+	Attach *attach = arg;
+	Error *error = NULL;
+
+	(void)early, (void)length; /* input, which is not taken yet */
+	if (fd >= 0)
+		error = output_on_fd(&attach->output, attach->loop, fd, attach->framed, &output_handlers, attach);
+	if (error)
+		error_log(error, "could not attach a client");
+	if (attach->output)
+		attach_begin(attach);
+	else
+		attach_free(attach);
+}
+
+/* ---- the request ---- */
+
+static fallible check_attach(const Attach *attach, const HttpRequest *request, const ContainerSpec *spec)
+{
+	if (http_request_flag(request, "stdin") && spec->open_stdin)
+		return error_new(ERROR_UNSUPPORTED, "attaching to standard input is not available yet");
+	if (!attach->want_logs && !attach->want_stream)
+		return error_new(ERROR_INVALID, "Either the stream or logs parameter must be true");
+	return NULL;
+}
+
+static Attach *attach_new(const HttpRequest *request, Container *container, Engine *engine, const ContainerSpec *spec)
+{
+	Attach *attach = mem_new(Attach);
+
+	attach->loop = engine_loop(engine);
+	attach->container = container_ref(container);
+	attach->framed = !spec->tty;
+	attach->want_stdout = http_request_flag(request, "stdout");
+	attach->want_stderr = http_request_flag(request, "stderr");
+	attach->want_logs = http_request_flag(request, "logs");
+	attach->want_stream = http_request_flag(request, "stream");
+	return attach;
+}
+
+static void attach_container(HttpRequest *request, void *context)
+{
+	Container *container = find_container(request, context);
+	ContainerView view;
+	Attach *attach;
+	Error *error;
+
+	if (!container)
+		return;
+	container_view(container, &view);
+	attach = attach_new(request, container, docker_engine(context), view.spec);
+	error = check_attach(attach, request, view.spec);
+	if (error) {
+		attach_free(attach);
+		http_respond_error(request, error);
+		return;
+	}
+	const char *type = output_content_type(docker_version(request), attach->framed);
+	if (http_request_header(request, "Upgrade")) {
+		http_hijack(request, type, on_hijacked, attach);
+		return;
+	}
+	attach->output = output_on_stream(request, type, attach->framed, &output_handlers, attach);
+	attach_begin(attach);
+}
+
+const HttpRoute attach_routes[] = {
+	{"POST", "/containers/{id}/attach", attach_container, 0, 0},
+	{0},
+};

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "docker/container_list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "docker/filters.h"
+#include "docker/internal.h"
+#include "docker/network.h"
+#include "docker/spec.h"
+#include "engine/image.h"
+
+static const char *const filter_names[] = {"id", "name", "label", "label!", "status", "network", "volume", "ancestor",
+	"exited", "health", "before", "since", "publish", "expose", "is-task", "isolation", NULL};
+
+typedef struct ListQuery {
+	Filters filters;
+	StringList ancestors; /* ids of the images that "ancestor" names */
+	int64_t limit;        /* 0: none */
+	bool all;
+	int64_t before_ns, since_ns; /* creation times of the containers named; 0: not given */
+} ListQuery;
+
+static void list_query_clear(ListQuery *query)
+{
+	filters_clear(&query->filters);
+	strings_clear(&query->ancestors);
+}
+DEFINE_AUTOCLEAR(ListQuery, list_query_clear)
+
+/* ---- the query ---- */
+
+static fallible check_words(const Filters *filters, const char *name, const char *const *words)
+{
+	const StringList *values = filters_values(filters, name);
+
+	for (size_t i = 0; values && i < values->count; i++) {
+		const char *const *word = words;
+		while (*word && !string_equal(*word, values->items[i]))
+			word++;
+		if (!*word)
+			return error_new(ERROR_INVALID, "invalid filter '%s=%.64s'", name, values->items[i]);
+	}
+	return NULL;
+}
+
+static fallible read_ancestors(ListQuery *query, Engine *engine)
+{
+	const StringList *values = filters_values(&query->filters, "ancestor");
+
+	for (size_t i = 0; values && i < values->count; i++) {
+		autoptr(Image) image = NULL;
+		Error *error = image_lookup(&image, engine, values->items[i]);
+		if (error && error_kind(error) != ERROR_NOT_FOUND && error_kind(error) != ERROR_INVALID)
+			return error;
+		error_free(error); /* no container is made of an image that is not there */
+		strings_add(&query->ancestors, image ? image->id.text : "none");
+	}
+	return NULL;
+}
+
+static fallible read_bound(int64_t *ret_ns, const ListQuery *query, Engine *engine, const char *name)
+{
+	const StringList *values = filters_values(&query->filters, name);
+	Container *container;
+	ContainerView view;
+
+	if (!values)
+		return NULL;
+	TRY(container_find(&container, engine, values->items[0]));
+	container_view(container, &view);
+	*ret_ns = view.created_ns;
+	return NULL;
+}
+
+static fallible check_exit_codes(const Filters *filters)
+{
+	const StringList *values = filters_values(filters, "exited");
+	int64_t code;
+
+	for (size_t i = 0; values && i < values->count; i++)
+		TRY_WRAP(string_to_int64(&code, values->items[i], 0, 255), "filter \"exited\"");
+	return NULL;
+}
+
+static fallible read_filters(ListQuery *query, Engine *engine, const HttpRequest *request)
+{
+	static const char *const states[] = {
+		"created", "restarting", "running", "removing", "paused", "exited", "dead", NULL};
+	static const char *const healths[] = {"none", "starting", "healthy", "unhealthy", NULL};
+
+	TRY(filters_read(&query->filters, request, filter_names));
+	TRY(check_words(&query->filters, "status", states));
+	TRY(check_words(&query->filters, "health", healths));
+	TRY(check_exit_codes(&query->filters));
+	TRY(read_ancestors(query, engine));
+	TRY(read_bound(&query->before_ns, query, engine, "before"));
+	return read_bound(&query->since_ns, query, engine, "since");
+}
+
+static fallible read_list_query(ListQuery *query, Engine *engine, const HttpRequest *request)
+{
+	TRY(read_filters(query, engine, request));
+	TRY(request_int(&query->limit, request, "limit", 0));
+	query->limit = query->limit > 0 ? query->limit : 0;
+	/* Whoever asks for a number, a state or an exit code wants those that do not run, too. */
+	query->all = http_request_flag(request, "all") || query->limit || filters_values(&query->filters, "status") ||
+		     filters_values(&query->filters, "exited") || query->before_ns || query->since_ns;
+	return NULL;
+}
+
+/* ---- what fits ---- */
+
+static bool fits_name(const Filters *filters, const ContainerView *view)
+{
+	autofree char *with_slash = NULL;
+
+	if (!filters_values(filters, "name"))
+		return true;
+	with_slash = string_printf("/%s", view->name);
+	return filters_pattern(filters, "name", view->name) || filters_pattern(filters, "name", with_slash);
+}
+
+static bool fits_exit(const Filters *filters, const Container *container, const ContainerView *view)
+{
+	autofree char *code = NULL;
+
+	if (!filters_values(filters, "exited"))
+		return true;
+	code = string_printf("%d", view->exit_code);
+	return !container_is_live(container) && view->started_ns != 0 && filters_exact(filters, "exited", code);
+}
+
+static bool fits_volume(const Filters *filters, const ContainerSpec *spec)
+{
+	const MountSpec *mounts = spec->mounts.items;
+
+	if (!filters_values(filters, "volume"))
+		return true;
+	for (size_t i = 0; i < spec->mounts.count; i++)
+		if (filters_exact(filters, "volume", mounts[i].target) ||
+			(mounts[i].source && filters_exact(filters, "volume", mounts[i].source)))
+			return true;
+	return false;
+}
+
+static bool fits_network(const Filters *filters, const DockerApi *api, const ContainerSpec *spec)
+{
+	const char *name = network_of(spec);
+	char id[65];
+
+	if (!filters_values(filters, "network"))
+		return true;
+	if (!name)
+		return false;
+	network_id(id, api, name);
+	return filters_exact(filters, "network", name) || filters_exact(filters, "network", id);
+}
+
+static bool fits_expose(const Filters *filters, const ContainerSpec *spec)
+{
+	if (filters_values(filters, "publish"))
+		return false; /* no container publishes a port yet */
+	if (!filters_values(filters, "expose"))
+		return true;
+	for (size_t i = 0; i < spec->exposed_ports.count; i++) {
+		autofree char *bare =
+			mem_strndup(spec->exposed_ports.items[i], strcspn(spec->exposed_ports.items[i], "/"));
+		if (filters_exact(filters, "expose", spec->exposed_ports.items[i]) ||
+			filters_exact(filters, "expose", bare))
+			return true;
+	}
+	return false;
+}
+
+static bool fits_filters(
+	const ListQuery *query, const DockerApi *api, const Container *container, const ContainerView *view)
+{
+	const Filters *filters = &query->filters;
+
+	if (filters->count == 0)
+		return true;
+	return filters_pattern(filters, "id", view->id) && fits_name(filters, view) &&
+	       filters_labels(filters, &view->spec->labels) &&
+	       filters_exact(filters, "status", container_state_name(view->state)) &&
+	       filters_exact(filters, "health", health_state_name(view->health)) &&
+	       filters_exact(filters, "is-task", "false") &&
+	       (query->ancestors.count == 0 || strings_has(&query->ancestors, view->image_id)) &&
+	       fits_exit(filters, container, view) && fits_volume(filters, view->spec) &&
+	       fits_network(filters, api, view->spec) && fits_expose(filters, view->spec) &&
+	       (query->before_ns == 0 || view->created_ns < query->before_ns) &&
+	       (query->since_ns == 0 || view->created_ns > query->since_ns);
+}
+
+/* ---- one container ---- */
+
+/* The command as one line; what has spaces is quoted, as Docker does. */
+static void write_command(Writer *writer, const ContainerSpec *spec)
+{
+	const StringList *parts[] = {&spec->entrypoint, &spec->command};
+	autoclear(Buffer) line = {0};
+
+	for (size_t part = 0; part < 2; part++) {
+		for (size_t i = 0; i < parts[part]->count; i++) {
+			const char *word = parts[part]->items[i];
+			const char *quote = line.length > 0 && strchr(word, ' ') ? "'" : "";
+			buffer_printf(&line, "%s%s%s%s", line.length > 0 ? " " : "", quote, word, quote);
+		}
+	}
+	write_string(writer, "Command", buffer_text(&line));
+}
+
+static const char *health_words(HealthState health)
+{
+	static const char *const words[HEALTH_STATES] = {
+		[HEALTH_NONE] = "",
+		[HEALTH_STARTING] = " (health: starting)",
+		[HEALTH_HEALTHY] = " (healthy)",
+		[HEALTH_UNHEALTHY] = " (unhealthy)",
+	};
+
+	return words[health];
+}
+
+/* "Up 3 minutes (healthy)", "Exited (0) 2 hours ago" */
+static void write_status(Writer *writer, const Container *container, const ContainerView *view)
+{
+	int64_t now = clock_wall_ns();
+	char up[CLOCK_TEXT_MAX], ago[CLOCK_TEXT_MAX];
+
+	clock_format_age(up, now - view->started_ns);
+	clock_format_age(ago, now - view->finished_ns);
+	if (container_is_live(container))
+		write_stringf(writer, "Status", "Up %s%s", view->started_ns ? up : "Less than a second",
+			health_words(view->health));
+	else if (view->state == CONTAINER_RESTARTING)
+		write_stringf(writer, "Status", "Restarting (%d) %s ago", view->exit_code, ago);
+	else if (view->state == CONTAINER_REMOVING)
+		write_string(writer, "Status", "Removal In Progress");
+	else if (view->state == CONTAINER_DEAD)
+		write_string(writer, "Status", "Dead");
+	else if (view->finished_ns == 0)
+		write_string(writer, "Status", "Created");
+	else
+		write_stringf(writer, "Status", "Exited (%d) %s ago", view->exit_code, ago);
+}
+
+static void write_summary(Writer *writer, const DockerApi *api, const Container *container, const ContainerView *view)
+{
+	write_object(writer, NULL);
+	write_string(writer, "Id", view->id);
+	write_array(writer, "Names");
+	write_stringf(writer, NULL, "/%s", view->name);
+	write_array_end(writer);
+	write_string(writer, "Image", view->spec->image);
+	write_string(writer, "ImageID", view->image_id);
+	write_command(writer, view->spec);
+	write_int(writer, "Created", view->created_ns / NANOS_PER_SECOND);
+	write_raw(writer, "Ports", "[]");
+	write_map(writer, "Labels", &view->spec->labels);
+	write_string(writer, "State", container_state_name(view->state));
+	write_status(writer, container, view);
+	write_object(writer, "HostConfig");
+	write_string(writer, "NetworkMode", network_mode_shown(view->spec));
+	write_object_end(writer);
+	write_network_settings_short(writer, api, view);
+	write_mounts(writer, view->spec);
+	write_object_end(writer);
+}
+
+/* ---- the answer ---- */
+
+static void make_list(Buffer *out, const DockerApi *api, const ListQuery *query)
+{
+	Container **list;
+	size_t count = container_list(&list, api->engine);
+	int64_t left = query->limit ? query->limit : INT64_MAX;
+	ContainerView view;
+	Writer writer;
+
+	writer_init(&writer, out);
+	write_array(&writer, NULL);
+	for (size_t i = 0; i < count && left > 0; i++) {
+		container_view(list[i], &view);
+		if (!query->all && !container_is_live(list[i]) && view.state != CONTAINER_RESTARTING)
+			continue;
+		if (!fits_filters(query, api, list[i], &view))
+			continue;
+		write_summary(&writer, api, list[i], &view);
+		left--;
+	}
+	write_array_end(&writer);
+	free(list);
+}
+
+void list_containers(HttpRequest *request, void *context)
+{
+	autoclear(ListQuery) query = {0};
+	autoclear(Buffer) out = {0};
+	Error *error = read_list_query(&query, docker_engine(context), request);
+
+	if (error) {
+		http_respond_error(request, error);
+		return;
+	}
+	make_list(&out, context, &query);
+	respond_json(request, 200, &out);
+}

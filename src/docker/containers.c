@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Containers: create and inspect. The list is container_list.c, their life life.c. */
+#include <fcntl.h>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/memory.h"
+#include "docker/container_list.h"
+#include "docker/internal.h"
+#include "docker/network.h"
+#include "docker/spec.h"
+
+/* ---- create ---- */
+
+static void write_created(Buffer *out, Container *container, const StringList *warnings)
+{
+	ContainerView view;
+	Writer writer;
+
+	container_view(container, &view);
+	writer_init(&writer, out);
+	write_object(&writer, NULL);
+	write_string(&writer, "Id", view.id);
+	write_strings(&writer, "Warnings", warnings);
+	write_object_end(&writer);
+}
+
+static fallible make_container(Buffer *out, HttpRequest *request, Engine *engine)
+{
+	const char *name = http_request_query(request, "name");
+	autoclear(ContainerSpec) spec = {0};
+	autoclear(StringList) warnings = {0};
+	autoptr(Value) body = NULL;
+	Container *container;
+
+	TRY(request_object(&body, request));
+	TRY(spec_read(&spec, body));
+	TRY(container_create(&container, engine, string_empty(name) ? NULL : name, &spec, &warnings));
+	write_created(out, container, &warnings);
+	return NULL;
+}
+
+static void create_container(HttpRequest *request, void *context)
+{
+	autoclear(Buffer) out = {0};
+	Error *error = make_container(&out, request, docker_engine(context));
+
+	if (error)
+		http_respond_error(request, error);
+	else
+		respond_json(request, 201, &out);
+}
+
+/* ---- inspect ---- */
+
+static void write_time(Writer *writer, const char *key, int64_t wall_ns)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	clock_format(text, wall_ns);
+	write_string(writer, key, text);
+}
+
+static void write_health(Writer *writer, const ContainerView *view)
+{
+	write_object(writer, "Health");
+	write_string(writer, "Status", health_state_name(view->health));
+	write_int(writer, "FailingStreak", view->health_streak);
+	write_array(writer, "Log");
+	for (size_t i = 0; i < view->health_log_count; i++) {
+		const HealthProbe *probe = &view->health_log[i];
+		write_object(writer, NULL);
+		write_time(writer, "Start", probe->start_wall_ns);
+		write_time(writer, "End", probe->end_wall_ns);
+		write_int(writer, "ExitCode", probe->exit_code);
+		write_string(writer, "Output", probe->output);
+		write_object_end(writer);
+	}
+	write_array_end(writer);
+	write_object_end(writer);
+}
+
+static void write_state(Writer *writer, const Container *container, const ContainerView *view)
+{
+	bool is_restarting = view->state == CONTAINER_RESTARTING;
+
+	write_object(writer, "State");
+	write_string(writer, "Status", container_state_name(view->state));
+	write_bool(writer, "Running", container_is_live(container) || is_restarting);
+	write_bool(writer, "Paused", false);
+	write_bool(writer, "Restarting", is_restarting);
+	write_bool(writer, "OOMKilled", view->oom_killed);
+	write_bool(writer, "Dead", view->state == CONTAINER_DEAD);
+	write_int(writer, "Pid", view->pid);
+	write_int(writer, "ExitCode", view->exit_code);
+	write_string(writer, "Error", view->error);
+	write_time(writer, "StartedAt", view->started_ns);
+	write_time(writer, "FinishedAt", view->finished_ns);
+	if (view->health != HEALTH_NONE)
+		write_health(writer, view);
+	write_object_end(writer);
+}
+
+static const char *word_at(const ContainerSpec *spec, size_t index)
+{
+	if (index < spec->entrypoint.count)
+		return spec->entrypoint.items[index];
+	index -= spec->entrypoint.count;
+	return index < spec->command.count ? spec->command.items[index] : NULL;
+}
+
+static void write_arguments(Writer *writer, const ContainerSpec *spec)
+{
+	write_string(writer, "Path", word_at(spec, 0));
+	write_array(writer, "Args");
+	for (size_t i = 1; word_at(spec, i); i++)
+		write_string(writer, NULL, word_at(spec, i));
+	write_array_end(writer);
+}
+
+static void write_file_path(Writer *writer, const char *key, const ContainerView *view, const char *name)
+{
+	autofree char *path = path_join(view->bundle, name);
+
+	write_string(writer, key, path);
+}
+
+static void write_paths(Writer *writer, const ContainerView *view)
+{
+	write_file_path(writer, "ResolvConfPath", view, "resolv.conf");
+	write_file_path(writer, "HostnamePath", view, "hostname");
+	write_file_path(writer, "HostsPath", view, "hosts");
+	write_string(writer, "LogPath", string_equal(view->spec->log_driver, "none") ? "" : view->log_path);
+}
+
+static void write_driver(Writer *writer, const ContainerView *view)
+{
+	autofree char *upper = path_join(view->state_directory, "upper");
+	autofree char *work = path_join(view->state_directory, "work");
+	autofree char *merged = path_join(view->bundle, "rootfs");
+
+	write_object(writer, "GraphDriver");
+	write_string(writer, "Name", "overlayfs");
+	write_object(writer, "Data");
+	write_string(writer, "UpperDir", upper);
+	write_string(writer, "WorkDir", work);
+	write_string(writer, "MergedDir", merged);
+	write_object_end(writer);
+	write_object_end(writer);
+}
+
+static void write_size(Writer *writer, const ContainerView *view)
+{
+	autofree char *upper = path_join(view->state_directory, "upper");
+	int64_t bytes = 0;
+	Error *error = tree_size(&bytes, AT_FDCWD, upper);
+
+	error_free(error); /* a directory that is gone holds nothing */
+	write_int(writer, "SizeRw", bytes);
+	write_int(writer, "SizeRootFs", bytes);
+}
+
+static void write_identity(Writer *writer, const ContainerView *view)
+{
+	write_string(writer, "Id", view->id);
+	write_time(writer, "Created", view->created_ns);
+	write_arguments(writer, view->spec);
+	write_string(writer, "Image", view->image_id);
+	write_paths(writer, view);
+	write_stringf(writer, "Name", "/%s", view->name);
+	write_int(writer, "RestartCount", view->restart_count);
+	write_string(writer, "Driver", "overlayfs");
+	write_string(writer, "Platform", "linux");
+	write_string(writer, "MountLabel", "");
+	write_string(writer, "ProcessLabel", "");
+	write_string(writer, "AppArmorProfile", "");
+	write_null(writer, "ExecIDs");
+}
+
+static void inspect_container(HttpRequest *request, void *context)
+{
+	Container *container = find_container(request, context);
+	autoclear(Buffer) out = {0};
+	ContainerView view;
+	Writer writer;
+
+	if (!container)
+		return;
+	container_view(container, &view);
+	writer_init(&writer, &out);
+	write_object(&writer, NULL);
+	write_identity(&writer, &view);
+	write_state(&writer, container, &view);
+	write_host_config(&writer, &view);
+	write_driver(&writer, &view);
+	if (http_request_flag(request, "size"))
+		write_size(&writer, &view);
+	write_mounts(&writer, view.spec);
+	write_config(&writer, &view);
+	write_network_settings(&writer, context, &view);
+	write_object_end(&writer);
+	respond_json(request, 200, &out);
+}
+
+const HttpRoute container_routes[] = {
+	{"GET", "/containers/json", list_containers, 0, 0},
+	{"POST", "/containers/create", create_container, 0, 0},
+	{"GET", "/containers/{id}/json", inspect_container, 0, 0},
+	{0},
+};

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * What the files of this folder share: each resource's route table, and the few forms that all answers have. A
+ * handler's context is the DockerApi; the version of the API that the client speaks travels with the request.
+ */
+#include "docker/api.h"
+#include "engine/container.h"
+#include "json/writer.h"
+
+struct DockerApi {
+	Engine *engine;
+	HttpServer *server;
+	HttpRoute *routes;
+	char device_id[65];
+};
+
+enum { DOCKER_VERSION_MIN = 12, DOCKER_VERSION_MAX = 43 };
+
+/* 43 for "/v1.43/..." and for a path without version. */
+int docker_version(const HttpRequest *request);
+
+static inline Engine *docker_engine(void *context)
+{
+	return ((DockerApi *)context)->engine;
+}
+
+/* ---- answers ---- */
+void respond_json(HttpRequest *request, int status, Buffer *take);
+void respond_status(HttpRequest *request, int status); /* no body */
+
+/* ---- requests ---- */
+/* The container of the route's {id}; answers 404 or 409 itself and gives NULL. */
+Container *find_container(HttpRequest *request, void *context);
+/* An integer of the query; otherwise when it is absent. */
+fallible request_int(int64_t *ret, const HttpRequest *request, const char *name, int64_t otherwise);
+/* Docker's point in time (clock_parse_point); 0 when it is absent, empty or "0". */
+fallible request_time(int64_t *ret_ns, const HttpRequest *request, const char *name);
+/* The body as a JSON object; an empty body gives an empty one. */
+fallible request_object(Value **ret, const HttpRequest *request);
+
+/* ---- routes, one table a file, each ends with .method = NULL ---- */
+extern const HttpRoute system_routes[], info_routes[], event_routes[];
+extern const HttpRoute image_routes[], transfer_routes[], container_routes[], life_routes[];
+extern const HttpRoute logs_routes[], attach_routes[], stats_routes[], top_routes[], network_routes[], absent_routes[];

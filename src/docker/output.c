@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "docker/output.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "docker/raw_stream.h"
+
+struct Output {
+	HttpStream *http; /* one of these two */
+	RawStream *raw;
+	bool framed, paused;
+	OutputHandlers handlers;
+	void *arg;
+};
+
+static size_t pending(const Output *output)
+{
+	return output->http ? http_stream_pending(output->http) : raw_stream_pending(output->raw);
+}
+
+static void put(Output *output, const void *data, size_t length)
+{
+	if (output->http)
+		http_stream_write(output->http, data, length);
+	else
+		raw_stream_write(output->raw, data, length);
+}
+
+static void on_drain(void *arg)
+{
+	Output *output = arg;
+
+	if (output->paused) {
+		output->paused = false;
+		output->handlers.pause(output->arg, false);
+	}
+}
+
+static void on_gone(void *arg)
+{
+	Output *output = arg;
+	void (*gone)(void *) = output->handlers.gone;
+	void *gone_arg = output->arg;
+
+	free(output);
+	gone(gone_arg);
+}
+
+static Output *output_new(bool framed, const OutputHandlers *handlers, void *arg)
+{
+	Output *output = mem_new(Output);
+
+	output->framed = framed;
+	output->handlers = *handlers;
+	output->arg = arg;
+	return output;
+}
+
+Output *output_on_stream(
+	HttpRequest *request, const char *content_type, bool framed, const OutputHandlers *handlers, void *arg)
+{
+	Output *output = output_new(framed, handlers, arg);
+
+	http_request_on_gone(request, on_gone, output);
+	output->http = http_respond_stream(request, 200, content_type);
+	http_stream_on_drain(output->http, on_drain, output);
+	return output;
+}
+
+fallible output_on_fd(Output **ret, Loop *loop, int fd, bool framed, const OutputHandlers *handlers, void *arg)
+{
+	static const RawHandlers raw_handlers = {.drained = on_drain, .gone = on_gone};
+	Output *output = output_new(framed, handlers, arg);
+	Error *error = raw_stream_new(&output->raw, loop, fd, &raw_handlers, output);
+
+	if (error) {
+		free(output);
+		return error;
+	}
+	*ret = output;
+	return NULL;
+}
+
+void output_write(Output *output, int stream, const char *head, const void *data, size_t length)
+{
+	size_t head_length = head ? strlen(head) : 0, all = head_length + length;
+	unsigned char frame[8] = {stream, 0, 0, 0, all >> 24, all >> 16, all >> 8, all};
+	autoclear(Buffer) piece = {0};
+
+	if (output->framed)
+		buffer_add(&piece, frame, sizeof(frame));
+	if (head)
+		buffer_add(&piece, head, head_length);
+	buffer_add(&piece, data, length);
+	put(output, piece.data, piece.length);
+	if (pending(output) > OUTPUT_PENDING_MAX && !output->paused) {
+		output->paused = true;
+		output->handlers.pause(output->arg, true);
+	}
+}
+
+void output_end(Output *output)
+{
+	if (output->http)
+		http_stream_end(output->http);
+	else
+		raw_stream_end(output->raw);
+	free(output);
+}
+
+const char *output_content_type(int version, bool framed)
+{
+	return framed && version >= 42 ? "application/vnd.docker.multiplexed-stream"
+				       : "application/vnd.docker.raw-stream";
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * A container's output on its way to a client, over a chunked answer or a connection that was taken over. Without a
+ * terminal each piece is a frame: one byte stream, three zero bytes, four bytes length, the bytes. Source: moby
+ * api/swagger.yaml, ContainerAttach, "Stream format". A client that reads slowly pauses the source; nothing is dropped
+ * and memory stays bounded.
+ */
+#include "http/server.h"
+
+typedef struct Output Output;
+
+typedef struct OutputHandlers {
+	void (*pause)(void *arg, bool paused);
+	void (*gone)(void *arg); /* the client left; the output is gone after it */
+} OutputHandlers;
+
+enum { OUTPUT_PENDING_MAX = 1 << 20 };
+
+Output *output_on_stream(
+	HttpRequest *request, const char *content_type, bool framed, const OutputHandlers *handlers, void *arg);
+/* fd of http_hijack(), owned from now on. */
+fallible output_on_fd(Output **ret, Loop *loop, int fd, bool framed, const OutputHandlers *handlers, void *arg);
+/* head comes before data in the same frame; may be NULL. */
+void output_write(Output *output, int stream, const char *head, const void *data, size_t length);
+void output_end(Output *output); /* sends the rest and ends; frees */
+const char *output_content_type(int version, bool framed);

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Docker's two objects that describe a container, Config and HostConfig, onto ContainerSpec and back. What is plain is
+ * one field table for both directions; what has another shape on either side is converted here. A new field of the API
+ * goes into one of the tables.
+ */
+#include "engine/container.h"
+#include "json/writer.h"
+
+/* The body of POST /containers/create. Errors name the field; what Docker knows and kedge does not do yet is refused by
+ * name. */
+fallible spec_read(ContainerSpec *ret, const Value *body);
+void write_config(Writer *writer, const ContainerView *view);
+void write_host_config(Writer *writer, const ContainerView *view);
+void write_mounts(Writer *writer,
+	const ContainerSpec *spec); /* "Mounts" of a container: what is mounted, not what was asked for */

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "docker/spec_fields.h"
+
+#include <stddef.h>
+
+/* clang-format off */
+#define FIELD(key, type, member) { .name = (key), .kind = (type), .offset = offsetof(ContainerSpec, member) }
+#define PART(key, type, of, member) { .name = (key), .kind = (type), .offset = offsetof(of, member) }
+
+const Field config_plain_fields[] = {
+	FIELD("Hostname", FIELD_STRING, hostname),
+	FIELD("Domainname", FIELD_STRING, domainname),
+	FIELD("User", FIELD_STRING, user),
+	FIELD("AttachStdin", FIELD_BOOL, attach_stdin),
+	FIELD("AttachStdout", FIELD_BOOL, attach_stdout),
+	FIELD("AttachStderr", FIELD_BOOL, attach_stderr),
+	FIELD("Tty", FIELD_BOOL, tty),
+	FIELD("OpenStdin", FIELD_BOOL, open_stdin),
+	FIELD("StdinOnce", FIELD_BOOL, stdin_once),
+	FIELD("Env", FIELD_STRINGS, env),
+	FIELD("Image", FIELD_STRING, image),
+	FIELD("WorkingDir", FIELD_STRING, workdir),
+	FIELD("Labels", FIELD_MAP, labels),
+	FIELDS_END,
+};
+
+static const Field device_fields[] = {
+	PART("PathOnHost", FIELD_STRING, DeviceSpec, host_path),
+	PART("PathInContainer", FIELD_STRING, DeviceSpec, container_path),
+	PART("CgroupPermissions", FIELD_STRING, DeviceSpec, permissions),
+	FIELDS_END,
+};
+
+static const Field ulimit_fields[] = {
+	PART("Name", FIELD_STRING, UlimitSpec, name),
+	PART("Hard", FIELD_INT, UlimitSpec, hard),
+	PART("Soft", FIELD_INT, UlimitSpec, soft),
+	FIELDS_END,
+};
+
+const Field host_plain_fields[] = {
+	FIELD("Binds", FIELD_STRINGS, binds),
+	FIELD("AutoRemove", FIELD_BOOL, auto_remove),
+	FIELD("CapAdd", FIELD_STRINGS, cap_add),
+	FIELD("CapDrop", FIELD_STRINGS, cap_drop),
+	FIELD("CgroupnsMode", FIELD_STRING, cgroupns_mode),
+	FIELD("Dns", FIELD_STRINGS, dns),
+	FIELD("DnsOptions", FIELD_STRINGS, dns_options),
+	FIELD("DnsSearch", FIELD_STRINGS, dns_search),
+	FIELD("ExtraHosts", FIELD_STRINGS, extra_hosts),
+	FIELD("GroupAdd", FIELD_STRINGS, groups),
+	FIELD("IpcMode", FIELD_STRING, ipc_mode),
+	FIELD("OomScoreAdj", FIELD_INT, oom_score_adj),
+	FIELD("PidMode", FIELD_STRING, pid_mode),
+	FIELD("Privileged", FIELD_BOOL, privileged),
+	FIELD("ReadonlyRootfs", FIELD_BOOL, read_only_root),
+	FIELD("SecurityOpt", FIELD_STRINGS, security_options),
+	FIELD("UTSMode", FIELD_STRING, uts_mode),
+	FIELD("ShmSize", FIELD_INT, shm_size),
+	FIELD("Sysctls", FIELD_MAP, sysctls),
+	FIELD("Runtime", FIELD_STRING, runtime),
+	FIELD("CpuShares", FIELD_INT, cpu_shares),
+	FIELD("Memory", FIELD_INT, memory),
+	FIELD("NanoCpus", FIELD_INT, nano_cpus),
+	FIELD("BlkioWeight", FIELD_INT, blkio_weight),
+	FIELD("CpuPeriod", FIELD_INT, cpu_period),
+	FIELD("CpuQuota", FIELD_INT, cpu_quota),
+	FIELD("CpusetCpus", FIELD_STRING, cpuset_cpus),
+	FIELD("CpusetMems", FIELD_STRING, cpuset_mems),
+	{ .name = "Devices", .kind = FIELD_ARRAY, .offset = offsetof(ContainerSpec, devices), .sub = device_fields, .sub_size = sizeof(DeviceSpec) },
+	FIELD("MemoryReservation", FIELD_INT, memory_reservation),
+	FIELD("MemorySwap", FIELD_INT, memory_swap),
+	FIELD("OomKillDisable", FIELD_BOOL, oom_kill_disable),
+	FIELD("PidsLimit", FIELD_INT, pids_limit),
+	{ .name = "Ulimits", .kind = FIELD_ARRAY, .offset = offsetof(ContainerSpec, ulimits), .sub = ulimit_fields, .sub_size = sizeof(UlimitSpec) },
+	FIELDS_END,
+};
+
+const char *const masked_paths[] = { "/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
+	"/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap", NULL };
+const char *const read_only_paths[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", NULL };
+/* clang-format on */

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/* The plain members of Docker's Config and HostConfig. Source: moby api/swagger.yaml, ContainerConfig, HostConfig,
+ * Resources. */
+#include "engine/container.h"
+
+extern const Field config_plain_fields[];
+extern const Field host_plain_fields[];
+
+/* What is hidden from containers that are not privileged; NULL-terminated. Source: moby oci/defaults.go. */
+extern const char *const masked_paths[];
+extern const char *const read_only_paths[];

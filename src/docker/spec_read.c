@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "docker/spec.h"
+#include "docker/spec_fields.h"
+#include "oci/image_config.h"
+
+/* ---- what has another shape than in ContainerSpec ---- */
+
+typedef struct DockerMount {
+	int type;
+	char *source, *target;
+	bool read_only;
+	char *propagation;
+	bool make_source;
+	int64_t tmpfs_size, tmpfs_mode;
+	Value *volume_options;
+} DockerMount;
+
+typedef struct CreateBody {
+	ContainerSpec spec;
+	StringList entrypoint, command;
+	HealthCheck health;
+	char *stop_signal;
+	int64_t stop_timeout_s;
+	StringList exposed_ports, volumes;
+	bool network_disabled;
+	char *network_mode, *log_type, *restart_name;
+	int64_t restart_max;
+	StringMap log_options, tmpfs;
+	FieldArray mounts; /* DockerMount */
+	bool init;
+	Value *endpoints;
+} CreateBody;
+
+/* clang-format off */
+#define FIELD(key, type, member) { .name = (key), .kind = (type), .offset = offsetof(CreateBody, member) }
+#define PART(key, type, of, member) { .name = (key), .kind = (type), .offset = offsetof(of, member) }
+#define NESTED(key, table) { .name = (key), .kind = FIELD_OBJECT, .sub = (table) }
+
+static const char *const mount_types[] = { "bind", "volume", "tmpfs", "npipe", "cluster" };
+enum { TYPE_BIND, TYPE_VOLUME, TYPE_TMPFS };
+
+static const Field bind_fields[] = {
+	PART("Propagation", FIELD_STRING, DockerMount, propagation),
+	PART("CreateMountpoint", FIELD_BOOL, DockerMount, make_source),
+	FIELDS_END,
+};
+static const Field tmpfs_fields[] = {
+	{ .name = "SizeBytes", .kind = FIELD_INT, .offset = offsetof(DockerMount, tmpfs_size), .max = INT64_MAX },
+	{ .name = "Mode", .kind = FIELD_INT, .offset = offsetof(DockerMount, tmpfs_mode), .max = 07777 },
+	FIELDS_END,
+};
+static const Field mount_fields[] = {
+	{ .name = "Type", .kind = FIELD_ENUM, .offset = offsetof(DockerMount, type), .names = mount_types, .name_count = 5, .required = true },
+	PART("Source", FIELD_STRING, DockerMount, source),
+	{ .name = "Target", .kind = FIELD_STRING, .offset = offsetof(DockerMount, target), .required = true },
+	PART("ReadOnly", FIELD_BOOL, DockerMount, read_only),
+	NESTED("BindOptions", bind_fields),
+	NESTED("TmpfsOptions", tmpfs_fields),
+	PART("VolumeOptions", FIELD_VALUE, DockerMount, volume_options),
+	FIELDS_END,
+};
+static const Field log_fields[] = {
+	FIELD("Type", FIELD_STRING, log_type),
+	FIELD("Config", FIELD_MAP, log_options),
+	FIELDS_END,
+};
+static const Field restart_fields[] = {
+	FIELD("Name", FIELD_STRING, restart_name),
+	{ .name = "MaximumRetryCount", .kind = FIELD_INT, .offset = offsetof(CreateBody, restart_max), .max = INT32_MAX },
+	FIELDS_END,
+};
+static const Field host_fields[] = {
+	FIELD("NetworkMode", FIELD_STRING, network_mode),
+	NESTED("LogConfig", log_fields),
+	NESTED("RestartPolicy", restart_fields),
+	{ .name = "Mounts", .kind = FIELD_ARRAY, .offset = offsetof(CreateBody, mounts), .sub = mount_fields, .sub_size = sizeof(DockerMount) },
+	FIELD("Tmpfs", FIELD_MAP, tmpfs),
+	FIELD("Init", FIELD_BOOL, init),
+	FIELDS_END,
+};
+static const Field networking_fields[] = {
+	FIELD("EndpointsConfig", FIELD_VALUE, endpoints),
+	FIELDS_END,
+};
+static const Field body_fields[] = {
+	FIELD("Cmd", FIELD_WORDS, command),
+	FIELD("Entrypoint", FIELD_WORDS, entrypoint),
+	{ .name = "Healthcheck", .kind = FIELD_OBJECT, .offset = offsetof(CreateBody, health), .sub = health_check_fields },
+	FIELD("StopSignal", FIELD_STRING, stop_signal),
+	{ .name = "StopTimeout", .kind = FIELD_INT, .offset = offsetof(CreateBody, stop_timeout_s), .min = -1, .max = INT32_MAX },
+	FIELD("ExposedPorts", FIELD_SET, exposed_ports),
+	FIELD("Volumes", FIELD_SET, volumes),
+	FIELD("NetworkDisabled", FIELD_BOOL, network_disabled),
+	NESTED("HostConfig", host_fields),
+	NESTED("NetworkingConfig", networking_fields),
+	FIELDS_END,
+};
+
+/* What Docker knows and kedge does not do: refused when it asks for something. */
+static const struct Refusal {
+	const char *path, *reason;
+	const char *harmless; /* a text that asks for nothing */
+} refusals[] = {
+	{ "HostConfig.PortBindings", "publishing ports is not available yet", NULL },
+	{ "HostConfig.PublishAllPorts", "publishing ports is not available yet", NULL },
+	{ "HostConfig.Links", "links are not available", NULL },
+	{ "HostConfig.VolumesFrom", "volumes of another container are not available yet", NULL },
+	{ "HostConfig.VolumeDriver", "volume drivers are not available", "local" },
+	{ "HostConfig.StorageOpt", "storage options are not available", NULL },
+	{ "HostConfig.UsernsMode", "user namespaces are not available yet", "host" },
+	{ "HostConfig.CgroupParent", "a control group of the caller's choice is not available", NULL },
+	{ "HostConfig.Cgroup", "a control group of the caller's choice is not available", NULL },
+	{ "HostConfig.Isolation", "only \"default\" is available", "default" },
+	{ "HostConfig.BlkioWeightDevice", "limits by block device are not available yet", NULL },
+	{ "HostConfig.BlkioDeviceReadBps", "limits by block device are not available yet", NULL },
+	{ "HostConfig.BlkioDeviceReadIOps", "limits by block device are not available yet", NULL },
+	{ "HostConfig.BlkioDeviceWriteBps", "limits by block device are not available yet", NULL },
+	{ "HostConfig.BlkioDeviceWriteIOps", "limits by block device are not available yet", NULL },
+	{ "HostConfig.CpuRealtimePeriod", "real-time scheduling is not available", NULL },
+	{ "HostConfig.CpuRealtimeRuntime", "real-time scheduling is not available", NULL },
+	{ "HostConfig.DeviceCgroupRules", "device rules are not available yet", NULL },
+	{ "HostConfig.DeviceRequests", "device requests are not available", NULL },
+	{ "HostConfig.KernelMemory", "kernels do not limit it any more", NULL },
+	{ "HostConfig.KernelMemoryTCP", "limiting it is not available", NULL },
+	{ "HostConfig.CpuCount", "it is for Windows", NULL },
+	{ "HostConfig.CpuPercent", "it is for Windows", NULL },
+	{ "HostConfig.IOMaximumIOps", "it is for Windows", NULL },
+	{ "HostConfig.IOMaximumBandwidth", "it is for Windows", NULL },
+	{ "MacAddress", "hardware addresses are not available yet", NULL },
+};
+/* clang-format on */
+
+/* ---- refusing ---- */
+
+static bool asks_for_nothing(const Value *value, const char *harmless)
+{
+	const char *text = value_string(value);
+
+	if (value_is_array(value) || value_is_object(value))
+		return value_count(value) == 0;
+	return value_is_null(value) || (text && (!*text || string_equal(text, harmless))) ||
+	       (value_is_bool(value) && !value_bool(value, false)) ||
+	       (value_is_number(value) && value_double(value, 1) == 0);
+}
+
+static bool are_ours(const Value *paths, const char *const *ours)
+{
+	size_t known = 0;
+
+	for (size_t i = 0; i < value_count(paths); i++)
+		for (const char *const *path = ours; *path; path++)
+			known += string_equal(value_string(value_at(paths, i)), *path);
+	return known > 0 && known == value_count(paths);
+}
+
+/* A container made again from its inspection brings our own lists back; an empty list asks for nothing to be hidden. */
+static fallible refuse_paths(const Value *host, const char *name, const char *const *ours)
+{
+	const Value *paths = value_get(host, name);
+
+	if (value_is_null(paths) || are_ours(paths, ours) || value_bool(value_get(host, "Privileged"), false))
+		return NULL;
+	return error_new(
+		ERROR_UNSUPPORTED, "field \"HostConfig.%s\": paths of the caller's choice are not available yet", name);
+}
+
+static fallible refuse_odd_ones(const Value *host)
+{
+	const Value *swappiness = value_get(host, "MemorySwappiness");
+
+	if (value_is_number(swappiness) && value_int(swappiness, 0) != -1)
+		return error_new(
+			ERROR_UNSUPPORTED, "field \"HostConfig.MemorySwappiness\": swappiness is not available yet");
+	TRY(refuse_paths(host, "MaskedPaths", masked_paths));
+	return refuse_paths(host, "ReadonlyPaths", read_only_paths);
+}
+
+static fallible refuse_unavailable(const Value *body)
+{
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+		if (!asks_for_nothing(value_path(body, refusals[i].path), refusals[i].harmless))
+			return error_new(ERROR_UNSUPPORTED, "field \"%s\": %s", refusals[i].path, refusals[i].reason);
+	return refuse_odd_ones(value_get(body, "HostConfig"));
+}
+
+/* ---- converting ---- */
+
+static fallible read_mount(MountSpec *ret, const DockerMount *mount)
+{
+	if (mount->type > TYPE_TMPFS)
+		return error_new(ERROR_UNSUPPORTED,
+			"field \"HostConfig.Mounts\": mounts of type \"%s\" are not available",
+			mount_types[mount->type]);
+	ret->kind = mount->type == TYPE_BIND ? MOUNT_BIND : mount->type == TYPE_VOLUME ? MOUNT_VOLUME : MOUNT_TMPFS;
+	ret->source = string_empty(mount->source) ? NULL : mem_strdup(mount->source);
+	ret->target = mem_strdup(mount->target);
+	ret->read_only = mount->read_only;
+	ret->make_source = mount->make_source;
+	ret->propagation = string_empty(mount->propagation) ? NULL : mem_strdup(mount->propagation);
+	if (mount->type != TYPE_TMPFS)
+		return NULL;
+	autoclear(StringList) options = {0};
+	if (mount->tmpfs_size)
+		strings_printf(&options, "size=%lld", (long long)mount->tmpfs_size);
+	if (mount->tmpfs_mode)
+		strings_printf(&options, "mode=%llo", (long long)mount->tmpfs_mode);
+	ret->options = options.count ? strings_join(&options, ",") : NULL;
+	return NULL;
+}
+
+static fallible read_mounts(CreateBody *body)
+{
+	const DockerMount *asked = body->mounts.items;
+	size_t count = body->mounts.count + body->tmpfs.count;
+	MountSpec *mounts = count ? mem_alloc(count * sizeof(MountSpec)) : NULL;
+
+	body->spec.mounts = (FieldArray){mounts, count};
+	for (size_t i = 0; i < body->mounts.count; i++)
+		TRY(read_mount(&mounts[i], &asked[i]));
+	for (size_t i = 0; i < body->tmpfs.count; i++) {
+		MountSpec *mount = &mounts[body->mounts.count + i];
+		const StringPair *pair = &body->tmpfs.items[i];
+		mount->kind = MOUNT_TMPFS;
+		mount->target = mem_strdup(pair->key);
+		mount->options = string_empty(pair->value) ? NULL : mem_strdup(pair->value);
+	}
+	return NULL;
+}
+
+static fallible read_restart(CreateBody *body)
+{
+	const char *name = string_empty(body->restart_name) ? "no" : body->restart_name;
+	int policy = names_find(restart_policy_names, RESTART_POLICIES, name);
+
+	if (policy < 0)
+		return error_new(ERROR_INVALID, "invalid restart policy '%.64s'", name);
+	if (body->restart_max && policy != RESTART_ON_FAILURE)
+		return error_new(ERROR_INVALID, "maximum retry count cannot be used with restart policy '%s'", name);
+	if (policy != RESTART_NO && body->spec.auto_remove)
+		return error_new(ERROR_INVALID, "can't create 'AutoRemove' container with restart policy");
+	body->spec.restart_policy = policy;
+	body->spec.restart_max = body->restart_max;
+	return NULL;
+}
+
+static fallible read_log(CreateBody *body)
+{
+	const char *type = body->log_type;
+
+	if (!string_empty(type) && !string_equal(type, "json-file") && !string_equal(type, "none"))
+		return error_new(ERROR_INVALID, "logger: no log driver named '%.64s' is registered", type);
+	body->spec.log_driver = string_empty(type) ? NULL : take(body->log_type);
+	map_copy(&body->spec.log_options, &body->log_options);
+	return NULL;
+}
+
+static bool is_builtin_network(const char *name)
+{
+	static const char *const names[] = {"", "default", "bridge", "none", "host"};
+
+	return string_starts(name, "container:") || names_find(names, sizeof(names) / sizeof(names[0]), name) >= 0;
+}
+
+static fallible read_network(CreateBody *body)
+{
+	const char *mode = body->network_mode ? body->network_mode : "", *name;
+	size_t cursor = 0;
+
+	if (!is_builtin_network(mode))
+		return error_new(ERROR_INVALID, "field \"HostConfig.NetworkMode\": network %.300s not found", mode);
+	while (value_each(body->endpoints, &cursor, &name, NULL))
+		if (!is_builtin_network(name))
+			return error_new(ERROR_INVALID,
+				"field \"NetworkingConfig.EndpointsConfig\": network %.300s not found", name);
+	if (body->network_disabled)
+		body->spec.network_mode = mem_strdup("none");
+	else if (*mode)
+		body->spec.network_mode = take(body->network_mode);
+	return NULL;
+}
+
+/* [] and [""] both take the image's entrypoint away; null and no member leave it. */
+static void read_entrypoint(CreateBody *body, const Value *given)
+{
+	bool is_blank = body->entrypoint.count == 1 && !*body->entrypoint.items[0];
+
+	body->spec.entrypoint_reset = !value_is_null(given) && (body->entrypoint.count == 0 || is_blank);
+	if (!is_blank)
+		strings_copy(&body->spec.entrypoint, &body->entrypoint);
+	strings_copy(&body->spec.command, &body->command);
+}
+
+static void read_health(CreateBody *body)
+{
+	fields_copy(health_check_fields, &body->spec.health, &body->health);
+}
+
+static const char *const empty_means_none[] = {"Hostname", "Domainname", "User", "WorkingDir", "CgroupnsMode",
+	"IpcMode", "PidMode", "UTSMode", "Runtime", "CpusetCpus", "CpusetMems"};
+
+/* Docker's clients send "" where they mean nothing; a ContainerSpec has NULL there. */
+static void drop_empty_texts(const Field *table, ContainerSpec *spec)
+{
+	for (; table->name; table++) {
+		char **slot = (char **)((char *)spec + table->offset);
+		if (table->kind == FIELD_STRING && *slot && !**slot &&
+			names_find(empty_means_none, sizeof(empty_means_none) / sizeof(empty_means_none[0]),
+				table->name) >= 0)
+			string_replace(slot, NULL);
+	}
+}
+
+static fallible convert(CreateBody *body, const Value *value)
+{
+	ContainerSpec *spec = &body->spec;
+
+	drop_empty_texts(config_plain_fields, spec);
+	drop_empty_texts(host_plain_fields, spec);
+	read_entrypoint(body, value_get(value, "Entrypoint"));
+	read_health(body);
+	spec->stop_signal = string_empty(body->stop_signal) ? NULL : take(body->stop_signal);
+	spec->stop_timeout_s = body->stop_timeout_s;
+	spec->init = body->init;
+	strings_copy(&spec->exposed_ports, &body->exposed_ports);
+	strings_copy(&spec->volumes, &body->volumes);
+	TRY(read_network(body));
+	TRY(read_restart(body));
+	TRY(read_log(body));
+	return read_mounts(body);
+}
+
+static fallible read_body(CreateBody *body, const Value *value)
+{
+	const Value *host = value_get(value, "HostConfig");
+
+	TRY(fields_read(body_fields, body, value, 0));
+	TRY(fields_read(config_plain_fields, &body->spec, value, 0));
+	if (!value_is_null(host))
+		TRY_WRAP(fields_read(host_plain_fields, &body->spec, host, 0), "HostConfig");
+	if (string_empty(body->spec.image))
+		return error_new(ERROR_INVALID, "field \"Image\" is missing");
+	TRY(refuse_unavailable(value));
+	return convert(body, value);
+}
+
+fallible spec_read(ContainerSpec *ret, const Value *value)
+{
+	CreateBody body = {.stop_timeout_s = -1};
+	Error *error;
+
+	container_spec_init(&body.spec);
+	error = read_body(&body, value);
+	if (error) {
+		container_spec_clear(&body.spec);
+	} else {
+		container_spec_clear(ret);
+		*ret = body.spec;
+	}
+	fields_clear(body_fields, &body);
+	return error;
+}

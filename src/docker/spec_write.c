@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <string.h>
+
+#include "docker/network.h"
+#include "docker/spec.h"
+#include "docker/spec_fields.h"
+#include "oci/image_config.h"
+
+static void write_set(Writer *writer, const char *key, const StringList *names)
+{
+	write_object(writer, key);
+	for (size_t i = 0; i < names->count; i++)
+		write_raw(writer, names->items[i], "{}");
+	write_object_end(writer);
+}
+
+static void write_strings_or_null(Writer *writer, const char *key, const StringList *list)
+{
+	if (list->count > 0)
+		write_strings(writer, key, list);
+	else
+		write_null(writer, key);
+}
+
+static void write_empty(Writer *writer, const char *json, const char *const *keys)
+{
+	for (; *keys; keys++)
+		write_raw(writer, *keys, json);
+}
+
+/* ---- Config ---- */
+
+static void write_hostname(Writer *writer, const ContainerView *view)
+{
+	if (string_empty(view->spec->hostname))
+		write_string_n(writer, "Hostname", view->id, 12);
+	else
+		write_string(writer, "Hostname", view->spec->hostname);
+}
+
+static void write_rest_of_config(Writer *writer, const ContainerSpec *spec)
+{
+	write_strings_or_null(writer, "Cmd", &spec->command);
+	write_strings_or_null(writer, "Entrypoint", &spec->entrypoint);
+	if (spec->health.test.count > 0)
+		fields_write(health_check_fields, &spec->health, writer, "Healthcheck");
+	if (spec->exposed_ports.count > 0)
+		write_set(writer, "ExposedPorts", &spec->exposed_ports);
+	if (spec->volumes.count > 0)
+		write_set(writer, "Volumes", &spec->volumes);
+	else
+		write_null(writer, "Volumes");
+	write_null(writer, "OnBuild");
+	if (!string_empty(spec->stop_signal))
+		write_string(writer, "StopSignal", spec->stop_signal);
+	if (spec->stop_timeout_s >= 0)
+		write_int(writer, "StopTimeout", spec->stop_timeout_s);
+}
+
+void write_config(Writer *writer, const ContainerView *view)
+{
+	write_object(writer, "Config");
+	write_hostname(writer, view);
+	fields_write_members(config_plain_fields + 1, view->spec, writer); /* the host name is written already */
+	write_rest_of_config(writer, view->spec);
+	write_object_end(writer);
+}
+
+/* ---- mounts ---- */
+
+static bool is_from_bind(const MountSpec *mount)
+{
+	return mount->kind == MOUNT_BIND && mount->make_source;
+}
+
+static void write_asked_mount(Writer *writer, const MountSpec *mount)
+{
+	write_object(writer, NULL);
+	write_string(writer, "Type", mount_kind_names[mount->kind]);
+	if (mount->source)
+		write_string(writer, "Source", mount->source);
+	write_string(writer, "Target", mount->target);
+	if (mount->read_only)
+		write_bool(writer, "ReadOnly", true);
+	if (mount->propagation && mount->kind == MOUNT_BIND) {
+		write_object(writer, "BindOptions");
+		write_string(writer, "Propagation", mount->propagation);
+		write_object_end(writer);
+	}
+	write_object_end(writer);
+}
+
+/* Binds are shown as they were given, file systems in memory as Tmpfs: the rest was asked for as Mounts. */
+static void write_asked_mounts(Writer *writer, const ContainerSpec *spec)
+{
+	const MountSpec *mounts = spec->mounts.items;
+
+	write_array(writer, "Mounts");
+	for (size_t i = 0; i < spec->mounts.count; i++)
+		if (mounts[i].kind != MOUNT_TMPFS && !is_from_bind(&mounts[i]))
+			write_asked_mount(writer, &mounts[i]);
+	write_array_end(writer);
+	write_object(writer, "Tmpfs");
+	for (size_t i = 0; i < spec->mounts.count; i++)
+		if (mounts[i].kind == MOUNT_TMPFS)
+			write_string(writer, mounts[i].target, mounts[i].options);
+	write_object_end(writer);
+}
+
+void write_mounts(Writer *writer, const ContainerSpec *spec)
+{
+	const MountSpec *mounts = spec->mounts.items;
+
+	write_array(writer, "Mounts");
+	for (size_t i = 0; i < spec->mounts.count; i++) {
+		const MountSpec *mount = &mounts[i];
+		write_object(writer, NULL);
+		write_string(writer, "Type", mount_kind_names[mount->kind]);
+		write_string(writer, "Source", mount->source);
+		write_string(writer, "Destination", mount->target);
+		write_string(writer, "Mode", mount->read_only && is_from_bind(mount) ? "ro" : "");
+		write_bool(writer, "RW", !mount->read_only);
+		write_string(writer, "Propagation",
+			mount->kind != MOUNT_BIND ? ""
+			: mount->propagation      ? mount->propagation
+						  : "rprivate");
+		write_object_end(writer);
+	}
+	write_array_end(writer);
+}
+
+/* ---- HostConfig ---- */
+
+static void write_policies(Writer *writer, const ContainerSpec *spec)
+{
+	write_object(writer, "LogConfig");
+	write_string(writer, "Type", string_empty(spec->log_driver) ? "json-file" : spec->log_driver);
+	write_map(writer, "Config", &spec->log_options);
+	write_object_end(writer);
+	write_object(writer, "RestartPolicy");
+	write_string(writer, "Name", restart_policy_names[spec->restart_policy]);
+	write_int(writer, "MaximumRetryCount", spec->restart_max);
+	write_object_end(writer);
+	if (spec->init)
+		write_bool(writer, "Init", true);
+}
+
+/* Members that clients expect to be there, of what kedge has nothing of. */
+static void write_absent(Writer *writer)
+{
+	static const char *const nulls[] = {"VolumesFrom", "Links", "MemorySwappiness", "BlkioWeightDevice",
+		"BlkioDeviceReadBps", "BlkioDeviceWriteBps", "BlkioDeviceReadIOps", "BlkioDeviceWriteIOps",
+		"DeviceCgroupRules", "DeviceRequests", NULL};
+	static const char *const texts[] = {
+		"ContainerIDFile", "VolumeDriver", "Cgroup", "CgroupParent", "UsernsMode", "Isolation", NULL};
+	static const char *const numbers[] = {"CpuRealtimePeriod", "CpuRealtimeRuntime", "KernelMemory",
+		"KernelMemoryTCP", "CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth", NULL};
+	static const char *const objects[] = {"PortBindings", NULL}, *const no[] = {"PublishAllPorts", NULL};
+
+	write_empty(writer, "null", nulls);
+	write_empty(writer, "\"\"", texts);
+	write_empty(writer, "0", numbers);
+	write_empty(writer, "{}", objects);
+	write_empty(writer, "false", no);
+	write_raw(writer, "ConsoleSize", "[0,0]");
+}
+
+static void write_paths(Writer *writer, const char *key, const char *const *paths, bool are_open)
+{
+	write_array(writer, key);
+	for (; !are_open && *paths; paths++)
+		write_string(writer, NULL, *paths);
+	write_array_end(writer);
+}
+
+void write_host_config(Writer *writer, const ContainerView *view)
+{
+	const ContainerSpec *spec = view->spec;
+
+	write_object(writer, "HostConfig");
+	fields_write_members(host_plain_fields, spec, writer);
+	write_string(writer, "NetworkMode", network_mode_shown(spec));
+	write_policies(writer, spec);
+	write_asked_mounts(writer, spec);
+	write_paths(writer, "MaskedPaths", masked_paths, spec->privileged);
+	write_paths(writer, "ReadonlyPaths", read_only_paths, spec->privileged);
+	write_absent(writer);
+	write_object_end(writer);
+}
