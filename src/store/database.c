@@ -13,7 +13,8 @@
 #include "base/memory.h"
 #include "store/schema.h"
 
-enum { STATEMENTS_MAX = 80 };
+/* The reserve is for many small writes: none takes more than so many steps of it. */
+enum { STATEMENTS_MAX = 80, ROOM_TRIES = 2 };
 
 typedef struct Kept {
 	const char *sql;
@@ -189,10 +190,27 @@ fallible database_number(int64_t *ret, Database *database, const char *sql, cons
 
 /* ---- writing ---- */
 
-static void make_room(Database *database, bool ran_full)
+static void database_room(Database *database, Room room)
 {
 	if (database->make_room)
-		database->make_room(database->make_room_arg, ran_full);
+		database->make_room(database->make_room_arg, room);
+}
+
+static bool checkpoint(Database *database)
+{
+	return sqlite3_wal_checkpoint_v2(database->handle, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL) == SQLITE_OK;
+}
+
+/*
+ * After a write that met a full disk. A checkpoint lets the WAL begin anew in the space that it has, so that a change
+ * of what is there needs none; it may need room itself where the database has grown. Whether all this helped is seen by
+ * the next try.
+ */
+static void make_room(Database *database)
+{
+	database_room(database, ROOM_FOR_WRITE);
+	for (int i = 0; !checkpoint(database) && i < ROOM_TRIES; i++)
+		database_room(database, ROOM_FOR_CHECKPOINT);
 }
 
 static fallible step_done(Database *database, sqlite3_stmt *statement)
@@ -202,18 +220,32 @@ static fallible step_done(Database *database, sqlite3_stmt *statement)
 	return database_error(database, "write");
 }
 
-/* A statement of its own is a transaction of its own: a full disk gets a second try. */
+static fallible run_once(Database *database, sqlite3_stmt *statement)
+{
+	sqlite3_reset(statement);
+	return step_done(database, statement);
+}
+
+static bool is_full_error(const Error *error)
+{
+	return error && error_number(error) == ENOSPC;
+}
+
+/* A statement of its own is a transaction of its own. */
 static fallible run_alone(Database *database, sqlite3_stmt *statement)
 {
-	make_room(database, false);
+	int tries = ROOM_TRIES;
+
+	database_room(database, ROOM_BEFORE);
 	TRY(fault("store.database.write"));
-	if (sqlite3_step(statement) == SQLITE_DONE)
-		return NULL;
-	if (!is_full(database->handle))
-		return database_error(database, "write");
-	sqlite3_reset(statement);
-	make_room(database, true);
-	return step_done(database, statement);
+	Error *error = run_once(database, statement);
+	while (is_full_error(error) && tries-- > 0) {
+		sqlite3_reset(statement);
+		make_room(database);
+		error_free(error); /* the next try's answer counts */
+		error = run_once(database, statement);
+	}
+	return error;
 }
 
 fallible database_run(Database *database, const char *sql, const char *format, ...)
@@ -256,11 +288,10 @@ static fallible transact(Database *database, Error *(*steps)(void *arg), void *a
 	return database_run(database, "COMMIT", "");
 }
 
-static fallible transact_or_undo(Database *database, Error *(*steps)(void *arg), void *arg, bool *ret_full)
+static fallible transact_or_undo(Database *database, Error *(*steps)(void *arg), void *arg)
 {
 	database->is_writing = true;
 	Error *error = transact(database, steps, arg);
-	*ret_full = error && error_number(error) == ENOSPC;
 	/* Some failures have rolled back by themselves. That the rest could not is not worth more than the first error.
 	 */
 	if (!sqlite3_get_autocommit(database->handle))
@@ -271,17 +302,18 @@ static fallible transact_or_undo(Database *database, Error *(*steps)(void *arg),
 
 fallible database_write(Database *database, Error *(*steps)(void *arg), void *arg)
 {
-	bool ran_full = false;
+	int tries = ROOM_TRIES;
 
 	if (database->is_writing)
 		return steps(arg);
-	make_room(database, false);
-	Error *error = transact_or_undo(database, steps, arg, &ran_full);
-	if (!ran_full)
-		return error;
-	error_free(error); /* tried again with more room; the second answer counts */
-	make_room(database, true);
-	return transact_or_undo(database, steps, arg, &ran_full);
+	database_room(database, ROOM_BEFORE);
+	Error *error = transact_or_undo(database, steps, arg);
+	while (is_full_error(error) && tries-- > 0) {
+		make_room(database);
+		error_free(error); /* the next try's answer counts */
+		error = transact_or_undo(database, steps, arg);
+	}
+	return error;
 }
 
 void database_on_full(Database *database, MakeRoom *handler, void *arg)
@@ -301,6 +333,7 @@ static const char *const settings[] = {
 	"PRAGMA temp_store = MEMORY",
 	"PRAGMA secure_delete = FAST",
 	"PRAGMA wal_autocheckpoint = 256",
+	"PRAGMA journal_size_limit = 1048576",
 	"PRAGMA trusted_schema = OFF",
 };
 

@@ -16,9 +16,13 @@
 
 typedef struct Database Database;
 
-/* make_room is called before a transaction (ran_full false) and after one that met a full disk (true); it may be NULL.
- */
-typedef void MakeRoom(void *arg, bool ran_full);
+typedef enum Room {
+	ROOM_BEFORE,         /* a transaction begins */
+	ROOM_FOR_WRITE,      /* one met a full disk, and is tried again */
+	ROOM_FOR_CHECKPOINT, /* moving the WAL's pages into the database did */
+} Room;
+
+typedef void MakeRoom(void *arg, Room room);
 
 /*
  * Opens, makes or migrates the file. *ret_bad is set, and *ret NULL, when the file is no sound database of ours, with
@@ -29,8 +33,8 @@ fallible database_open(Database **ret, Error **ret_bad, const char *path);
 fallible database_open_damaged(Database **ret, const char *path);
 Database *database_close(Database *database);
 DEFINE_AUTOPTR(Database, database_close)
-bool database_is_new(const Database *database); /* was made by database_open() */
-void database_on_full(Database *database, MakeRoom *make_room, void *arg);
+bool database_is_new(const Database *database);                            /* was made by database_open() */
+void database_on_full(Database *database, MakeRoom *make_room, void *arg); /* NULL: nobody */
 
 fallible database_damaged(Database *database, const char *reason); /* an error that makes database_open() say "bad" */
 fallible database_script(Database *database, const char *sql);     /* several statements, without parameters */

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/fault.h"
 #include "base/memory.h"
 #include "oci/manifest.h"
@@ -105,8 +104,7 @@ static fallible read_names(Image *image, Store *store, int64_t seq)
 	}
 }
 
-/* *ret is NULL when there is none. */
-static fallible image_load(Image **ret, Store *store, int64_t seq)
+fallible image_load(Image **ret, Store *store, int64_t seq)
 {
 	autoptr(Image) image = mem_new(Image);
 	bool is_there = false;
@@ -134,14 +132,14 @@ fallible image_read_config(ImageConfig *ret, char **ret_text, Store *store, cons
 
 /* ---- finding ---- */
 
-static char *tag_name(const Reference *reference)
+char *image_tag_name(const Reference *reference)
 {
 	autofree char *name = reference_name(reference);
 
 	return string_printf("%s:%s", name, reference->tag ? reference->tag : "latest");
 }
 
-static char *digest_name(const Reference *reference, const Digest *digest)
+char *image_digest_name(const Reference *reference, const Digest *digest)
 {
 	autofree char *name = reference_name(reference);
 
@@ -151,10 +149,11 @@ static char *digest_name(const Reference *reference, const Digest *digest)
 /* The name that a reference means: its digest counts more than its tag. */
 static char *stored_name(const Reference *reference)
 {
-	return digest_is_set(&reference->digest) ? digest_name(reference, &reference->digest) : tag_name(reference);
+	return digest_is_set(&reference->digest) ? image_digest_name(reference, &reference->digest)
+						 : image_tag_name(reference);
 }
 
-static fallible seq_by_id(int64_t *ret, Store *store, const char *id)
+fallible image_seq(int64_t *ret, Store *store, const char *id)
 {
 	return database_number(ret, store->database, "SELECT seq FROM images WHERE id = ? AND NOT is_hidden", "s", id);
 }
@@ -204,7 +203,7 @@ static fallible seq_find(int64_t *ret, Store *store, const char *name)
 
 	*ret = 0;
 	if (string_starts(name, "sha512:"))
-		return seq_by_id(ret, store, name);
+		return image_seq(ret, store, name);
 	if (is_id_prefix(hex) && (hex != name || strlen(hex) == 64))
 		return seq_by_prefix(ret, store, hex);
 	Error *error = seq_by_name(ret, store, name);
@@ -262,124 +261,9 @@ fallible image_each(Store *store, bool (*visit)(void *arg, Image *take), void *a
 	return NULL;
 }
 
-/* ---- putting ---- */
+/* ---- names ---- */
 
-typedef struct Put {
-	Store *store;
-	const Digest *id;
-	const Digest *manifest; /* NULL: none */
-	const StringList *diff_ids;
-	const ImageConfig *config;
-	const Reference *reference;
-	const Digest *repo_digest;
-	Manifest parsed;
-	bool is_manifest_whole; /* its layers' blobs are all here */
-	int64_t seq;
-} Put;
-
-static fallible missing(const Put *put, const char *what, const char *digest)
-{
-	return error_new(ERROR_CONFLICT, "cannot record image \"%s\": its %s \"%s\" is not in the store", put->id->text,
-		what, digest);
-}
-
-static fallible read_manifest(Put *put)
-{
-	autofree char *text = NULL;
-	size_t length = 0;
-
-	put->is_manifest_whole = true;
-	if (!put->manifest)
-		return NULL;
-	if (!blob_has(put->store, put->manifest, NULL))
-		return missing(put, "manifest", put->manifest->text);
-	TRY(blob_read(&text, &length, put->store, put->manifest, MANIFEST_MAX));
-	TRY_WRAP(manifest_parse(&put->parsed, text, length), "manifest \"%s\"", put->manifest->text);
-	if (!digest_equal(&put->parsed.config.digest, put->id))
-		return error_new(ERROR_INVALID, "manifest \"%s\" is of another image than \"%s\"", put->manifest->text,
-			put->id->text);
-	for (size_t i = 0; i < put->parsed.layer_count; i++)
-		put->is_manifest_whole =
-			put->is_manifest_whole && blob_has(put->store, &put->parsed.layers[i].digest, NULL);
-	return NULL;
-}
-
-static fallible put_layers(const Put *put)
-{
-	Layer layer;
-	bool is_there = false;
-
-	TRY(database_run(put->store->database, "DELETE FROM image_layers WHERE image = ?", "i", put->seq));
-	for (size_t i = 0; i < put->diff_ids->count; i++) {
-		Digest diff_id;
-		TRY(digest_parse(&diff_id, put->diff_ids->items[i]));
-		TRY(layer_find(put->store, &diff_id, &layer, &is_there));
-		if (!is_there)
-			return missing(put, "layer", diff_id.text);
-		TRY(database_run(put->store->database,
-			"INSERT INTO image_layers(image, position, layer) VALUES(?, ?, ?)", "iii", put->seq, (int64_t)i,
-			layer.number));
-	}
-	return NULL;
-}
-
-static char *labels_text(const StringMap *labels)
-{
-	autoclear(Buffer) out = {0};
-	Writer writer;
-
-	writer_init(&writer, &out);
-	write_map(&writer, NULL, labels);
-	return buffer_steal(&out);
-}
-
-static int64_t created_ns(const ImageConfig *config)
-{
-	int64_t ns = 0;
-
-	if (config->created)
-		error_free(clock_parse(&ns, config->created)); /* many builders write no time, or none that is one */
-	return ns;
-}
-
-static fallible put_row(Put *put)
-{
-	autofree char *labels = labels_text(&put->config->config.labels);
-	int64_t config_size = blob_size(put->store, put->id);
-
-	if (config_size < 0)
-		return missing(put, "configuration", put->id->text);
-	TRY(database_run(put->store->database,
-		"INSERT INTO images(id, config_size, manifest_size, created_ns, added_ns, architecture, os, variant, "
-		"labels, layer_count, is_hidden)"
-		" VALUES(?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0)"
-		" ON CONFLICT(id) DO UPDATE SET is_hidden = 0, config_size = ?2, layer_count = ?9",
-		"siiissssi", put->id->text, config_size, created_ns(put->config), clock_wall_ns(),
-		put->config->architecture, put->config->os, put->config->variant, labels,
-		(int64_t)put->diff_ids->count));
-	return seq_by_id(&put->seq, put->store, put->id->text);
-}
-
-static fallible put_blobs(const Put *put)
-{
-	TRY(database_run(put->store->database, "DELETE FROM image_blobs WHERE image = ?", "i", put->seq));
-	for (size_t i = 0; i < put->parsed.layer_count; i++)
-		TRY(database_run(put->store->database, "INSERT OR IGNORE INTO image_blobs(image, blob) VALUES(?, ?)",
-			"is", put->seq, put->parsed.layers[i].digest.text));
-	return NULL;
-}
-
-static fallible put_manifest(const Put *put)
-{
-	if (!put->manifest)
-		return NULL;
-	TRY(database_run(put->store->database,
-		"UPDATE images SET manifest = ?, manifest_size = ? WHERE seq = ? AND (? OR manifest IS NULL)", "siii",
-		put->manifest->text, blob_size(put->store, put->manifest), put->seq, (int64_t)put->is_manifest_whole));
-	return database_changes(put->store->database) ? put_blobs(put) : NULL;
-}
-
-static fallible put_name(Store *store, const char *name, int64_t seq, bool is_digest)
+fallible image_name_put(Store *store, const char *name, int64_t seq, bool is_digest)
 {
 	return database_run(store->database,
 		"INSERT INTO names(name, image, is_digest) VALUES(?1, ?2, ?3) ON CONFLICT(name) DO UPDATE SET image = "
@@ -387,76 +271,23 @@ static fallible put_name(Store *store, const char *name, int64_t seq, bool is_di
 		"sii", name, seq, (int64_t)is_digest);
 }
 
-static fallible put_names(const Put *put)
-{
-	autofree char *tag = NULL, *digest = NULL;
-
-	if (!put->reference)
-		return NULL;
-	if (put->reference->tag || !digest_is_set(&put->reference->digest)) {
-		tag = tag_name(put->reference);
-		TRY(put_name(put->store, tag, put->seq, false));
-	}
-	if (!put->repo_digest)
-		return NULL;
-	digest = digest_name(put->reference, put->repo_digest);
-	return put_name(put->store, digest, put->seq, true);
-}
-
-static Error *put_steps(void *arg)
-{
-	Put *put = arg;
-
-	TRY(put_row(put));
-	TRY(put_layers(put));
-	TRY(put_manifest(put));
-	return put_names(put);
-}
-
-static const Digest *set_or_null(const Digest *digest)
-{
-	return digest && digest_is_set(digest) ? digest : NULL;
-}
-
-fallible image_put(Store *store, const Digest *id, const Digest *manifest, const StringList *diff_ids,
-	const ImageConfig *config, const Reference *reference, const Digest *repo_digest)
-{
-	Put put = {.store = store,
-		.id = id,
-		.manifest = set_or_null(manifest),
-		.diff_ids = diff_ids,
-		.config = config,
-		.reference = reference,
-		.repo_digest = set_or_null(repo_digest)};
-
-	TRY(fault("store.image.put"));
-	TRY(store_sync_if_needed(store));
-	Error *error = read_manifest(&put);
-	if (!error)
-		error = database_write(store->database, put_steps, &put);
-	manifest_clear(&put.parsed);
-	return error;
-}
-
-/* ---- names ---- */
-
-static fallible not_found(const char *id)
+fallible image_not_found(const char *id)
 {
 	return error_new(ERROR_NOT_FOUND, "no such image: %s", id);
 }
 
 fallible image_tag(Store *store, const Digest *id, const Reference *reference)
 {
-	autofree char *name = tag_name(reference);
+	autofree char *name = image_tag_name(reference);
 	int64_t seq = 0;
 
 	if (digest_is_set(&reference->digest))
 		return error_new(ERROR_INVALID, "cannot tag image \"%s\" with a digest", id->text);
-	TRY(seq_by_id(&seq, store, id->text));
+	TRY(image_seq(&seq, store, id->text));
 	if (!seq)
-		return not_found(id->text);
+		return image_not_found(id->text);
 	TRY(fault("store.image.tag"));
-	return put_name(store, name, seq, false);
+	return image_name_put(store, name, seq, false);
 }
 
 fallible image_untag(Store *store, const Reference *reference, bool *ret_was_there)
@@ -515,38 +346,4 @@ fallible images_drop_hidden(Store *store)
 			return NULL;
 		TRY(image_erase(store, seq));
 	}
-}
-
-/* ---- pins ---- */
-
-fallible image_pin(Store *store, const char *container_id, const Digest *id)
-{
-	int64_t seq = 0;
-
-	TRY(seq_by_id(&seq, store, id->text));
-	if (!seq)
-		return not_found(id->text);
-	TRY(fault("store.image.pin"));
-	return database_run(store->database,
-		"INSERT INTO pins(container, image) VALUES(?1, ?2) ON CONFLICT(container) DO UPDATE SET image = ?2",
-		"ss", container_id, id->text);
-}
-
-fallible image_pinned(Image **ret, Store *store, const char *container_id)
-{
-	int64_t seq = 0;
-
-	TRY(database_number(&seq, store->database,
-		"SELECT images.seq FROM pins JOIN images ON images.id = pins.image WHERE pins.container = ?", "s",
-		container_id));
-	if (seq)
-		return image_load(ret, store, seq);
-	*ret = NULL;
-	return NULL;
-}
-
-fallible image_unpin(Store *store, const char *container_id)
-{
-	TRY(fault("store.image.unpin"));
-	return database_run(store->database, "DELETE FROM pins WHERE container = ?", "s", container_id);
 }

@@ -6,6 +6,7 @@
 #include "base/table.h"
 #include "oci/digest.h"
 #include "store/database.h"
+#include "store/images.h"
 #include "store/layers.h"
 #include "store/store.h"
 
@@ -23,7 +24,7 @@ struct Store {
 	uint64_t synced;  /* commits that are durable */
 	uint64_t trashed; /* names in trash/ given by this process */
 	char trash_prefix[9];
-	bool lost_records; /* this start's database was found damaged */
+	bool lost_records; /* until recovery is done: the database was found damaged, or is new */
 };
 
 /* ---- store.c ---- */
@@ -44,6 +45,12 @@ void blob_path(char ret[STORE_PATH_MAX], const Digest *digest);
 int64_t blob_size(const Store *store, const Digest *digest); /* -1 when not there */
 
 /* ---- images.c ---- */
+fallible image_seq(int64_t *ret, Store *store, const char *id); /* of a visible image; 0 without one */
+fallible image_load(Image **ret, Store *store, int64_t seq);    /* *ret is NULL when there is none */
+fallible image_name_put(Store *store, const char *name, int64_t seq, bool is_digest);
+fallible image_not_found(const char *id);
+char *image_tag_name(const Reference *reference); /* "busybox:latest" */
+char *image_digest_name(const Reference *reference, const Digest *digest);
 fallible image_erase(Store *store, int64_t seq); /* the record with all that hangs on it, within a transaction */
 fallible images_drop_hidden(Store *store);       /* those that nothing pins any more, within a transaction */
 
@@ -60,6 +67,7 @@ fallible aside_put(
 fallible aside_has(Store *store, const char *kind, const char *id, bool *ret);
 
 /* ---- reserve.c ---- */
-void reserve_tend(Store *store); /* makes it, or gives up a part, by the space that is free */
-bool reserve_give(Store *store); /* a step smaller; false when there is nothing left */
-void reserve_make_room(void *store, bool ran_full);
+void reserve_tend(Store *store);                              /* makes it again when there is space */
+bool reserve_give(Store *store);                              /* a step smaller; false when there is nothing left */
+bool reserve_is_short_of(const Store *store, uint64_t bytes); /* of space beside it */
+void reserve_make_room(void *store, Room room);

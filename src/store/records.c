@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/records.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/fault.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "store/internal.h"
+
+enum { RECORD_LARGE = 256 << 10, ROOM_FOR_NEW = 1 << 20 };
 
 typedef struct Record {
 	Store *store;
@@ -50,13 +53,39 @@ static Error *put_steps(void *arg)
 		"ssssi", record->kind, record->id, record->name, record->json, record_sum(record->json));
 }
 
+static fallible is_new(bool *ret, const Record *record)
+{
+	int64_t seq = 0;
+
+	TRY(database_number(&seq, record->store->database, "SELECT seq FROM records WHERE kind = ? AND id = ?", "ss",
+		record->kind, record->id));
+	*ret = !seq;
+	return NULL;
+}
+
+/* The reserve is there to change and end what exists: what is new or large must fit beside it. */
+static fallible check_room(const Record *record, size_t length)
+{
+	bool needs_room = length > RECORD_LARGE;
+
+	if (length > RECORD_MAX)
+		return error_new(ERROR_TOO_LARGE, "the record of %s \"%s\" is larger than %d bytes", record->kind,
+			record->id, RECORD_MAX);
+	if (!reserve_is_short_of(record->store, ROOM_FOR_NEW + 4 * length))
+		return NULL;
+	if (!needs_room)
+		TRY(is_new(&needs_room, record));
+	if (!needs_room)
+		return NULL;
+	return error_hint(error_errno(ENOSPC, "could not write the record of %s \"%s\"", record->kind, record->id),
+		"free some space on the disk that holds the store");
+}
+
 fallible record_put(Store *store, const char *kind, const char *id, const char *name, const char *json)
 {
 	Record record = {.store = store, .kind = kind, .id = id, .name = name, .json = json};
 
-	if (strlen(json) > RECORD_MAX)
-		return error_new(
-			ERROR_TOO_LARGE, "the record of %s \"%s\" is larger than %d bytes", kind, id, RECORD_MAX);
+	TRY(check_room(&record, strlen(json)));
 	TRY(fault("store.record.put"));
 	return database_write(store->database, put_steps, &record);
 }

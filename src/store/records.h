@@ -7,7 +7,7 @@
  */
 #include "store/store.h"
 
-enum { RECORD_MAX = 16 << 20 };
+enum { RECORD_MAX = 4 << 20 };
 
 /* Inserts or replaces. name NULL: none. ERROR_CONFLICT when another id has the name. */
 fallible record_put(Store *store, const char *kind, const char *id, const char *name, const char *json);

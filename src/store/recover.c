@@ -183,5 +183,6 @@ fallible recover(Store *store)
 		if (error)
 			error_log(error, "could not put %s in order in store \"%s\"", steps[i].what, store->root);
 	}
+	store->lost_records = false;
 	return NULL;
 }

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The file reserve: space that a full disk cannot take away from records and deletions. */
+/*
+ * The file reserve: space that a full disk cannot take away from records and deletions. Its last part is for
+ * checkpoints of the database only: once the WAL is empty, records are changed in the space that they have, for as long
+ * as it takes.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/random.h>
@@ -10,7 +14,13 @@
 #include "base/log.h"
 #include "store/internal.h"
 
-enum { MEBI = 1 << 20, RESERVE_FULL = 8 * MEBI, RESERVE_STEP = MEBI, FREE_TO_MAKE = 64 * MEBI, FREE_TO_GIVE = MEBI };
+enum {
+	MEBI = 1 << 20,
+	RESERVE_FULL = 8 * MEBI,
+	RESERVE_STEP = MEBI,
+	RESERVE_LAST = 2 * MEBI,
+	FREE_TO_MAKE = 64 * MEBI
+};
 
 static const char name[] = "reserve";
 
@@ -63,25 +73,35 @@ static void reserve_look(Store *store)
 				  : 0;
 }
 
-void reserve_tend(Store *store)
+/* What is free without the reserve; a file system that has no size counts as endless. */
+static uint64_t space_free(const Store *store)
 {
 	struct statvfs space;
 
-	if (store->reserved < 0)
-		reserve_look(store);
 	if (fstatvfs(store->dir, &space) < 0 || space.f_blocks == 0)
-		return;
-	uint64_t available = (uint64_t)space.f_bfree * space.f_frsize;
-	if (available >= FREE_TO_MAKE && store->reserved < RESERVE_FULL)
-		reserve_make(store);
-	else if (available < FREE_TO_GIVE)
-		reserve_give(store);
+		return UINT64_MAX;
+	return (uint64_t)space.f_bfree * space.f_frsize;
 }
 
-void reserve_make_room(void *arg, bool ran_full)
+bool reserve_is_short_of(const Store *store, uint64_t bytes)
 {
-	if (ran_full)
-		reserve_give(arg);
-	else
-		reserve_tend(arg);
+	return space_free(store) < bytes;
+}
+
+void reserve_tend(Store *store)
+{
+	if (store->reserved < 0)
+		reserve_look(store);
+	if (store->reserved < RESERVE_FULL && space_free(store) >= FREE_TO_MAKE)
+		reserve_make(store);
+}
+
+void reserve_make_room(void *arg, Room room)
+{
+	Store *store = arg;
+
+	if (room == ROOM_BEFORE)
+		reserve_tend(store);
+	else if (room == ROOM_FOR_CHECKPOINT || store->reserved > RESERVE_LAST)
+		reserve_give(store);
 }

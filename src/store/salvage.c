@@ -219,7 +219,7 @@ fallible database_open_or_salvage(Database **ret, bool *ret_lost, int dir, const
 		return NULL;
 	}
 	log_error("%s: what can be read of it goes into a new one", error_message(bad));
-	error_free(bad); /* said above */
+	bad = error_free(bad); /* said above */
 	TRY(make_way(dir));
 	TRY(salvage_all(path));
 	TRY(put_in_place(dir));

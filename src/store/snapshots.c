@@ -18,11 +18,10 @@ static fallible check_id(const char *container_id)
 		container_id, CONTAINER_ID_LENGTH);
 }
 
-fallible snapshot_make(Store *store, const char *container_id)
+static fallible make_directories(Store *store, const char *container_id)
 {
 	char path[STORE_PATH_MAX];
 
-	TRY(check_id(container_id));
 	for (size_t i = 0; i < sizeof(directories) / sizeof(*directories); i++) {
 		snprintf(path, sizeof(path), "containers/%s%s", container_id, directories[i]);
 		TRY(fault("store.snapshot.make"));
@@ -30,6 +29,19 @@ fallible snapshot_make(Store *store, const char *container_id)
 		TRY(dir_make(store->dir, path, i == 1 ? 0755 : 0700));
 	}
 	return NULL;
+}
+
+fallible snapshot_make(Store *store, const char *container_id)
+{
+	char path[STORE_PATH_MAX];
+
+	TRY(check_id(container_id));
+	snprintf(path, sizeof(path), "containers/%s", container_id);
+	bool was_there = file_exists(store->dir, path);
+	Error *error = make_directories(store, container_id);
+	if (error && !was_there)
+		error_free(store_discard(store, path)); /* what stays is dropped at the next start */
+	return error;
 }
 
 fallible snapshot_discard(Store *store, const char *container_id)

@@ -17,9 +17,10 @@
  * row into a new one and kept as kedge.db.bad-<n>. A store of a newer version is ERROR_UNSUPPORTED and stays as it is;
  * one that another process has open is ERROR_CONFLICT.
  *
- * A full disk (invariant 7): reserve holds 8 MiB, given up in steps of 1 MiB for the database and for renames into the
- * trash, so that records can be changed and things be deleted; it is made again when 64 MiB are free. What still fails
- * is ERROR_UNAVAILABLE with a hint.
+ * A full disk (invariant 7): reserve holds 8 MiB, given up in steps of 1 MiB to transactions and to renames into the
+ * trash that met ENOSPC, so that records can be changed and things be deleted; a new record needs 1 MiB beside it. It
+ * is made again when 64 MiB are free, and not at all on a smaller disk. What does not fit is ERROR_UNAVAILABLE with a
+ * hint.
  */
 #include <stdbool.h>
 #include <stdint.h>
