@@ -68,7 +68,7 @@ class Client:
         status, answer = self.answer()
         if status >= 400:
             raise RuntimeError(f"{method} {target}: {status} {answer[:500]!r}")
-        return json.loads(answer) if answer[:1] in b"{[" and b"\n{" not in answer else answer
+        return json.loads(answer) if answer[:1] in (b"{", b"[") and b"\n{" not in answer else answer
 
 
 def pss_kib(pids, key="Pss:"):

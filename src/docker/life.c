@@ -187,7 +187,7 @@ static void wait_gone(void *arg)
 	wait_free(wait);
 }
 
-static void wait_done(void *arg, int exit_code, const char *error)
+static void wait_done(void *arg, int exit_code)
 {
 	WaitStream *wait = arg;
 	autoclear(Buffer) out = {0};
@@ -196,11 +196,6 @@ static void wait_done(void *arg, int exit_code, const char *error)
 	writer_init(&writer, &out);
 	write_object(&writer, NULL);
 	write_int(&writer, "StatusCode", exit_code);
-	if (!string_empty(error)) {
-		write_object(&writer, "Error");
-		write_string(&writer, "Message", error);
-		write_object_end(&writer);
-	}
 	write_object_end(&writer);
 	buffer_add_char(&out, '\n');
 	http_stream_write(wait->stream, out.data, out.length);

@@ -52,11 +52,11 @@ static void on_end(void *arg)
 	logs_free(logs);
 }
 
-static void on_container_end(void *arg, int exit_code, const char *error)
+static void on_container_end(void *arg, int exit_code)
 {
 	LogStream *logs = arg;
 
-	(void)exit_code, (void)error;
+	(void)exit_code;
 	logs->wait = NULL;
 	log_reader_finish(logs->reader);
 }

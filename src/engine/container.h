@@ -86,7 +86,7 @@ fallible container_remove(Container *container, bool force, bool volumes, Contai
 
 typedef enum WaitCondition { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED } WaitCondition;
 typedef struct ContainerWait ContainerWait;
-typedef void ContainerWaitDone(void *arg, int exit_code, const char *error); /* the wait is gone after it */
+typedef void ContainerWaitDone(void *arg, int exit_code); /* the wait is gone after it */
 ContainerWait *container_wait(Container *container, WaitCondition condition, ContainerWaitDone *done, void *arg);
 void container_wait_cancel(ContainerWait *wait);
 

@@ -17,7 +17,7 @@
 #include "runtime/bundle.h"
 #include "store/snapshots.h"
 
-enum { EXIT_SHIM_LOST = 137, EXIT_START_FAILED = 128, STOP_TIMEOUT_DEFAULT = -1 };
+enum { EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127, EXIT_START_FAILED = 128, EXIT_SHIM_LOST = 137 };
 
 void container_set_error(Container *container, const char *text)
 {
@@ -319,9 +319,20 @@ static void shim_says_started(void *arg, const ShimStatus *status)
 	container->pending_signal = 0;
 }
 
-static ErrorKind start_failure_kind(const ShimStatus *status)
+/* Clients tell a command that is not there (127) and one that cannot be run (126) from other failures by these words of Docker's. */
+static fallible start_failure(const Container *container, const ShimStatus *status, const char *reason)
 {
-	return status->not_found ? ERROR_INVALID : ERROR_INTERNAL;
+	const ContainerSpec *spec = &container->record.spec;
+	const char *command = spec->entrypoint.count ? spec->entrypoint.items[0] : spec->command.items[0];
+	const char *name = container->record.name;
+
+	if (status->not_found == EXIT_NOT_FOUND)
+		return error_new(ERROR_INVALID, "could not start container \"%s\": exec: \"%s\": executable file not found in $PATH", name,
+			command);
+	if (status->not_found == EXIT_NOT_EXECUTABLE)
+		return error_new(ERROR_INVALID, "could not start container \"%s\": exec: \"%s\": permission denied (%s)", name, command,
+			reason);
+	return error_new(ERROR_INTERNAL, "could not start container \"%s\": %s", name, reason);
 }
 
 static void shim_says_failed(void *arg, const ShimStatus *status, const char *reason)
@@ -332,8 +343,7 @@ static void shim_says_failed(void *arg, const ShimStatus *status, const char *re
 	if (container->state != CONTAINER_STARTING && container->state != CONTAINER_STOPPING)
 		return;
 	container->exit_seen = true;
-	launch_failed(container, code,
-		error_new(start_failure_kind(status), "could not start container \"%s\": %s", container->record.name, reason));
+	launch_failed(container, code, start_failure(container, status, reason));
 }
 
 static void exit_events(Container *container)
@@ -548,12 +558,11 @@ typedef struct StopCall {
 	void *arg;
 } StopCall;
 
-static void stop_reached(void *arg, int exit_code, const char *error)
+static void stop_reached(void *arg, int exit_code)
 {
 	StopCall *call = arg;
 
 	(void)exit_code;
-	(void)error;
 	if (call->done)
 		call->done(call->arg, NULL);
 	free(call);

@@ -70,6 +70,8 @@ fallible container_stats(ContainerStats *ret, Container *container)
 		return NULL;
 	}
 	TRY(cgroup_stats_read(&stats.cgroup, container->engine->cgroups, container->cgroup));
+	if (!stats.cgroup.memory_limit)
+		stats.cgroup.memory_limit = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
 	TRY(system_cpu(&stats.system_cpu_ns));
 	if (!string_equal(container->record.spec.network_mode, "host") && container->record.pid)
 		error_free(networks_read(&stats, container->record.pid)); /* it may end while we look */

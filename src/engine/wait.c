@@ -26,7 +26,7 @@ static void wait_finish(ContainerWait *wait)
 	void *arg = wait->arg;
 
 	wait_free(wait);
-	done(arg, (int)container->record.exit_code, container->record.error ? container->record.error : "");
+	done(arg, (int)container->record.exit_code);
 	container_unref(container);
 }
 
