@@ -102,7 +102,8 @@ static fallible complete(Transfer *transfer)
 			(long long)transfer->size);
 	TRY(check_digest(transfer));
 	TRY(cut_file(transfer));
-	transfer_tell(transfer);
+	if (transfer->told_bytes != transfer->offset)
+		transfer_tell(transfer);
 	return NULL;
 }
 

@@ -182,15 +182,13 @@ static size_t on_read(char *data, size_t size, size_t count, void *arg)
 	return got;
 }
 
-/* A connection that had been closed meanwhile makes libcurl send from the start again. */
+/* A reused connection that turns out to be dead makes libcurl send again by itself. Not when something was sent: the
+ * other side may have given up what it was for, and the next try begins earlier. */
 static int on_seek(void *arg, curl_off_t offset, int origin)
 {
 	Exchange *exchange = arg;
 
-	if (origin != SEEK_SET)
-		return CURL_SEEKFUNC_FAIL;
-	exchange->body_sent = offset;
-	return CURL_SEEKFUNC_OK;
+	return origin == SEEK_SET && offset == 0 && exchange->body_sent == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
 static CURLcode on_tls_context(CURL *easy, void *context, void *arg)
@@ -215,6 +213,7 @@ static const struct {
 	{CURLE_GOT_NOTHING, ERROR_UNAVAILABLE, "the connection was closed without an answer"},
 	{CURLE_RECV_ERROR, ERROR_UNAVAILABLE, "the connection broke"},
 	{CURLE_SEND_ERROR, ERROR_UNAVAILABLE, "the connection broke while sending"},
+	{CURLE_SEND_FAIL_REWIND, ERROR_UNAVAILABLE, "the connection broke while sending"},
 	{CURLE_UNSUPPORTED_PROTOCOL, ERROR_INVALID, "the answer is not HTTP"},
 	{CURLE_WEIRD_SERVER_REPLY, ERROR_INVALID, "the answer is not HTTP"},
 	{CURLE_URL_MALFORMAT, ERROR_INVALID, "the URL is not valid"},
@@ -238,7 +237,7 @@ static fallible timeout_error(const Exchange *exchange)
 		return error_new(ERROR_TIMEOUT, "could not connect in time");
 	if (exchange->request->limit_s && exchange->answer.body.length)
 		return error_new(ERROR_TIMEOUT, "the answer took too long");
-	return error_new(ERROR_TIMEOUT, "nothing was received for %lld seconds",
+	return error_new(ERROR_TIMEOUT, "nothing was received for %lld s",
 		(long long)(exchange->http->stall_timeout_s + exchange->request->patience_s));
 }
 
@@ -264,6 +263,7 @@ static fallible certificate_error(const Exchange *exchange)
 	curl_easy_getinfo(exchange->easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
 	switch (verdict) {
 	case X509_V_OK:
+	case X509_V_ERR_UNSPECIFIED: /* libcurl compares names itself, and leaves its initial value here */
 	case X509_V_ERR_HOSTNAME_MISMATCH:
 	case X509_V_ERR_IP_ADDRESS_MISMATCH:
 		return error_new(ERROR_FORBIDDEN, "the TLS certificate is for another host");

@@ -33,7 +33,9 @@ struct Registry {
 	char *scopes[RIGHT_PUSH + 1];
 	HttpRequest probe;
 	Exchange *probing;
-	List waiting; /* calls, for the probe */
+	List waiting;                         /* calls, for the probe */
+	Call *token_fetchers[RIGHT_PUSH + 1]; /* the call that is fetching a token of that right */
+	List token_waits;                     /* calls, for such a token */
 };
 
 struct Call {
@@ -289,13 +291,33 @@ static void on_token(void *arg, Error *take_error, HttpAnswer *answer);
 static fallible fetch_token(Call *call)
 {
 	Registry *registry = call->registry;
+	Call **fetcher = &registry->token_fetchers[call->spec.right];
 
+	if (*fetcher) {
+		list_append(&registry->token_waits, &call->node);
+		return NULL;
+	}
 	http_request_clear(&call->token_request);
 	TRY(auth_token_request(registry->auth, registry->scopes[call->spec.right], url_is_plain(registry->base),
 		&call->token_request));
+	*fetcher = call;
 	call->exchange = exchange_free(call->exchange);
 	call->exchange = exchange_start(registry->http, &call->token_request, on_token, call);
 	return NULL;
+}
+
+/* Others of the same right go on: with the token, or by asking for one themselves. */
+static void leave_token(Call *call)
+{
+	Registry *registry = call->registry;
+
+	registry->token_fetchers[call->spec.right] = NULL;
+	list_each(&registry->token_waits, Call, node, other) {
+		if (other->spec.right != call->spec.right)
+			continue;
+		list_remove(&other->node);
+		attempt(other);
+	}
 }
 
 static fallible authenticate(Call *call, const HttpAnswer *answer)
@@ -391,6 +413,7 @@ static void on_token(void *arg, Error *take_error, HttpAnswer *answer)
 	Call *call = arg;
 	Error *error = take_error ? error_wrap(take_error, "the token server") : use_token(call, answer);
 
+	leave_token(call);
 	if (error)
 		finish(call, error, answer);
 }
@@ -427,6 +450,8 @@ Call *call_free(Call *call)
 	if (!call)
 		return NULL;
 	list_remove(&call->node);
+	if (call->registry->token_fetchers[call->spec.right] == call)
+		leave_token(call);
 	source_free(call->timer);
 	exchange_free(call->exchange);
 	/* The body is the spec's; the request only lends it. */
@@ -507,6 +532,7 @@ Error *registry_new(Registry **ret, Loop *loop, const RegistryAccess *access, co
 	registry->host = mem_strdup(string_equal(host, "docker.io") ? "registry-1.docker.io" : host);
 	registry->auth = auth_new(access);
 	list_init(&registry->waiting);
+	list_init(&registry->token_waits);
 	set_scopes(registry);
 	TRY(http_new(&registry->http, loop, access, trust, options->stall_timeout_s));
 	if (!access->plain_http)

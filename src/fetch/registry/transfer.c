@@ -69,6 +69,7 @@ Transfers *transfers_free(Transfers *transfers)
 
 static void begin(Transfer *transfer)
 {
+	transfer->told_ns = clock_monotonic_ns();
 	if (transfer->kind == TRANSFER_DOWNLOAD)
 		download_begin(transfer);
 	else

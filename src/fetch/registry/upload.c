@@ -30,8 +30,14 @@ static void on_sent(void *arg, int64_t bytes)
 static void on_stored(void *arg, Error *take_error, HttpAnswer *answer)
 {
 	Transfer *transfer = arg;
+	Error *error = take_error;
 
-	transfer_ended(transfer, take_error, answer->retry_after);
+	/* The place was good a moment ago: registries forget an upload whose connection broke. */
+	if (error && answer->status == 404) {
+		error_free(error);
+		error = error_new(ERROR_UNAVAILABLE, "the registry has forgotten the upload");
+	}
+	transfer_ended(transfer, error, answer->retry_after);
 }
 
 static fallible check_place(const Transfer *transfer, const char *url)
