@@ -192,6 +192,14 @@ static void exec_reap(Execs *execs, Exec *exec)
 	}
 }
 
+bool execs_have(const Execs *execs, pid_t pid)
+{
+	for (int i = 0; i < EXECS_MAX; i++)
+		if (execs->table[i].pid == pid || execs->table[i].runtime == pid)
+			return true;
+	return false;
+}
+
 bool execs_reap(Execs *execs)
 {
 	bool is_starting = false;

@@ -36,6 +36,7 @@ bool execs_start(Execs *execs, const ShimSettings *settings, Connections *connec
 /* Answers a request that cannot be met now. False: as above. */
 bool execs_refuse(Connection *connection, const void *payload, size_t length, const char *reason);
 void exec_read(Exec *exec);
+bool execs_have(const Execs *execs, pid_t pid);
 bool execs_reap(Execs *execs); /* looks at every process it waits for; true while a runtime is at work */
 void execs_check_deadlines(Execs *execs, int64_t now_ns);
 int64_t execs_next_deadline(const Execs *execs); /* INT64_MAX: none */

@@ -256,7 +256,6 @@ static void runtime_failed(Server *s, int wait_status)
 
 static void runtime_ended(Server *s, int wait_status)
 {
-	s->runtime = 0;
 	s->init = WIFEXITED(wait_status) && !WEXITSTATUS(wait_status) ? launch_read_pid("pid") : 0;
 	if (!s->init) {
 		runtime_failed(s, wait_status);
@@ -365,7 +364,7 @@ static void leave(Server *s)
 		unlink("shim.sock");
 	close_fd(&s->connections.listen_fd);
 	s->phase = LEAVING;
-	s->deadline_ns = NEVER;
+	s->deadline_ns = 0; /* one turn at once, which lets the connections go */
 }
 
 /* First what runs, then what it leaves; at most one run of the runtime. */
@@ -389,28 +388,48 @@ static void step_removing(Server *s, int64_t now_ns)
 
 /* ---- processes ---- */
 
-static void reap_strangers(void)
+/* True when there may be more. One that ended since the known ones were looked at is left to the next look at them. */
+static bool reap_stranger(const Server *s)
 {
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
+	siginfo_t child = {.si_pid = 0};
+
+	if (waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) < 0 || !child.si_pid)
+		return false;
+	if (child.si_pid != s->init && !execs_have(&s->execs, child.si_pid))
+		waitpid(child.si_pid, NULL, 0);
+	return true;
+}
+
+static void reap_runtime(Server *s)
+{
+	int status;
+
+	if (!s->runtime || waitpid(s->runtime, &status, WNOHANG) != s->runtime)
+		return;
+	s->runtime = 0;
+	if (s->phase == STARTING)
+		runtime_ended(s, status);
+}
+
+static void reap_init(Server *s)
+{
+	int status;
+
+	if (s->init && waitpid(s->init, &status, WNOHANG) == s->init)
+		init_ended(s, status);
 }
 
 /* While a runtime is at work, a child that nobody knows may be the one whose pid it is about to write: it stays a
  * zombie until then. */
 static void reap(Server *s)
 {
-	int status;
-	bool is_starting = execs_reap(&s->execs);
+	bool is_starting;
 
-	if (s->runtime && waitpid(s->runtime, &status, WNOHANG) == s->runtime) {
-		if (s->phase == STARTING)
-			runtime_ended(s, status);
-		s->runtime = 0;
-	}
-	if (s->init && waitpid(s->init, &status, WNOHANG) == s->init)
-		init_ended(s, status);
-	if (!is_starting && !s->runtime)
-		reap_strangers();
+	do {
+		is_starting = execs_reap(&s->execs);
+		reap_runtime(s);
+		reap_init(s);
+	} while (!is_starting && !s->runtime && reap_stranger(s));
 }
 
 static void clear_signals(Server *s)
@@ -500,14 +519,29 @@ static void receive(Server *s, int place)
 
 /* ---- answers ---- */
 
+/* What SHIM_STARTED says was true at that moment, also when the container has ended before it could be sent. */
+static ShimStatus status_for(const Server *s, ShimMessage message)
+{
+	ShimStatus status = s->status;
+
+	if (message != SHIM_STARTED)
+		return status;
+	status.state = SHIM_RUNNING;
+	status.exit_code = 0;
+	status.exit_signal = status.oom_killed = 0;
+	status.finished_wall_ns = status.finished_monotonic_ns = 0;
+	status.error[0] = '\0';
+	return status;
+}
+
 static SendResult send_status(Server *s, Connection *connection, uint32_t owed, ShimMessage message)
 {
 	bool has_text = message == SHIM_FAILED;
-	Packet packet = {
-		message, &s->status, sizeof(s->status), s->status.error, has_text ? strlen(s->status.error) : 0};
 
 	if (!(connection->owed & owed))
 		return SENT;
+	ShimStatus status = status_for(s, message);
+	Packet packet = {message, &status, sizeof(status), status.error, has_text ? strlen(status.error) : 0};
 	SendResult result = connection_send(connection, &packet);
 	if (result == SENT)
 		connection->owed &= ~owed;
@@ -585,14 +619,21 @@ static void answer(Server *s, int64_t now_ns)
 
 /* ---- the loop ---- */
 
+static void give_back(char *memory, size_t used, size_t size)
+{
+	size_t kept = (used + PAGE - 1) / PAGE * PAGE;
+
+	if (kept < size)
+		madvise(memory + kept, size - kept, MADV_DONTNEED);
+}
+
 static void give_back_memory(Server *s)
 {
 	for (int i = 0; i < 2; i++)
-		if (stream_is_quiet(&s->streams[i]))
-			madvise(scratch.streams[i], sizeof(scratch.streams[i]), MADV_DONTNEED);
+		give_back(scratch.streams[i], stream_tidy(&s->streams[i]), sizeof(scratch.streams[i]));
 	if (execs_are_idle(&s->execs))
-		madvise(scratch.outputs, sizeof(scratch.outputs), MADV_DONTNEED);
-	madvise(scratch.batch, sizeof(scratch) - offsetof(Scratch, batch), MADV_DONTNEED);
+		give_back(scratch.outputs, 0, sizeof(scratch.outputs));
+	give_back(scratch.batch, 0, sizeof(scratch) - offsetof(Scratch, batch));
 	s->quiet_ns = NEVER;
 }
 
@@ -687,6 +728,8 @@ static void step(Server *s, int64_t now_ns)
 		step_starting(s, now_ns);
 	if (s->phase >= DRAINING)
 		step_draining(s, now_ns);
+	if (s->phase == LEAVING)
+		s->deadline_ns = NEVER;
 	answer(s, now_ns);
 	if (s->phase == REMOVING)
 		step_removing(s, now_ns);
@@ -730,7 +773,8 @@ void serve(const ShimSettings *settings, ShimStatus *ret_status)
 	Error *error = begin(s);
 	if (error)
 		start_failed(s, error_message(error));
-	error_free(error); /* told */
+	error_free(error);               /* told */
+	answer(s, clock_monotonic_ns()); /* the start takes its time */
 	while (!is_over(s))
 		turn(s);
 	if (s->keeps_log)

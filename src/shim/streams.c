@@ -18,11 +18,6 @@ bool stream_may_read(const Stream *stream)
 	return stream->fd >= 0 && !stream->waiting;
 }
 
-bool stream_is_quiet(const Stream *stream)
-{
-	return !stream->waiting && stream->logged == stream->filled;
-}
-
 /* ---- lines ---- */
 
 /* Pieces of one line carry the time of its beginning, as Docker's. */
@@ -74,6 +69,13 @@ static void make_room(Stream *stream)
 	memmove(stream->data, stream->data + stream->logged, held);
 	stream->logged = 0;
 	stream->filled = held;
+}
+
+size_t stream_tidy(Stream *stream)
+{
+	if (!stream->waiting)
+		make_room(stream);
+	return stream->filled;
 }
 
 static void offer(Stream *stream, Connections *connections)

@@ -32,4 +32,5 @@ bool stream_read(Stream *stream, LogFile *log, Connections *connections);
 /* Gives up what others may still hold open. */
 void stream_end(Stream *stream, LogFile *log);
 SendResult stream_send(Stream *stream, Connection *connection, int place);
-bool stream_is_quiet(const Stream *stream); /* its memory holds nothing */
+/* How much of its memory, from the beginning, it cannot do without now. */
+size_t stream_tidy(Stream *stream);
