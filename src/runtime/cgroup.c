@@ -5,16 +5,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/files.h"
 #include "base/memory.h"
 #include "runtime/cgroup_layout.h"
 
-enum { PROCS_MAX = 16 << 20, KILL_ROUNDS = 200, KILL_PAUSE_MS = 5, DEPTH_MAX = 32 };
+enum { PROCS_MAX = 16 << 20, KILL_ROUNDS = 1000, DEPTH_MAX = 32 };
 
 /* ---- all groups of a tree, deepest first ---- */
 
@@ -63,10 +63,22 @@ static fallible each_group(const CgroupHierarchy *hierarchy, const char *cgroup,
 
 /* ---- killing ---- */
 
-/* arg counts the processes that were there. */
+/* The processes of a tree, each killed as it was read; sorted before it is searched. */
+typedef struct Pids {
+	pid_t *items;
+	size_t count;
+} Pids;
+
+static void pids_clear(Pids *pids)
+{
+	free(pids->items);
+	*pids = (Pids){0};
+}
+DEFINE_AUTOCLEAR(Pids, pids_clear)
+
 static Error *kill_members(void *arg, const char *path)
 {
-	size_t *count = arg;
+	Pids *pids = arg;
 	autofree char *file = path_join(path, "cgroup.procs"), *text = NULL;
 	Error *error = file_read(&text, NULL, AT_FDCWD, file, PROCS_MAX);
 	char *rest = text;
@@ -80,24 +92,57 @@ static Error *kill_members(void *arg, const char *path)
 		if (pid <= 0)
 			continue; /* 0 is a process of another pid namespace */
 		kill(pid, SIGKILL);
-		(*count)++;
+		pids->items = mem_array(pids->items, pids->count + 1, sizeof(pid_t));
+		pids->items[pids->count++] = pid;
 	}
 	return NULL;
 }
 
-/* A process can fork between reading and killing, so rounds go on until none is left. */
+static int compare_pids(const void *a, const void *b)
+{
+	pid_t one = *(const pid_t *)a, other = *(const pid_t *)b;
+
+	return (one > other) - (one < other);
+}
+
+/* before is sorted */
+static bool has_new(const Pids *now, const Pids *before)
+{
+	for (size_t i = 0; i < now->count; i++)
+		if (!before->count ||
+			!bsearch(&now->items[i], before->items, before->count, sizeof(pid_t), compare_pids))
+			return true;
+	return false;
+}
+
+/*
+ * A process can fork between reading and killing, so rounds go on until one sees nobody new: a process with SIGKILL
+ * pending forks no more. Nobody waits here for them to be gone.
+ */
 static fallible kill_by_rounds(const CgroupHierarchy *hierarchy, const char *cgroup)
 {
-	const struct timespec pause = {.tv_nsec = KILL_PAUSE_MS * 1000000L};
+	autoclear(Pids) before = {0};
 
 	for (int i = 0; i < KILL_ROUNDS; i++) {
-		size_t count = 0;
-		TRY(each_group(hierarchy, cgroup, kill_members, &count));
-		if (!count)
+		autoclear(Pids) now = {0};
+		TRY(each_group(hierarchy, cgroup, kill_members, &now));
+		if (!has_new(&now, &before))
 			return NULL;
-		nanosleep(&pause, NULL);
+		qsort(now.items, now.count, sizeof(pid_t), compare_pids);
+		pids_clear(&before);
+		before = now;
+		now = (Pids){0};
 	}
-	return error_new(ERROR_TIMEOUT, "could not kill all processes of control group \"%s\"", cgroup);
+	return error_new(ERROR_TIMEOUT, "processes of control group \"%s\" appear faster than they are killed", cgroup);
+}
+
+/* Frozen processes of version 1 take their signal when they are thawed. */
+static Error *thaw(void *arg, const char *path)
+{
+	autofree char *file = path_join(path, "freezer.state");
+
+	(void)arg;
+	return file_exists(AT_FDCWD, file) ? file_poke(AT_FDCWD, file, "THAWED") : NULL;
 }
 
 static const CgroupHierarchy *choose_for_killing(const CgroupLayout *layout)
@@ -129,9 +174,12 @@ static bool kill_at_once(const CgroupLayout *layout, const char *cgroup)
 
 fallible cgroup_kill(const CgroupLayout *layout, const char *cgroup)
 {
+	const CgroupHierarchy *chosen = choose_for_killing(layout);
+
 	if (kill_at_once(layout, cgroup) && cgroup_is_v2(layout))
 		return NULL;
-	return kill_by_rounds(choose_for_killing(layout), cgroup);
+	TRY(kill_by_rounds(chosen, cgroup));
+	return chosen->is_v2 ? NULL : each_group(chosen, cgroup, thaw, NULL);
 }
 
 /* ---- removing and making ---- */

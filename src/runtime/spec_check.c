@@ -152,7 +152,7 @@ static fallible check_process(const ContainerSpec *spec)
 	if (string_empty(spec->image))
 		return bad("image", "is missing");
 	if (!spec->entrypoint.count && !spec->command.count)
-		return bad("command", "is missing: neither the caller nor the image gives one");
+		return error_new(ERROR_INVALID, "no command specified: neither the caller nor the image gives one");
 	if (string_empty(spec->entrypoint.count ? spec->entrypoint.items[0] : spec->command.items[0]))
 		return bad(spec->entrypoint.count ? "entrypoint" : "command", "must not begin with an empty word");
 	if (!string_empty(spec->workdir) && spec->workdir[0] != '/')
@@ -436,7 +436,7 @@ static fallible check_health_times(const HealthCheck *health)
 		if (times[i].ns && times[i].ns < NANOS_PER_MILLI)
 			return error_new(ERROR_INVALID, "field \"health\": %s must be at least 1 ms", times[i].name);
 	if (health->retries < 0 || health->retries > INT32_MAX)
-		return bad("health", ": retries must not be negative");
+		return bad("health", "has a negative number of retries");
 	return NULL;
 }
 
@@ -453,7 +453,7 @@ static fallible check_health(const HealthCheck *health)
 			"field \"health\": test must begin with NONE, CMD or CMD-SHELL, not \"%s\"",
 			health->test.items[0]);
 	if (kind > 0 && health->test.count < 2)
-		return bad("health", ": test has no command");
+		return bad("health", "has a test without command");
 	return NULL;
 }
 
