@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/base64.h"
 #include "base/files.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -114,24 +115,6 @@ static fallible load_or_build(
 	return NULL;
 }
 
-/* ---- base64 (RFC 4648) ---- */
-
-static char *encode_base64(const void *data, size_t length)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const unsigned char *in = data;
-	char *text = mem_alloc((length + 2) / 3 * 4 + 1), *out = text;
-
-	for (size_t i = 0; i < length; i += 3) {
-		size_t have = length - i < 3 ? length - i : 3;
-		uint32_t bits =
-			(uint32_t)in[i] << 16 | (have > 1 ? (uint32_t)in[i + 1] << 8 : 0) | (have > 2 ? in[i + 2] : 0);
-		for (size_t j = 0; j < 4; j++)
-			*out++ = j <= have ? digits[bits >> (18 - 6 * j) & 63] : '=';
-	}
-	return text;
-}
-
 /* ---- the cache ---- */
 
 static void entry_clear(Entry *entry)
@@ -187,11 +170,13 @@ fallible seccomp_filter_base64(const char **ret, SeccompCache *cache, uint64_t c
 {
 	Entry *entry = entry_for(cache, capabilities);
 	autofree struct sock_filter *program = NULL;
+	autoclear(Buffer) text = {0};
 	size_t count = 0;
 
 	if (!entry->base64) {
 		TRY(load_or_build(&program, &count, cache, entry->capabilities));
-		entry->base64 = encode_base64(program, count * sizeof(*program));
+		base64_encode(&text, program, count * sizeof(*program));
+		entry->base64 = buffer_steal(&text);
 	}
 	*ret = entry->base64;
 	return NULL;
