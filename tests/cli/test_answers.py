@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Odd answers of a daemon, and tables and progress bars on terminals of any size."""
+import base64
+import json
+import re
+import subprocess
+import threading
+import time
+
+import pytest
+from served import CHUNKED, KEDGE, Screen, Served, chunk, environment, on_terminal, response, run
+
+NOW = time.time()
+
+
+def containers(count=2):
+    return json.dumps([{
+        "Id": f"{number:064x}", "Image": "registry.example:5000/tools/a-rather-long-name:1.35.0-debian", "Command": "sh -c 'while :; do sleep 1; done'",
+        "Created": int(NOW) - 7200, "Status": "Up 2 hours (healthy)", "State": "running", "Ports": [{"PrivatePort": 80, "Type": "tcp"}],
+        "Names": [f"/a-container-with-quite-a-name-{number}"], "Labels": {"role": "web", "x": "y"}, "Mounts": [],
+        "NetworkSettings": {"Networks": {"none": {}}},
+    } for number in range(count)]).encode()
+
+
+@pytest.mark.parametrize("columns", [90, 100, 120, 140, 200])
+def test_ps_fits_the_terminal(columns):
+    with Served({"GET /containers/json": response(200, containers())}) as served:
+        status, text = on_terminal("ps", host=served.socket, columns=columns, NO_COLOR="1")
+        lines = text.splitlines()
+        assert status == 0
+        assert len(lines) == 3
+        assert max(map(len, lines)) <= columns
+        assert lines[1].startswith("000000000000   ")
+        assert lines[0].split()[:2] == ["CONTAINER", "ID"]
+
+
+def test_ps_is_whole_where_nobody_looks():
+    with Served({"GET /containers/json": response(200, containers())}) as served:
+        assert "registry.example:5000/tools/a-rather-long-name:1.35.0-debian" in served.run("ps").out
+        assert "…" not in served.run("ps", "--no-trunc").out
+        assert f"{1:064x}" in served.run("ps", "--no-trunc").out
+        status, text = on_terminal("ps", "--no-trunc", host=served.socket, columns=60)
+        assert "while :; do sleep 1; done" in text.replace("\n", "")
+
+
+def test_columns_of_the_environment_win():
+    with Served({"GET /containers/json": response(200, containers())}) as served:
+        _, text = on_terminal("ps", host=served.socket, columns=200, COLUMNS="100", NO_COLOR="1")
+        assert max(map(len, text.splitlines())) <= 100
+
+
+def test_colours():
+    with Served({"GET /containers/json": response(200, containers())}) as served:
+        assert "\033[32mUp 2 hours" in on_terminal("ps", host=served.socket, columns=200)[1]
+        assert "\033[" not in on_terminal("ps", host=served.socket, columns=200, NO_COLOR="1")[1]
+        assert "\033[" not in served.run("ps").out
+
+
+def test_formats():
+    with Served({"GET /containers/json": response(200, containers(1))}) as served:
+        assert served.run("ps", "--format", '{{.Names}}\\t{{.Label "role"}}|{{.Label "no"}}').out == "a-container-with-quite-a-name-0\tweb|\n"
+        assert served.run("ps", "--format", "table {{.ID}}\\t{{.Labels}}").out == "CONTAINER ID   LABELS\n000000000000   role=web,x=y\n"
+        assert served.run("ps", "-q").out == "000000000000\n"
+        row = json.loads(served.run("ps", "--format", "json").out)
+        assert row["Names"] == "a-container-with-quite-a-name-0"
+        assert list(row) == sorted(row)
+        done = served.run("ps", "--format", "{{.Nope}}")
+        assert done.returncode == 1
+        assert done.err.startswith('kedge: template "{{.Nope}}": there is no field ".Nope"\nhint: the fields are .ID, .Image,')
+
+
+def test_escape_sequences_of_containers_stay_harmless():
+    evil = json.dumps([{"Id": "0" * 64, "Image": "a\033]0;x\007", "Command": "\033[2J", "Created": 0, "Status": "Up", "Names": ["/n"]}]).encode()
+    with Served({"GET /containers/json": response(200, evil)}) as served:
+        assert "\033" not in served.run("ps").out
+
+
+# ---- errors ---------------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("answer,message", [
+    (response(500, b'{"message":"went wrong"}'), "went wrong"),
+    (response(502, b"<html>Bad gateway</html>\n"), "kedged answered with status 502: <html>Bad gateway</html>"),
+    (response(200, b'[{"Id":'), "kedged's answer to GET /containers/json: "),
+    ([b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[{}"], "the connection was closed in the middle of the answer"),
+    ([b"SSH-2.0-OpenSSH_9.2\r\n"], "the answer is not HTTP/1.1"),
+    ([b""], "the connection was closed in the middle of the answer"),
+    (response(200, b"[]", b"X: " + b"x" * 70000 + b"\r\n"), "the answer's head is too large"),
+])
+def test_bad_answers(answer, message):
+    with Served({"GET /containers/json": answer}) as served:
+        done = served.run("ps")
+        assert (done.returncode, done.out) == (1, "")
+        assert done.err.startswith(f"kedge: {message}")
+
+
+def test_connection_is_kept():
+    answers = {f"POST /containers/{name}/stop": response(204, b"") for name in "abc"}
+    with Served(answers) as served:
+        assert served.run("stop", "a", "b", "c").out == "a\nb\nc\n"
+        assert len(served.requests) == 3
+
+
+def test_each_target_by_itself():
+    answers = {"POST /containers/a/stop": response(204, b""), "POST /containers/c/stop": response(304, b""),
+               "POST /containers/b/stop": response(404, b'{"message":"No such container: b"}')}
+    with Served(answers) as served:
+        done = served.run("stop", "-t", "3", "-s", "INT", "a", "b", "c")
+        assert (done.returncode, done.out, done.err) == (1, "a\nc\n", "kedge: No such container: b\n")
+        assert served.requests[0][0].startswith("POST /containers/a/stop?signal=INT&t=3 ")
+
+
+def test_names_are_encoded():
+    with Served({}) as served:
+        served.run("rm", "a/b?c d%")
+        assert served.requests[0][0].startswith("DELETE /containers/a%2Fb%3Fc%20d%25 ")
+        assert served.run("rm", "").err == "kedge: the name is empty\n"
+
+
+# ---- pull -----------------------------------------------------------------------------------------------------------------------
+
+def lines(*objects):
+    return b"".join(json.dumps(item).encode() + b"\r\n" for item in objects)
+
+
+def layer(identity, status, current=None, total=None):
+    detail = {} if current is None else {"current": current, "total": total}
+    return {"id": identity, "status": status, "progressDetail": detail}
+
+
+PULL = [CHUNKED, chunk(lines({"id": "2", "status": "Pulling from tools/web"}, layer("0123456789ab", "Pulling fs layer"), layer("ba9876543210", "Waiting"))),
+        *(piece for step in range(1, 6) for piece in
+          (chunk(lines(layer("0123456789ab", "Downloading", step * 2000000, 10000000), layer("ba9876543210", "Downloading", step, 10))), 0.25)),
+        chunk(lines(layer("0123456789ab", "Pull complete"), layer("ba9876543210", "Already exists"), {"status": "Digest: sha256:0123"},
+                    {"status": "Status: Downloaded newer image for registry.example/tools/web:2"})), b"0\r\n\r\n"]
+PULLED = ("2: Pulling from tools/web\n0123456789ab: Pull complete\nba9876543210: Already exists\nDigest: sha256:0123\n"
+          "Status: Downloaded newer image for registry.example/tools/web:2\nregistry.example/tools/web:2")
+
+
+@pytest.mark.parametrize("columns", [30, 60, 80, 130])
+def test_pull_on_a_terminal(columns):
+    with Served({"POST /images/create": PULL}) as served:
+        status, text = on_terminal("pull", "registry.example/tools/web:2", host=served.socket, columns=columns)
+        assert status == 0
+        wide = [line for line in PULLED.splitlines() if len(line) <= columns - 1]
+        assert all(len(line) < columns for line in re.sub(r"\033\[[0-9;]*[A-Za-z]|\r", "", text).splitlines() if line.startswith(("0123", "ba98")))
+        screen = Screen(10000 if columns < 80 else columns).put(text) # lines without a layer may be longer than a narrow terminal
+        assert [line for line in screen.text().splitlines() if len(line) <= columns - 1] == wide
+        if columns >= 80:
+            assert "MB/10MB" in text
+            assert "MB/s" in text  # about 8 MB/s
+            assert "[" in text and "=>" in text
+
+
+def test_pull_elsewhere_is_plain():
+    with Served({"POST /images/create": PULL}) as served:
+        done = served.run("pull", "registry.example/tools/web:2")
+        assert (done.returncode, done.err) == (0, "")
+        assert done.out == ("2: Pulling from tools/web\n0123456789ab: Pulling fs layer\nba9876543210: Waiting\n0123456789ab: Pull complete\n"
+                            "ba9876543210: Already exists\nDigest: sha256:0123\nStatus: Downloaded newer image for registry.example/tools/web:2\n"
+                            "registry.example/tools/web:2\n")
+        assert served.requests[0][0].startswith("POST /images/create?fromImage=registry.example%2Ftools%2Fweb&tag=2 ")
+        assert served.run("pull", "-q", "registry.example/tools/web:2").out == "registry.example/tools/web:2\n"
+
+
+def test_many_layers_on_few_lines():
+    many = [CHUNKED] + [chunk(lines(*(layer(f"layer{number:02}", "Downloading", step, 10) for number in range(40)))) for step in range(1, 10)]
+    many += [chunk(lines(*(layer(f"layer{number:02}", "Pull complete") for number in range(40)))), b"0\r\n\r\n"]
+    with Served({"POST /images/create": many}) as served:
+        status, text = on_terminal("pull", "x", host=served.socket, lines=10)
+        screen = Screen(80).put(text)
+        assert status == 0
+        assert screen.tallest < 10
+        assert [line for line in screen.text().splitlines() if line.startswith("layer")] == [f"layer{number:02}: Pull complete" for number in range(40)]
+
+
+def test_pull_errors():
+    failed = [CHUNKED, chunk(lines(layer("aa", "Downloading", 1, 2), {"errorDetail": {"message": "manifest unknown"}, "error": "manifest unknown"})), b"0\r\n\r\n"]
+    cut = [CHUNKED, chunk(lines(layer("aa", "Downloading", 1, 2)))]
+    for answer, message in ((failed, "manifest unknown"), (cut, "the connection was closed in the middle of the answer")):
+        with Served({"POST /images/create": answer}) as served:
+            done = served.run("pull", "-q", "x")
+            assert (done.returncode, done.out, done.err) == (1, "", f"kedge: {message}\n")
+
+
+# ---- credentials ----------------------------------------------------------------------------------------------------------------
+
+def sent_credentials(served):
+    header = next(line for line in served.requests[-1][0].splitlines() if line.startswith("X-Registry-Auth: "))
+    return json.loads(base64.urlsafe_b64decode(header.split(" ")[1]))
+
+
+def write_config(directory, content):
+    (directory / "config.json").write_text(json.dumps(content))
+    return {"DOCKER_CONFIG": str(directory)}
+
+
+def test_credentials_go_to_their_registry_alone(tmp_path):
+    auth = base64.b64encode(b"me:se:cret").decode()
+    variables = write_config(tmp_path, {"auths": {"r.example:5000": {"auth": auth}}})
+    with Served({"POST /images/create": [CHUNKED, b"0\r\n\r\n"]}) as served:
+        served.run("pull", "r.example:5000/a", **variables)
+        assert sent_credentials(served) == {"username": "me", "password": "se:cret", "serveraddress": "r.example:5000"}
+        served.run("pull", "r.example/a", **variables)
+        assert sent_credentials(served) == {}
+        served.run("pull", "a", **variables)
+        assert sent_credentials(served) == {}
+
+
+def test_credential_helpers_are_refused_by_name(tmp_path):
+    variables = write_config(tmp_path, {"credHelpers": {"r.example": "ecr-login"}})
+    done = run("pull", "r.example/a", **variables)
+    assert done.returncode == 1
+    assert done.err == (f'kedge: credential helper "ecr-login" is configured for registry "r.example" in "{tmp_path}/config.json"; '
+                        'kedge runs no credential helpers\nhint: use another directory with "kedge --config DIR" and "kedge login"\n')
+
+
+def test_login_keeps_what_was_checked(tmp_path):
+    with Served({"POST /auth": response(200, b'{"Status":"Login Succeeded","IdentityToken":""}')}) as served:
+        done = served.run("login", "-u", "me", "--password-stdin", "r.example", input=b"secret\n", DOCKER_CONFIG=str(tmp_path / "new"))
+        assert (done.returncode, done.out) == (0, "Login Succeeded\n"), done.err
+        assert json.loads(served.requests[0][1]) == {"username": "me", "password": "secret", "serveraddress": "r.example"}
+    kept = tmp_path / "new" / "config.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert json.loads(kept.read_text()) == {"auths": {"r.example": {"auth": base64.b64encode(b"me:secret").decode()}}}
+    assert run("logout", "r.example", DOCKER_CONFIG=str(tmp_path / "new")).out == "Removing login credentials for r.example\n"
+    assert run("logout", "r.example", DOCKER_CONFIG=str(tmp_path / "new")).out == "Not logged in to r.example\n"
+
+
+def test_login_refused_keeps_nothing(tmp_path):
+    with Served({"POST /auth": response(401, b'{"message":"unauthorized: wrong password"}')}) as served:
+        done = served.run("login", "-u", "me", "-p", "x", "r.example", DOCKER_CONFIG=str(tmp_path))
+        assert done.returncode == 1
+        assert done.err.endswith('kedge: could not log in to registry "r.example": unauthorized: wrong password\n')
+    assert not (tmp_path / "config.json").exists()
+
+
+# ---- inspect, events, stats ---------------------------------------------------------------------------------------------------
+
+def test_inspect_keeps_numbers_and_order():
+    text = b'{"Id":"0","Z":1.50,"A":12345678901234567,"E":{},"L":[]}'
+    with Served({"GET /containers/c/json": response(200, text)}) as served:
+        assert served.run("inspect", "c").out == ('[\n    {\n        "Id": "0",\n        "Z": 1.50,\n        "A": 12345678901234567,\n        "E": {},\n'
+                                                  '        "L": []\n    }\n]\n')
+        done = served.run("inspect", "c", "nope")
+        assert (done.returncode, done.err) == (1, "Error: No such object: nope\n")
+        assert json.loads(done.out) == [json.loads(text)]
+        done = served.run("inspect", "nope")
+        assert (done.returncode, done.out) == (1, "[]\n")
+        assert served.run("container", "inspect", "nope").err == "Error: No such container: nope\n"
+        assert served.run("inspect", "-f", "{{.Z}} {{json .E}}", "c").out == "1.5 {}\n"
+        assert json.loads(served.run("inspect", "--format", "json", "c", "c").out) == [json.loads(text)] * 2
+
+
+def test_events():
+    event = {"status": "start", "id": "abc", "from": "busybox", "Type": "container", "Action": "start",
+             "Actor": {"ID": "abc", "Attributes": {"name": "web", "image": "busybox"}}, "scope": "local", "time": 1795368328, "timeNano": 1795368328528668427}
+    with Served({"GET /events": [CHUNKED, chunk(json.dumps(event).encode()[:50]), 0.1, chunk(json.dumps(event).encode()[50:] + b"\n"), b"0\r\n\r\n"]}) as served:
+        assert served.run("events", "--filter", "type=container", "--filter", "event=start", "--filter", "event=die", "--since", "5").out == (
+            "2026-11-22T17:25:28.528668427Z container start abc (image=busybox, name=web)\n")
+        assert "since=5.000000000&filters=%7B%22type%22%3A%7B%22container%22%3Atrue%7D%2C%22event%22%3A%7B%22start%22%3Atrue%2C%22die%22%3Atrue%7D%7D" in (
+            served.requests[0][0])
+        assert json.loads(served.run("events", "--format", "json").out) == event
+        assert served.run("events", "--format", "{{.Type}} {{.Actor.Attributes.name}}").out == "container web\n"
+
+
+def sample(cpu, system, version=2):
+    stats = {"inactive_file": 1048576} if version == 2 else {"total_inactive_file": 1048576, "inactive_file": 5}
+    return response(200, json.dumps({
+        "id": "0" * 64, "name": "/web", "cpu_stats": {"cpu_usage": {"total_usage": cpu}, "system_cpu_usage": system, "online_cpus": 2},
+        "memory_stats": {"usage": 3145728, "limit": 67108864, "stats": stats}, "pids_stats": {"current": 3},
+        "networks": {"eth0": {"rx_bytes": 1500, "tx_bytes": 10}, "eth1": {"rx_bytes": 500, "tx_bytes": 0}},
+        "blkio_stats": {"io_service_bytes_recursive": [{"op": "Read", "value": 4096}, {"op": "write", "value": 8192}, {"op": "Total", "value": 9}]}}).encode())
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_stats_figures(version):
+    with Served({"GET /containers/web/stats": sample(100, 1000, version)}) as served:
+        def second_sample():
+            served.answers["GET /containers/web/stats"] = sample(350, 2000, version)
+        threading.Timer(0.5, second_sample).start()
+        out = served.run("stats", "--no-stream", "web").out
+        assert out.splitlines()[0].split("  ")[0] == "CONTAINER ID"
+        for figure in ("50.00%", "2MiB / 64MiB", "3.12%", "2kB / 10B", "4.1kB / 8.19kB"):
+            assert figure in out
+
+
+def test_stats_on_a_terminal_is_drawn_over():
+    with Served({"GET /containers/web/stats": sample(1, 2)}) as served:
+        process = subprocess.Popen([KEDGE, "stats", "web"], env=environment(served.socket), stdout=subprocess.PIPE)
+        first = process.stdout.readline()
+        process.kill()
+        process.wait()
+        assert b"\033" not in first  # a file gets one table after the other
