@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
+#include "base/base64.h"
 
 typedef struct RegistryAuth {
 	char *username, *password, *auth, *identity_token;
@@ -23,41 +23,14 @@ static const Field auth_fields[] = {
 	FIELDS_END,
 };
 
-/* ---- base64, RFC 4648 sections 4 and 5 ---- */
-
-static int digit_value(char c)
+static fallible read_base64(char **ret, size_t *ret_length, const char *text)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '+' || c == '-')
-		return 62;
-	return c == '/' || c == '_' ? 63 : -1;
-}
+	autoclear(Buffer) out = { 0 };
 
-fallible base64_decode(char **ret, size_t *ret_length, const char *text)
-{
-	size_t length = strlen(text), count = 0;
-	autofree char *out = mem_alloc(length + 1);
-	unsigned bits = 0, number = 0;
-
-	while (length > 0 && text[length - 1] == '=')
-		length--;
-	for (size_t i = 0; i < length; i++) {
-		int value = digit_value(text[i]);
-		if (value < 0)
-			return error_new(ERROR_INVALID, "invalid base64");
-		number = number << 6 | (unsigned)value;
-		bits += 6;
-		if (bits >= 8)
-			out[count++] = (char)(number >> (bits -= 8));
-	}
-	out[count] = '\0';
-	*ret = take(out);
-	*ret_length = count;
+	if (!base64_decode(&out, text, strlen(text)))
+		return error_new(ERROR_INVALID, "invalid base64");
+	*ret_length = out.length;
+	*ret = buffer_steal(&out);
 	return NULL;
 }
 
@@ -72,7 +45,7 @@ static fallible split_auth(RegistryAuth *auth)
 
 	if (string_empty(auth->auth) || !string_empty(auth->username))
 		return NULL;
-	TRY_WRAP(base64_decode(&text, &length, auth->auth), "field \"auth\"");
+	TRY_WRAP(read_base64(&text, &length, auth->auth), "field \"auth\"");
 	colon = strchr(text, ':');
 	if (!colon)
 		return error_new(ERROR_INVALID, "field \"auth\" has no colon between name and password");
@@ -124,7 +97,7 @@ fallible credentials_parse(ImageCredentials *ret, const char *header)
 	if (strlen(header) > REGISTRY_AUTH_MAX)
 		return error_new(
 			ERROR_INVALID, "header \"X-Registry-Auth\" is longer than %d bytes", REGISTRY_AUTH_MAX);
-	TRY_WRAP(base64_decode(&text, &length, header), "header \"X-Registry-Auth\"");
+	TRY_WRAP(read_base64(&text, &length, header), "header \"X-Registry-Auth\"");
 	if (length == 0)
 		return NULL;
 	TRY_WRAP(parse_text(ret, text, length), "header \"X-Registry-Auth\"");

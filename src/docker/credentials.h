@@ -14,5 +14,3 @@ fallible credentials_parse(ImageCredentials *ret, const char *header);
 fallible credentials_read(ImageCredentials *ret, const Value *object);
 void credentials_clear(ImageCredentials *credentials);
 DEFINE_AUTOCLEAR(ImageCredentials, credentials_clear)
-/* Both alphabets, with and without padding. */
-fallible base64_decode(char **ret, size_t *ret_length, const char *text);
