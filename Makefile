@@ -15,7 +15,8 @@ deps: ## install the Debian packages that building needs
 	@tools/deps build
 
 $(BUILD)/build.ninja: meson.build | deps
-	@meson setup $(BUILD) --prefix $(PREFIX) $(MESON_FLAGS) >/dev/null
+	@mkdir -p $(BUILD)
+	@meson setup $(BUILD) --prefix $(PREFIX) $(MESON_FLAGS) >$(BUILD)/setup.log || { cat $(BUILD)/setup.log; exit 1; }
 
 demo: ## set everything up and show the main job
 	@tools/deps demo
