@@ -71,12 +71,14 @@ static void start_container(HttpRequest *request, void *context)
 {
 	Container *container = find_container(request, context);
 	bool already = false;
+	Error *error;
 	Call *call;
 
 	if (!container)
 		return;
 	call = call_new(request, container);
-	call_settle(call, container_start(container, &already, call_done, call), already);
+	error = container_start(container, &already, call_done, call);
+	call_settle(call, error, already);
 }
 
 /* ---- stop and restart ---- */

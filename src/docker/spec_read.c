@@ -24,7 +24,7 @@ typedef struct CreateBody {
 	ContainerSpec spec;
 	StringList entrypoint, command;
 	HealthCheck health;
-	char *stop_signal;
+	char *stop_signal, *health_on_failure;
 	int64_t stop_timeout_s;
 	StringList exposed_ports, volumes;
 	bool network_disabled;
@@ -91,6 +91,7 @@ static const Field body_fields[] = {
 	FIELD("Cmd", FIELD_WORDS, command),
 	FIELD("Entrypoint", FIELD_WORDS, entrypoint),
 	{ .name = "Healthcheck", .kind = FIELD_OBJECT, .offset = offsetof(CreateBody, health), .sub = health_check_fields },
+	FIELD("HealthOnFailure", FIELD_STRING, health_on_failure), /* kedge's own: none, kill, restart, stop */
 	FIELD("StopSignal", FIELD_STRING, stop_signal),
 	{ .name = "StopTimeout", .kind = FIELD_INT, .offset = offsetof(CreateBody, stop_timeout_s), .min = -1, .max = INT32_MAX },
 	FIELD("ExposedPorts", FIELD_SET, exposed_ports),
@@ -325,6 +326,7 @@ static fallible convert(CreateBody *body, const Value *value)
 	read_health(body);
 	spec->stop_signal = string_empty(body->stop_signal) ? NULL : take(body->stop_signal);
 	spec->stop_timeout_s = body->stop_timeout_s;
+	spec->health_on_failure = string_empty(body->health_on_failure) ? NULL : take(body->health_on_failure);
 	spec->init = body->init;
 	strings_copy(&spec->exposed_ports, &body->exposed_ports);
 	strings_copy(&spec->volumes, &body->volumes);

@@ -52,6 +52,8 @@ static void write_rest_of_config(Writer *writer, const ContainerSpec *spec)
 	else
 		write_null(writer, "Volumes");
 	write_null(writer, "OnBuild");
+	if (!string_empty(spec->health_on_failure))
+		write_string(writer, "HealthOnFailure", spec->health_on_failure);
 	if (!string_empty(spec->stop_signal))
 		write_string(writer, "StopSignal", spec->stop_signal);
 	if (spec->stop_timeout_s >= 0)

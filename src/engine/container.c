@@ -193,6 +193,7 @@ static fallible create_spec(ContainerSpec *ret, Engine *engine, const ContainerS
 	if (ret->binds.count)
 		TRY(container_spec_parse_binds(ret));
 	TRY(container_spec_check(ret));
+	TRY(sources_check(ret));
 	if (ret->runtime && !runtimes_get(engine->runtimes, ret->runtime))
 		return error_new(ERROR_INVALID, "unknown runtime \"%s\"", ret->runtime);
 	if (!ret->command.count && !ret->entrypoint.count)

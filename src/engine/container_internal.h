@@ -40,6 +40,7 @@ struct Container {
 	Shim *shim;            /* of this run; there until its process ended */
 	bool exit_seen;        /* of this run */
 	bool launch_when_gone; /* a start waits for the last run's shim to clean up */
+	bool undecided;        /* after a restart of kedged: the record is not live, but a shim is there; it will tell, or its end will */
 	bool shim_listens;     /* this run's shim takes connections */
 
 	Source *retry;         /* restart policy */
@@ -82,7 +83,9 @@ fallible container_launch(Container *container);
 void container_launch_later(Container *container); /* by a policy: failures end in the record */
 extern const ShimHandlers container_shim_handlers;
 void container_handle_exit(Container *container, const ShimStatus *status);
+void container_handle_exit_file(Container *container, const ShimStatus *status); /* an end, or a start that failed */
 void container_shim_lost(Container *container);
+void container_clean_run(Container *container); /* kills and removes what a run has left outside its state directory */
 void container_set_error(Container *container, const char *text);
 
 /* ---- completions: done runs from the loop, never inside a call ---- */
@@ -127,8 +130,13 @@ void container_remove_now(Container *container);
 /* ---- etc_files.c: /etc/hosts, /etc/hostname, /etc/resolv.conf of a container, in its bundle ---- */
 fallible etc_files_write(Container *container, const char *hostname);
 
+/* ---- sources.c: the host's side of binds ---- */
+fallible sources_check(const ContainerSpec *spec); /* at create: what is not made must be there */
+fallible sources_make(const ContainerSpec *spec);  /* at each start */
+
 /* ---- restore.c ---- */
 fallible containers_restore(Engine *engine);
+void container_restore_without_shim(Container *container); /* nothing holds it: the exit file or the policies decide */
 
 /* ---- name.c ---- */
 char *name_invent(Engine *engine);

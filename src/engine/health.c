@@ -20,7 +20,6 @@ struct Health {
 	uint64_t probe;          /* number of the probe in flight; an answer with another number is an old one */
 	int64_t probe_began_wall_ns;
 	bool in_flight;
-	int64_t began_monotonic_ns;
 };
 
 static int64_t or_default(int64_t value, int64_t otherwise)
@@ -86,7 +85,7 @@ static bool health_in_start_period(const Health *health)
 	const Container *container = health->container;
 
 	return container->health_state == HEALTH_STARTING &&
-	       clock_monotonic_ns() - health->began_monotonic_ns < container->record.spec.health.start_period_ns;
+	       clock_monotonic_ns() - container->started_monotonic_ns < container->record.spec.health.start_period_ns;
 }
 
 static void health_score(Health *health, bool passed)
@@ -168,7 +167,6 @@ void health_begin(Container *container)
 		return;
 	health = mem_new(Health);
 	health->container = container;
-	health->began_monotonic_ns = container->started_monotonic_ns;
 	error = loop_timer(&health->timer, container->engine->loop, or_default(check->interval_ns, INTERVAL_DEFAULT), health_due,
 		health);
 	if (error) {

@@ -170,13 +170,47 @@ static fallible remove_by_id(ImageRemoval *ret, Engine *engine, const Image *ima
 	return removal_delete(ret, engine, image);
 }
 
+/* Of "host:5000/a/b:tag" and "host:5000/a/b@sha256:...": how much is the repository. */
+static size_t repository_length(const char *name)
+{
+	const char *at = strchr(name, '@');
+
+	return (size_t)((at ? at : strrchr(name, ':')) - name);
+}
+
+static bool same_repository(const char *a, const char *b)
+{
+	size_t length = repository_length(a);
+
+	return length == repository_length(b) && strncmp(a, b, length) == 0;
+}
+
+/* A repository's digests are names of their own, but go with its last tag. */
+static void names_going(StringList *ret, const Image *image, const char *name)
+{
+	strings_add(ret, name);
+	if (strchr(name, '@'))
+		return;
+	for (size_t i = 0; i < image->tags.count; i++)
+		if (!string_equal(image->tags.items[i], name) && same_repository(image->tags.items[i], name))
+			return;
+	for (size_t i = 0; i < image->digests.count; i++)
+		if (same_repository(image->digests.items[i], name))
+			strings_add(ret, image->digests.items[i]);
+}
+
 static fallible remove_by_name(ImageRemoval *ret, Engine *engine, const Image *image, const char *name, bool force)
 {
-	bool live, last = image->tags.count + (image->tags.count ? 0 : image->digests.count) <= 1;
+	autoclear(StringList) going = { 0 };
+	bool live;
 	const Container *user = image_user(engine, image, &live);
 
-	if (!last)
-		return removal_untag(ret, engine, image, name);
+	names_going(&going, image, name);
+	if (going.count < image->tags.count + image->digests.count) {
+		for (size_t i = 0; i < going.count; i++)
+			TRY(removal_untag(ret, engine, image, going.items[i]));
+		return NULL;
+	}
 	if (user && !force)
 		return error_new(ERROR_CONFLICT,
 			"conflict: unable to remove repository reference \"%s\" (must force) - container %.12s is using its referenced image %.12s",

@@ -201,6 +201,7 @@ static fallible launch_try(Container *container)
 	TRY(image_pinned(&image, container->engine->store, container->id));
 	if (!image)
 		return error_new(ERROR_NOT_FOUND, "No such image: %s", container->record.image_id);
+	TRY(sources_make(&container->record.spec));
 	TRY(fault("engine.launch.bundle"));
 	TRY(launch_write_bundle(container, image));
 	TRY(fault("engine.launch.spawn"));
@@ -223,6 +224,7 @@ fallible container_launch(Container *container)
 	}
 	container->record.run++;
 	container->exit_seen = false;
+	container->undecided = false;
 	container->shim_listens = false;
 	string_replace(&container->record.boot_id, container->engine->boot_id);
 	error = launch_try(container);
@@ -230,6 +232,7 @@ fallible container_launch(Container *container)
 		return NULL;
 	container_move(container, state_without_run(container));
 	container->shim_listens = false;
+	error_free(tree_remove(AT_FDCWD, container->bundle)); /* the launch's error is the one to tell */
 	container_set_error(container, error_message(error));
 	container->record.exit_code = EXIT_START_FAILED;
 	return error;
@@ -264,32 +267,45 @@ void container_launch_later(Container *container)
 
 /* ---- what the shim says ---- */
 
-static void shim_says_status(void *arg, const ShimStatus *status)
-{
-	Container *container = arg;
-
-	if (container->exit_seen && !container_is_live(container) && status->run == (uint64_t)container->record.run + 1) {
-		container->record.run++; /* kedged died between spawning this shim and hearing from it */
-		container->exit_seen = false;
-		container->state = CONTAINER_STARTING;
-	}
-	if (status->run != (uint64_t)container->record.run)
-		return;
-	container->shim_listens = true;
-	if (status->state == SHIM_RUNNING && container->state == CONTAINER_STARTING)
-		container_shim_handlers.started(container, status);
-	else if (status->state == SHIM_ENDED && !container->exit_seen)
-		container_handle_exit(container, status);
-	else if (status->state == SHIM_START_FAILED && container->state == CONTAINER_STARTING)
-		container_shim_handlers.failed(container, status, status->error);
-}
-
 static void signal_or_log(Container *container, int signal)
 {
 	Error *error = container->shim ? shim_signal(container->shim, signal) : NULL;
 
 	if (error)
 		error_log(error, "container \"%s\": could not send signal %d", container->record.name, signal);
+}
+
+/* kedged died between spawning this shim and hearing from it: the start goes on, unless somebody has asked for the removal meanwhile. */
+static void adopt_unknown_start(Container *container)
+{
+	if (container->state == CONTAINER_REMOVING) {
+		signal_or_log(container, SIGKILL);
+		return;
+	}
+	container_retry_cancel(container);
+	container->record.run++;
+	container->undecided = false;
+	container->exit_seen = false;
+	container->launch_when_gone = false;
+	container->state = CONTAINER_STARTING;
+}
+
+static void shim_says_status(void *arg, const ShimStatus *status)
+{
+	Container *container = arg;
+
+	if (container->undecided && status->run == (uint64_t)container->record.run + 1)
+		adopt_unknown_start(container);
+	if (status->run != (uint64_t)container->record.run)
+		return;
+	container->shim_listens = true;
+	container->started_monotonic_ns = status->started_monotonic_ns;
+	if (status->state == SHIM_RUNNING && container->state == CONTAINER_STARTING)
+		container_shim_handlers.started(container, status);
+	else if (status->state == SHIM_ENDED && !container->exit_seen)
+		container_handle_exit(container, status);
+	else if (status->state == SHIM_START_FAILED && container->state == CONTAINER_STARTING)
+		container_shim_handlers.failed(container, status, status->error);
 }
 
 static void shim_says_started(void *arg, const ShimStatus *status)
@@ -309,6 +325,8 @@ static void shim_says_started(void *arg, const ShimStatus *status)
 	error = container_save(container);
 	health_begin(container);
 	container_event(container, "start", NULL, NULL);
+	if (error && !list_empty(&container->starts))
+		container->pending_signal = SIGKILL; /* who asked is told that it failed; what a policy started goes on */
 	completions_finish(&container->starts, error);
 	if (error)
 		error_log(error, "container \"%s\": started, but its record was not written", container->record.name);
@@ -403,6 +421,14 @@ static void shim_says_exited(void *arg, const ShimStatus *status)
 		container_handle_exit(container, status);
 }
 
+void container_handle_exit_file(Container *container, const ShimStatus *status)
+{
+	if (status->state == SHIM_START_FAILED)
+		shim_says_failed(container, status, status->error);
+	else
+		container_handle_exit(container, status);
+}
+
 /* Without its shim a container has no parent that keeps its output and status: it is ended, and said so. */
 void container_shim_lost(Container *container)
 {
@@ -431,12 +457,12 @@ static void shim_gone_while_live(Container *container)
 	if (error)
 		error_log(error, "container \"%s\": its exit file", container->record.name);
 	if (found && status.run == (uint64_t)container->record.run)
-		container_handle_exit(container, &status);
+		container_handle_exit_file(container, &status);
 	else
 		container_shim_lost(container);
 }
 
-static void container_clean_run(Container *container)
+void container_clean_run(Container *container)
 {
 	Engine *engine = container->engine;
 	autofree char *runtime_state = string_printf("%s/runtime/%s", engine->config.run_dir, container->id);
@@ -466,6 +492,8 @@ static void shim_is_gone(void *arg)
 	} else if (container->launch_when_gone) {
 		container->launch_when_gone = false;
 		container_launch_later(container);
+	} else if (container->undecided) {
+		container_restore_without_shim(container);
 	}
 	container_unref(container);
 }
@@ -510,6 +538,8 @@ fallible container_start(Container *container, bool *ret_already, ContainerDone 
 		return NULL;
 	}
 	container_save_or_log(container);
+	container_waits_exit(container);
+	container_attaches_end(container);
 	if (container->record.spec.auto_remove)
 		container_remove_now(container);
 	return error;
@@ -547,10 +577,10 @@ static void signal_now_or_when_started(Container *container, int signal)
 
 	snprintf(number, sizeof(number), "%d", signal);
 	container_event(container, "kill", "signal", number);
-	if (container->state == CONTAINER_STARTING)
+	if (container->launch_when_gone)
 		container->pending_signal = container->pending_signal == SIGKILL ? SIGKILL : signal;
 	else
-		signal_or_log(container, signal);
+		signal_or_log(container, signal); /* a shim that starts keeps it until there is a process */
 }
 
 typedef struct StopCall {
@@ -655,12 +685,21 @@ fallible container_restart(Container *container, int64_t timeout_s, int signal, 
 	return error;
 }
 
+/* On record before the answer: a kedged that dies now must not restart what a person has ended. */
+static fallible container_note_stop(Container *container)
+{
+	bool was_noted = container->record.user_stopped;
+
+	container->record.user_stopped = true;
+	return was_noted ? NULL : container_save(container);
+}
+
 fallible container_kill(Container *container, int signal)
 {
 	if (!container_is_live(container))
 		return error_new(ERROR_CONFLICT, "Container %s is not running", container->record.name);
 	if (signal == SIGKILL || signal == container_stop_signal(container))
-		container->record.user_stopped = true;
+		TRY(container_note_stop(container));
 	signal_now_or_when_started(container, signal);
 	return NULL;
 }

@@ -37,7 +37,9 @@ static void pull_fail(Pull *pull, Error *take_error)
 {
 	autofree char *name = reference_familiar(&pull->reference);
 
-	pull_end(pull, error_wrap(take_error, "could not pull \"%s\"", name));
+	if (!string_starts(error_message(take_error), "could not pull")) /* kedge-fetch says so itself */
+		take_error = error_wrap(take_error, "could not pull \"%s\"", name);
+	pull_end(pull, take_error);
 }
 
 static void pull_say(Pull *pull, JobPhase phase, const char *text)

@@ -54,7 +54,7 @@ static bool was_live(const Container *container)
  */
 static void restore_adopt(Container *container)
 {
-	container->exit_seen = !was_live(container);
+	container->exit_seen = container->undecided = !was_live(container);
 	if (!was_live(container))
 		return;
 	container->state = CONTAINER_RUNNING;
@@ -71,7 +71,7 @@ static void restore_apply_exit(Container *container, const ShimStatus *status)
 		container->state = CONTAINER_RUNNING;
 	}
 	container->exit_seen = false;
-	container_handle_exit(container, status);
+	container_handle_exit_file(container, status);
 }
 
 static bool exit_is_news(const Container *container, const ShimStatus *status)
@@ -122,27 +122,37 @@ static void restore_idle(Container *container)
 	}
 }
 
-static void restore_one(Container *container)
+/* What is left of the last run, in control groups and the run directory, goes first: nobody else would remove it. */
+void container_restore_without_shim(Container *container)
 {
 	ShimStatus status;
 	bool found = false;
-	Error *error = shim_connect(
-		&container->shim, container->engine->loop, container->bundle, &container_shim_handlers, container);
+	Error *error = shim_read_exit(&status, &found, container->state_directory);
 
-	if (!error && container->shim) {
-		restore_adopt(container);
-		return;
-	}
-	if (!error)
-		error = shim_read_exit(&status, &found, container->state_directory);
+	container->undecided = false;
 	if (error)
 		error_log(error, "container \"%s\"", container->record.name);
+	if (file_exists(AT_FDCWD, container->bundle))
+		container_clean_run(container);
 	if (found && exit_is_news(container, &status))
 		restore_apply_exit(container, &status);
 	else if (was_live(container))
 		restore_lost(container);
 	else
 		restore_idle(container);
+}
+
+static void restore_one(Container *container)
+{
+	Error *error = shim_connect(
+		&container->shim, container->engine->loop, container->bundle, &container_shim_handlers, container);
+
+	if (error)
+		error_log(error, "container \"%s\"", container->record.name);
+	if (container->shim)
+		restore_adopt(container);
+	else
+		container_restore_without_shim(container);
 }
 
 /* Bundles of containers that no record knows: kedged died while it removed them. */
