@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logs: both streams, follow, tail, since, until, timestamps, odd bytes, rotation."""
+import datetime
+import json
+import re
+import time
+
+import kedge
+from streams import Background, joined, opened
+
+STDOUT, STDERR = 1, 2
+
+
+def ended(box, script, **settings):
+    identity = box.run_container(["sh", "-c", script], **settings)
+    box.wait(identity)
+    return identity
+
+
+def text(box, identity, query):
+    return joined(box.logs(identity, query)).decode()
+
+
+def test_streams_apart(box):
+    identity = ended(box, "echo out; echo err >&2; echo out2")
+    parts = box.logs(identity)
+    assert joined(parts, STDOUT) == b"out\nout2\n" and joined(parts, STDERR) == b"err\n"
+    assert joined(box.logs(identity, "stdout=1")) == b"out\nout2\n"
+    assert joined(box.logs(identity, "stderr=1")) == b"err\n"
+    status, body = box.api.raw("GET", f"/containers/{identity}/logs")
+    assert status == 400 and b"at least one stream" in body
+
+
+def test_tail(box):
+    identity = ended(box, "seq 1 1000")
+    assert text(box, identity, "stdout=1&tail=3") == "998\n999\n1000\n"
+    assert text(box, identity, "stdout=1&tail=0") == ""
+    assert text(box, identity, "stdout=1&tail=all").splitlines() == [str(n) for n in range(1, 1001)]
+    assert text(box, identity, "stdout=1&tail=5000").splitlines()[0] == "1"
+    assert text(box, identity, "stderr=1&tail=5") == ""
+    # as Docker: a tail that makes no sense is all
+    assert len(text(box, identity, "stdout=1&tail=-1").splitlines()) == 1000
+
+
+def test_timestamps_and_since(box):
+    identity = box.run_container(["sh", "-c", "echo early; sleep 1.2; echo late; sleep 1.2; echo last"])
+    box.wait(identity)
+    lines = text(box, identity, "stdout=1&timestamps=1").splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z \w+", line), line
+    stamps = [line.split()[0] for line in lines]
+    assert stamps == sorted(stamps)
+    moment = datetime.datetime.fromisoformat(stamps[1][:26] + "+00:00").timestamp() - 0.5
+    assert text(box, identity, f"stdout=1&since={moment:.3f}") == "late\nlast\n"
+    assert text(box, identity, f"stdout=1&until={moment:.3f}") == "early\n"
+    assert text(box, identity, f"stdout=1&since={moment:.3f}&until={moment + 1:.3f}") == "late\n"
+    assert text(box, identity, f"stdout=1&since={int(time.time()) + 100}") == ""
+
+
+def test_follow(box):
+    identity = box.run_container(["sh", "-c", "for i in 1 2 3 4 5; do echo $i; echo e$i >&2; sleep 0.1; done"])
+    with opened(box, "GET", f"/containers/{identity}/logs?stdout=1&stderr=1&follow=1") as answer:
+        parts = kedge.demultiplex(answer.read())
+    assert joined(parts, STDOUT) == b"1\n2\n3\n4\n5\n" and joined(parts, STDERR) == b"e1\ne2\ne3\ne4\ne5\n"
+
+
+def test_follow_is_prompt(box):
+    identity = box.run_container(["sh", "-c", "while :; do date +%s.%N; sleep 0.2; done"])
+    with opened(box, "GET", f"/containers/{identity}/logs?stdout=1&follow=1&tail=0") as answer:
+        delays = []
+        for _ in range(5):
+            head = answer.read(8)
+            answer.read(int.from_bytes(head[4:], "big"))
+            delays.append(time.monotonic())
+    assert all(0.1 < b - a < 0.6 for a, b in zip(delays, delays[1:])), delays
+
+
+def test_follow_of_an_ended_container_ends(box):
+    identity = ended(box, "echo x")
+    with opened(box, "GET", f"/containers/{identity}/logs?stdout=1&follow=1", timeout=5) as answer:
+        assert joined(kedge.demultiplex(answer.read())) == b"x\n"
+
+
+def test_follow_over_a_restart_of_kedged_loses_nothing(daemon):
+    identity = daemon.run_container(["sh", "-c", "for i in $(seq 1 40); do echo $i; sleep 0.05; done"])
+    time.sleep(0.5)
+    daemon.kill()
+    time.sleep(0.5)
+    daemon.start()
+    with opened(daemon, "GET", f"/containers/{identity}/logs?stdout=1&follow=1") as answer:
+        assert joined(kedge.demultiplex(answer.read())).split() == [str(n).encode() for n in range(1, 41)]
+
+
+def test_long_lines_and_odd_bytes(box):
+    long = ended(box, "head -c 100000 /dev/zero | tr '\\0' a; echo; printf 'no newline'")
+    assert joined(box.logs(long)) == b"a" * 100000 + b"\nno newline"
+    odd = ended(box, r"printf '\0\1\2\377\376 \303\244 \\ \342\202\n\r\t\033[31m\n'")
+    # the file is JSON, which holds text: U+FFFD stands for each byte that is none
+    none = "\ufffd".encode()
+    assert joined(box.logs(odd)) == b"\0\1\2" + none + none + b" \xc3\xa4 \\ " + none + none + b"\n\r\t\x1b[31m\n"
+
+
+def test_the_file_is_dockers_json(box):
+    identity = ended(box, "echo one; echo two >&2")
+    lines = [json.loads(line) for line in open(box.inspect(identity)["LogPath"])]
+    assert [(line["log"], line["stream"]) for line in lines] == [("one\n", "stdout"), ("two\n", "stderr")]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", line["time"]) for line in lines)
+
+
+def test_rotation(box):
+    host = {"LogConfig": {"Type": "json-file", "Config": {"max-size": "20k", "max-file": "3"}}}
+    identity = ended(box, "seq 100000 101999", host=host)
+    got = text(box, identity, "stdout=1").split()
+    assert got == [str(n) for n in range(102000 - len(got), 102000)] and 200 < len(got) < 2000
+    assert text(box, identity, "stdout=1&tail=500").split() == [str(n) for n in range(101500, 102000)]
+
+
+def test_follow_over_rotations(box):
+    host = {"LogConfig": {"Type": "json-file", "Config": {"max-size": "50k", "max-file": "4"}}}
+    identity = box.create(["sh", "-c", "i=10000; while [ $i -lt 14000 ]; do echo $i; i=$((i+1)); "
+                           "case $i in *00) usleep 40000;; esac; done"], host=host)
+
+    def follow():
+        with opened(box, "GET", f"/containers/{identity}/logs?stdout=1&follow=1") as answer:
+            return joined(kedge.demultiplex(answer.read())).split()
+    box.start_container(identity)
+    assert Background(follow).result(30) == [str(n).encode() for n in range(10000, 14000)]
+
+
+def test_no_log(box):
+    identity = ended(box, "echo x", host={"LogConfig": {"Type": "none", "Config": {}}})
+    status, body = box.api.raw("GET", f"/containers/{identity}/logs?stdout=1")
+    assert status >= 400 or body == b""
+    status, body = box.api.raw("POST", "/containers/create", json.dumps({
+        "Image": "busybox:test", "Cmd": ["true"], "HostConfig": {"LogConfig": {"Type": "syslog"}}}), {"Content-Type": "application/json"})
+    assert status == 400 and b"syslog" in body
+
+
+def test_a_torrent_is_whole(box):
+    identity = ended(box, "seq 1 200000", host={"LogConfig": {"Type": "json-file", "Config": {"max-size": "100m"}}})
+    got = joined(box.logs(identity))
+    assert got == b"".join(b"%d\n" % n for n in range(1, 200001))

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Statistics, events and what the daemon says of itself."""
+import time
+
+import pytest
+
+import kedge
+from streams import Events, opened
+
+
+def test_statistics(box):
+    identity = box.run_container(["sh", "-c", "x=$(head -c 8000000 /dev/zero | tr '\\0' x); while :; do :; done"],
+                                 host={"Memory": 128 << 20, "PidsLimit": 77})
+    time.sleep(1)
+    one = box.api.get(f"/containers/{identity}/stats?stream=0&one-shot=1")
+    assert one["id"] == identity and one["name"] == "/" + box.inspect(identity)["Name"][1:]
+    assert 0.2e9 < one["cpu_stats"]["cpu_usage"]["total_usage"] < 3e9
+    assert one["cpu_stats"]["system_cpu_usage"] > 1e9 and one["cpu_stats"]["online_cpus"] >= 1
+    assert 7000000 < one["memory_stats"]["usage"] < 64 << 20 and one["memory_stats"]["limit"] == 128 << 20
+    assert one["pids_stats"]["current"] == 1 and one["pids_stats"]["limit"] == 77
+    assert one["read"].endswith("Z")
+    time.sleep(0.5)
+    two = box.api.get(f"/containers/{identity}/stats?stream=0&one-shot=1")
+    assert two["cpu_stats"]["cpu_usage"]["total_usage"] > one["cpu_stats"]["cpu_usage"]["total_usage"]
+    # without one-shot there are two samples, a second apart at most, for a percentage
+    pair = box.api.get(f"/containers/{identity}/stats?stream=0")
+    assert pair["precpu_stats"]["cpu_usage"]["total_usage"] < pair["cpu_stats"]["cpu_usage"]["total_usage"]
+
+
+def test_statistics_of_what_does_not_run(box):
+    identity = box.create(["true"])
+    assert box.api.get(f"/containers/{identity}/stats?stream=0&one-shot=1")["memory_stats"].get("usage", 0) == 0
+
+
+def test_stats_by_the_command_lines(box):
+    identity = box.run_container(["sleep", "60"], name="sleeper")
+    for run in (box.docker, box.kedge):
+        line = run("stats", "--no-stream", "sleeper").out.splitlines()[-1]
+        assert identity[:12] in line and "%" in line and "sleeper" in line
+
+
+def test_events_of_a_life(box):
+    events = Events(box)
+    identity = box.run_container(["sh", "-c", "exit 3"], name="evented", Labels={"l": "1"})
+    box.wait(identity)
+    box.api.delete("/containers/evented")
+    kedge.wait_for(lambda: "destroy" in events.of(identity))
+    assert events.of(identity) == ["create", "start", "die", "destroy"]
+    die = [event for event in events.all if event["Action"] == "die"][0]
+    assert die["Actor"]["Attributes"]["exitCode"] == "3" and die["Actor"]["Attributes"]["name"] == "evented"
+    assert die["Actor"]["Attributes"]["image"] == "busybox:test" and die["Actor"]["Attributes"]["l"] == "1"
+    assert (die["id"], die["status"], die["from"], die["scope"]) == (identity, "die", "busybox:test", "local")
+    assert abs(die["time"] - time.time()) < 30 and die["timeNano"] // 10 ** 9 == die["time"]
+    events.close()
+
+
+def test_events_of_stop_and_kill(box):
+    events = Events(box)
+    identity = box.run_container(["sleep", "60"], StopSignal="KILL")
+    box.api.post(f"/containers/{identity}/stop")
+    box.start_container(identity)
+    box.api.post(f"/containers/{identity}/restart")
+    kedge.wait_for(lambda: "restart" in events.of(identity))
+    assert events.of(identity) == ["create", "start", "kill", "die", "stop", "start", "kill", "die", "stop", "start", "restart"]
+    events.close()
+
+
+def test_filters_and_since(box):
+    begin = time.time()
+    identity = box.create(["true"], name="seen")
+    box.create(["true"], name="unseen")
+    query = f"?since={begin:.3f}&until={time.time():.3f}&filters=%7B%22container%22%3A%5B%22seen%22%5D%7D"
+    with opened(box, "GET", "/events" + query, timeout=5) as answer:
+        lines = answer.read().splitlines()
+    assert len(lines) == 1 and identity.encode() in lines[0]
+
+
+def test_ping_version_info(box):
+    with opened(box, "GET", "/_ping") as answer:
+        assert answer.status == 200 and answer.read() == b"OK"
+        assert answer.getheader("Api-Version") and answer.getheader("Ostype") == "linux"
+    with opened(box, "HEAD", "/_ping") as answer:
+        assert answer.status == 200 and answer.read() == b""
+    version = box.api.get("/version")
+    assert version["ApiVersion"] == "1.43" and version["Os"] == "linux"
+    box.run_container(["sleep", "60"])
+    box.create(["true"])
+    info = box.api.get("/info")
+    assert (info["Containers"], info["ContainersRunning"], info["ContainersStopped"]) == (2, 1, 1)
+    assert info["Images"] == 1 and info["NCPU"] >= 1 and info["MemTotal"] > 1 << 20 and info["DockerRootDir"] == str(box.store)
+    assert info["DefaultRuntime"] in info["Runtimes"] and info["CgroupVersion"] in ("1", "2")
+
+
+@pytest.mark.parametrize("path,status", [("/v1.24/_ping", 200), ("/v1.43/version", 200), ("/v1.12/containers/json", 200),
+                                         ("/v9.99/version", 400), ("/v1.5/version", 400), ("/nonsense", 404), ("/v1.43", 404),
+                                         ("/swarm", 503), ("/plugins", 200), ("/networks", 200), ("/volumes", 200)])
+def test_versions_and_strangers(box, path, status):
+    got, body = box.api.raw("GET", path)
+    assert got == status, body
