@@ -77,6 +77,8 @@ static fallible launch_write_bundle(Container *container, const Image *image)
 	char hostname[256];
 	UserIds user;
 
+	if (runtime->is_crun)
+		TRY(cgroup_check_crun(engine->cgroups));
 	snapshot_directories(engine->store, container->id, image, &directories);
 	TRY(user_resolve(&user, container->record.spec.user, &container->record.spec.groups, &directories));
 	launch_hostname(hostname, container);

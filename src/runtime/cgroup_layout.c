@@ -225,20 +225,28 @@ char *cgroup_path(const CgroupHierarchy *hierarchy, const char *cgroup, const ch
 		"%s/%s%s%s", hierarchy->mount, cgroup + strspn(cgroup, "/"), file ? "/" : "", file ? file : "");
 }
 
+static fallible refuse_crun(const char *mount, const char *controller)
+{
+	return error_hint(error_new(ERROR_UNAVAILABLE,
+				  "crun cannot run containers while \"%s\" holds the controller \"%s\" beside control "
+				  "groups of version 1",
+				  mount, controller),
+		"Use runc, boot with version 2 alone, or mount that controller in version 1: mount -t cgroup -o %s "
+		"cgroup "
+		"/sys/fs/cgroup/%s.",
+		controller, controller);
+}
+
+/* Asks anew, so that what the hint says helps without a restart. */
 fallible cgroup_check_crun(const CgroupLayout *layout)
 {
 	for (size_t i = 0; layout->v1_controllers && i < layout->count; i++) {
-		const CgroupHierarchy *hierarchy = &layout->items[i];
-		if (!hierarchy->is_v2 || !hierarchy->controllers.count)
+		autoclear(StringList) controllers = {0};
+		if (!layout->items[i].is_v2)
 			continue;
-		return error_hint(error_new(ERROR_UNAVAILABLE,
-					  "crun cannot run containers while \"%s\" holds the controller "
-					  "\"%s\" beside control groups of version 1",
-					  hierarchy->mount, hierarchy->controllers.items[0]),
-			"Use runc, boot with version 2 alone, or mount that controller in version 1: mount -t cgroup "
-			"-o %s "
-			"cgroup /sys/fs/cgroup/%s.",
-			hierarchy->controllers.items[0], hierarchy->controllers.items[0]);
+		TRY(read_v2_controllers(&controllers, layout->items[i].mount));
+		if (controllers.count)
+			return refuse_crun(layout->items[i].mount, controllers.items[0]);
 	}
 	return NULL;
 }

@@ -59,6 +59,7 @@ static void test_hybrid_layout(void **state)
 	assert_true(cgroup_has(layout, "hugetlb"));
 	check_error(cgroup_check_crun(layout), ERROR_UNAVAILABLE, message);
 	put_file(*state, "unified/cgroup.controllers", "\n");
+	check_ok(cgroup_check_crun(layout));
 	autoptr(CgroupLayout) fine = parse(hybrid, *state);
 	assert_false(cgroup_is_v2(fine));
 	check_ok(cgroup_check_crun(fine));
