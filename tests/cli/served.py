@@ -52,7 +52,10 @@ class Served:
 
     def read_request(self, connection, data):
         while b"\r\n\r\n" not in data:
-            more = connection.recv(65536)
+            try:
+                more = connection.recv(65536)
+            except ConnectionError:  # the client left with bytes of ours unread
+                more = b""
             if not more:
                 return None, b""
             data += more

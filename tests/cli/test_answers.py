@@ -85,7 +85,7 @@ def test_escape_sequences_of_containers_stay_harmless():
     ([b"SSH-2.0-OpenSSH_9.2\r\n"], "the answer is not HTTP/1.1"),
     ([b""], "the connection was closed in the middle of the answer"),
     (response(200, b"[]", b"X: " + b"x" * 70000 + b"\r\n"), "the answer's head is too large"),
-])
+], ids=["message", "no-json", "bad-json", "cut", "ssh", "nothing", "large-head"])
 def test_bad_answers(answer, message):
     with Served({"GET /containers/json": answer}) as served:
         done = served.run("ps")
