@@ -62,7 +62,7 @@ void facts_write(Buffer *out, const Fact *facts, const Value *value)
 		const Value *found = facts->path ? value_path(value, facts->path) : NULL;
 		if (!facts->path)
 			buffer_printf(out, "%*s%s:\n", facts->depth, "", facts->label);
-		if (value_is_null(found))
+		if (value_is_null(found) || string_equal(value_string(found), ""))
 			continue;
 		buffer_printf(out, "%*s%s:%*s", facts->depth, "", facts->label,
 			width - facts->depth - (int)strlen(facts->label) + 2, "");
