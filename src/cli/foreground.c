@@ -142,21 +142,30 @@ static fallible copy_output(Foreground *foreground)
 	return demux_end(&foreground->demux);
 }
 
-static fallible read_exit(Foreground *foreground, Value **ret)
+static fallible read_wait(Foreground *foreground, Buffer *body)
 {
-	autoclear(Buffer) body = {.limit = API_ERROR_MAX};
 	bool end = false;
 
 	while (!end) {
 		int fd = http_client_poll_fd(foreground->wait);
 		if (fd >= 0)
 			TRY(wait_readable(foreground, fd));
-		TRY(http_client_read(foreground->wait, &body, &end));
+		TRY(http_client_read(foreground->wait, body, &end));
 	}
-	if (body.length == 0)
-		return error_hint(error_new(ERROR_UNAVAILABLE, "kedged ended before the container did"),
-			"the container goes on: look with \"kedge ps\"");
-	return value_parse(ret, body.data, body.length);
+	return NULL;
+}
+
+static fallible read_exit(Foreground *foreground, Value **ret)
+{
+	autoclear(Buffer) body = {.limit = API_ERROR_MAX};
+	Error *error = read_wait(foreground, &body);
+
+	if (!error)
+		error = value_parse(ret, buffer_text(&body), body.length);
+	if (!error)
+		return NULL;
+	return error_hint(error_wrap(error, "could not learn the exit status of container \"%.12s\"", foreground->id),
+		"the container goes on without us: look with \"kedge ps\"");
 }
 
 fallible foreground_run(Foreground *foreground, int *ret_status)
@@ -164,7 +173,7 @@ fallible foreground_run(Foreground *foreground, int *ret_status)
 	autoptr(Value) answer = NULL;
 
 	TRY(copy_output(foreground));
-	TRY_WRAP(read_exit(foreground, &answer), "could not learn the container's exit status");
+	TRY(read_exit(foreground, &answer));
 	const char *message = value_string(value_path(answer, "Error.Message"));
 	if (!string_empty(message))
 		return error_new(ERROR_UNAVAILABLE, "%s", message);

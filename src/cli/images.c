@@ -134,6 +134,21 @@ static void write_size(Buffer *out, const Row *row)
 	write_bytes(out, row, "Size");
 }
 
+static void write_virtual_size(Buffer *out, const Row *row)
+{
+	char text[UNITS_TEXT_MAX];
+
+	units_decimal(text, value_double(value_get(row->item, "Size"), 0), 4);
+	buffer_add_text(out, text);
+}
+
+/* What no other image shares is not told by the API's list. */
+static void write_unique_size(Buffer *out, const Row *row)
+{
+	(void)row;
+	buffer_add_text(out, "N/A");
+}
+
 static void write_shared_size(Buffer *out, const Row *row)
 {
 	write_bytes(out, row, "SharedSize");
@@ -158,7 +173,8 @@ static const Column columns[] = {
 	{"CreatedAt", "CREATED AT", COLUMN_ASKED, 10, write_created_at},
 	{"Size", "SIZE", COLUMN_SHOWN, GRID_FIXED, write_size},
 	{"SharedSize", "SHARED SIZE", COLUMN_ASKED, GRID_FIXED, write_shared_size},
-	{"VirtualSize", "VIRTUAL SIZE", COLUMN_ASKED, GRID_FIXED, write_size},
+	{"VirtualSize", "VIRTUAL SIZE", COLUMN_ASKED, GRID_FIXED, write_virtual_size},
+	{"UniqueSize", "UNIQUE SIZE", COLUMN_ASKED, GRID_FIXED, write_unique_size},
 	{"Containers", "CONTAINERS", COLUMN_ASKED, GRID_FIXED, write_containers},
 	{NULL},
 };
@@ -192,12 +208,12 @@ static const char *digest_reference(const Value *item)
 	return is_nameless(reference) ? NULL : reference;
 }
 
-static void add_image(Rows *rows, const Value *item, bool is_quiet)
+static void add_image(Rows *rows, const Value *item)
 {
 	const Value *tags = value_get(item, "RepoTags");
 	size_t before = rows->count;
 
-	for (size_t i = 0; i < value_count(tags) && !(is_quiet && rows->count > before); i++) {
+	for (size_t i = 0; i < value_count(tags); i++) {
 		const char *tag = value_string(value_at(tags, i));
 		if (!is_nameless(tag))
 			add_row(rows, item, tag);
@@ -236,7 +252,7 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 	TRY(make_target(&target, given, arguments));
 	TRY(api_get(cli, &list, buffer_text(&target)));
 	for (size_t i = 0; i < value_count(list); i++)
-		add_image(&rows, value_at(list, i), given->quiet);
+		add_image(&rows, value_at(list, i));
 	autofree Row *items = rows.items;
 	return listing_print(&listing, items, rows.count);
 }

@@ -65,6 +65,7 @@ def test_what_a_container_is_given(box, tmp_path):
     (tmp_path / "env").write_text("# comment\nFROM_FILE=1\nOURS\n")
     (tmp_path / "labels").write_text("a=from file\nb=2\n")
     (tmp_path / "data").write_text("bound\n")
+    tmp_path.chmod(0o755)
     done = subprocess.run([str(kedge.BIN / "kedge"), "run", "--rm", "--network", "none", "--name", "given", "-e", "A=1", "-e", "OURS", "-e", "NOT_OURS", "--env-file",
                            tmp_path / "env", "-u", "1000", "-w", "/tmp", "-h", "box", "-v", f"{tmp_path}/data:/data:ro", "--mount",
                            f"type=bind,source={tmp_path},target=/dir", "--tmpfs", "/scratch:size=1m", "--read-only", "-l", "a=1", "--label-file", tmp_path / "labels",
@@ -119,7 +120,9 @@ def test_the_same_body_as_dockers(box):
         name = program("create", *words, "busybox:test", "-c", "true").out.strip()
         shown = box.inspect(name)
         made.append({"Config": shown["Config"], "HostConfig": shown["HostConfig"]})
-        made[-1]["Config"]["Hostname"]
+        for list_name in ("CapAdd", "CapDrop"):  # docker's program writes the prefix itself
+            names = made[-1]["HostConfig"][list_name]
+            made[-1]["HostConfig"][list_name] = ["CAP_" + name.removeprefix("CAP_") for name in names]
     ours, dockers = made
     for part in ("Config", "HostConfig"):
         assert {key: value for key, value in ours[part].items() if value != dockers[part].get(key)} == {}
@@ -167,7 +170,7 @@ def test_daemon_killed_in_the_foreground(daemon):
     assert process.stdout.readline() == b"ready\n"
     daemon.kill()
     assert process.wait(20) == 125
-    assert b"hint: the container goes on" in process.stderr.read()
+    assert b"hint: the container goes on without us" in process.stderr.read()
     daemon.start()
     assert daemon.inspect("stays")["State"]["Running"]
 
@@ -199,7 +202,7 @@ def test_logs(box):
     assert box.kedge("logs", "logs").out == "".join(f"line {number}\n" for number in range(1, 5))
     assert box.kedge("logs", "logs").err == "".join(f"error {number}\n" for number in range(1, 5))
     assert box.kedge("logs", "-n", "1", "logs").err == "error 4\n"
-    assert re.fullmatch(r"2\d{3}-\d\d-\d\dT[0-9:.]+Z line 4\n", box.kedge("logs", "-t", "--tail", "2", "logs").out)
+    assert re.fullmatch(r"2\d{3}-\d\d-\d\dT[0-9:.]+Z line 4\n", box.kedge("logs", "-t", "logs").out.splitlines(True)[-1])
     assert box.kedge("logs", "--since", "1h", "logs").out.count("\n") == 4
     assert box.kedge("logs", "--until", "1h", "logs").out == ""
     for words in (["logs"], ["--tail", "3", "-t", "logs"]):
@@ -369,7 +372,7 @@ def test_pages_have_every_option():
         options = re.findall(r"^\s{1,6}(?:-\w, )?--([a-z0-9-]+)", shown, re.M)
         assert options
         assert [option for option in options if f"--{option}" not in text] == [], page.name
-        assert "@" not in re.sub(r"\S*@sha256\S*", "", text), page.name
+        assert not re.search("@[A-Z_]+@", text), page.name
 
 
 def complete(box, *words):
