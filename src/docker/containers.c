@@ -191,7 +191,7 @@ static void inspect_container(HttpRequest *request, void *context)
 	write_object(&writer, NULL);
 	write_identity(&writer, &view);
 	write_state(&writer, container, &view);
-	write_host_config(&writer, &view);
+	write_host_config(&writer, &view, engine_config(docker_engine(context))->default_runtime);
 	write_driver(&writer, &view);
 	if (http_request_flag(request, "size"))
 		write_size(&writer, &view);

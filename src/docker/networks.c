@@ -30,11 +30,13 @@ const char *network_of(const ContainerSpec *spec)
 /* The device's own id, turned by the name: made up once, and kept for as long as the device's. */
 void network_id(char ret[65], const DockerApi *api, const char *name)
 {
-	unsigned long hash = 5381;
+	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
 
 	for (const char *c = name; *c; c++)
-		hash = hash * 33 + (unsigned char)*c;
-	snprintf(ret, 65, "%016lx%.48s", hash, api->device_id);
+		hash = (hash ^ (unsigned char)*c) * 0x100000001b3;
+	for (const char *c = api->device_id; *c; c++)
+		hash = (hash ^ (unsigned char)*c) * 0x100000001b3;
+	snprintf(ret, 65, "%016llx%.48s", (unsigned long long)hash, api->device_id);
 	for (size_t i = strlen(ret); i < 64; i++)
 		ret[i] = '0';
 	ret[64] = '\0';

@@ -12,6 +12,6 @@
  * name. */
 fallible spec_read(ContainerSpec *ret, const Value *body);
 void write_config(Writer *writer, const ContainerView *view);
-void write_host_config(Writer *writer, const ContainerView *view);
+void write_host_config(Writer *writer, const ContainerView *view, const char *default_runtime);
 void write_mounts(Writer *writer,
 	const ContainerSpec *spec); /* "Mounts" of a container: what is mounted, not what was asked for */

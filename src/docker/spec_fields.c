@@ -43,22 +43,18 @@ const Field host_plain_fields[] = {
 	FIELD("AutoRemove", FIELD_BOOL, auto_remove),
 	FIELD("CapAdd", FIELD_STRINGS, cap_add),
 	FIELD("CapDrop", FIELD_STRINGS, cap_drop),
-	FIELD("CgroupnsMode", FIELD_STRING, cgroupns_mode),
 	FIELD("Dns", FIELD_STRINGS, dns),
 	FIELD("DnsOptions", FIELD_STRINGS, dns_options),
 	FIELD("DnsSearch", FIELD_STRINGS, dns_search),
 	FIELD("ExtraHosts", FIELD_STRINGS, extra_hosts),
 	FIELD("GroupAdd", FIELD_STRINGS, groups),
-	FIELD("IpcMode", FIELD_STRING, ipc_mode),
 	FIELD("OomScoreAdj", FIELD_INT, oom_score_adj),
 	FIELD("PidMode", FIELD_STRING, pid_mode),
 	FIELD("Privileged", FIELD_BOOL, privileged),
 	FIELD("ReadonlyRootfs", FIELD_BOOL, read_only_root),
 	FIELD("SecurityOpt", FIELD_STRINGS, security_options),
 	FIELD("UTSMode", FIELD_STRING, uts_mode),
-	FIELD("ShmSize", FIELD_INT, shm_size),
 	FIELD("Sysctls", FIELD_MAP, sysctls),
-	FIELD("Runtime", FIELD_STRING, runtime),
 	FIELD("CpuShares", FIELD_INT, cpu_shares),
 	FIELD("Memory", FIELD_INT, memory),
 	FIELD("NanoCpus", FIELD_INT, nano_cpus),
@@ -73,6 +69,15 @@ const Field host_plain_fields[] = {
 	FIELD("OomKillDisable", FIELD_BOOL, oom_kill_disable),
 	FIELD("PidsLimit", FIELD_INT, pids_limit),
 	{ .name = "Ulimits", .kind = FIELD_ARRAY, .offset = offsetof(ContainerSpec, ulimits), .sub = ulimit_fields, .sub_size = sizeof(UlimitSpec) },
+	FIELDS_END,
+};
+
+/* As above, but shown with their defaults in place of nothing. */
+const Field host_default_fields[] = {
+	FIELD("CgroupnsMode", FIELD_STRING, cgroupns_mode),
+	FIELD("IpcMode", FIELD_STRING, ipc_mode),
+	FIELD("ShmSize", FIELD_INT, shm_size),
+	FIELD("Runtime", FIELD_STRING, runtime),
 	FIELDS_END,
 };
 

@@ -322,6 +322,7 @@ static fallible convert(CreateBody *body, const Value *value)
 
 	drop_empty_texts(config_plain_fields, spec);
 	drop_empty_texts(host_plain_fields, spec);
+	drop_empty_texts(host_default_fields, spec);
 	read_entrypoint(body, value_get(value, "Entrypoint"));
 	read_health(body);
 	spec->stop_signal = string_empty(body->stop_signal) ? NULL : take(body->stop_signal);
@@ -344,6 +345,8 @@ static fallible read_body(CreateBody *body, const Value *value)
 	TRY(fields_read(config_plain_fields, &body->spec, value, 0));
 	if (!value_is_null(host))
 		TRY_WRAP(fields_read(host_plain_fields, &body->spec, host, 0), "HostConfig");
+	if (!value_is_null(host))
+		TRY_WRAP(fields_read(host_default_fields, &body->spec, host, 0), "HostConfig");
 	if (string_empty(body->spec.image))
 		return error_new(ERROR_INVALID, "field \"Image\" is missing");
 	TRY(refuse_unavailable(value));

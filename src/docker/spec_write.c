@@ -7,6 +7,8 @@
 #include "docker/spec_fields.h"
 #include "oci/image_config.h"
 
+enum { SHM_SIZE_DEFAULT = 64 << 20 };
+
 static void write_set(Writer *writer, const char *key, const StringList *names)
 {
 	write_object(writer, key);
@@ -117,6 +119,8 @@ void write_mounts(Writer *writer, const ContainerSpec *spec)
 	write_array(writer, "Mounts");
 	for (size_t i = 0; i < spec->mounts.count; i++) {
 		const MountSpec *mount = &mounts[i];
+		if (mount->kind == MOUNT_TMPFS)
+			continue; /* HostConfig has them */
 		write_object(writer, NULL);
 		write_string(writer, "Type", mount_kind_names[mount->kind]);
 		write_string(writer, "Source", mount->source);
@@ -176,13 +180,27 @@ static void write_paths(Writer *writer, const char *key, const char *const *path
 	write_array_end(writer);
 }
 
-void write_host_config(Writer *writer, const ContainerView *view)
+static const char *shown(const char *text, const char *otherwise)
+{
+	return string_empty(text) ? otherwise : text;
+}
+
+static void write_defaults(Writer *writer, const ContainerSpec *spec, const char *default_runtime)
+{
+	write_string(writer, "NetworkMode", network_mode_shown(spec));
+	write_string(writer, "CgroupnsMode", shown(spec->cgroupns_mode, "private"));
+	write_string(writer, "IpcMode", shown(spec->ipc_mode, "private"));
+	write_string(writer, "Runtime", shown(spec->runtime, default_runtime));
+	write_int(writer, "ShmSize", spec->shm_size ? spec->shm_size : SHM_SIZE_DEFAULT);
+}
+
+void write_host_config(Writer *writer, const ContainerView *view, const char *default_runtime)
 {
 	const ContainerSpec *spec = view->spec;
 
 	write_object(writer, "HostConfig");
 	fields_write_members(host_plain_fields, spec, writer);
-	write_string(writer, "NetworkMode", network_mode_shown(spec));
+	write_defaults(writer, spec, default_runtime);
 	write_policies(writer, spec);
 	write_asked_mounts(writer, spec);
 	write_paths(writer, "MaskedPaths", masked_paths, spec->privileged);

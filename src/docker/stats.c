@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "docker/internal.h"
+#include "docker/machine.h"
 
 #define SAMPLE_INTERVAL NANOS_PER_SECOND
 
@@ -55,7 +56,7 @@ static void write_memory(Writer *writer, const CgroupStats *cgroup)
 		write_int(writer, "inactive_file", cgroup->memory_inactive_file);
 		write_int(writer, "total_inactive_file", cgroup->memory_inactive_file);
 		write_object_end(writer);
-		write_int(writer, "limit", cgroup->memory_limit);
+		write_int(writer, "limit", cgroup->memory_limit > 0 ? cgroup->memory_limit : machine_memory());
 	}
 	write_object_end(writer);
 }

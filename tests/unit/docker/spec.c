@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "docker/spec.h"
+
+#include "check.h"
+
+static fallible read_text(ContainerSpec *ret, const char *json)
+{
+	autoptr(Value) body = NULL;
+
+	TRY(value_parse(&body, json, strlen(json)));
+	return spec_read(ret, body);
+}
+
+static void refuses(const char *json, ErrorKind kind, const char *message)
+{
+	autoclear(ContainerSpec) spec = {0};
+
+	check_error(read_text(&spec, json), kind, message);
+}
+
+/* What docker 28.2.2 sends for `docker create busybox`, shortened where all is alike. */
+static void test_docker_defaults(void **state)
+{
+	autoclear(ContainerSpec) spec = {0};
+
+	(void)state;
+	check_ok(read_text(&spec, "{\"Hostname\":\"\",\"Domainname\":\"\",\"User\":\"\",\"AttachStdin\":false,"
+				  "\"AttachStdout\":true,\"AttachStderr\":true,"
+				  "\"Tty\":false,\"OpenStdin\":false,\"StdinOnce\":false,\"Env\":null,\"Cmd\":null,"
+				  "\"Image\":\"busybox\",\"Volumes\":{},"
+				  "\"WorkingDir\":\"\",\"Entrypoint\":null,\"OnBuild\":null,\"Labels\":{},"
+				  "\"HostConfig\":{\"Binds\":null,\"ContainerIDFile\":"
+				  "\"\",\"LogConfig\":{\"Type\":\"\",\"Config\":{}},\"NetworkMode\":\"default\","
+				  "\"PortBindings\":{},\"RestartPolicy\":{"
+				  "\"Name\":\"no\",\"MaximumRetryCount\":0},\"AutoRemove\":false,\"VolumeDriver\":\"\","
+				  "\"VolumesFrom\":null,\"ConsoleSize\":"
+				  "[0,0],\"CapAdd\":null,\"CapDrop\":null,\"CgroupnsMode\":\"\",\"Dns\":[],"
+				  "\"DnsOptions\":[],\"DnsSearch\":[],\"ExtraHosts\":"
+				  "null,\"GroupAdd\":null,\"IpcMode\":\"\",\"Cgroup\":\"\",\"Links\":null,"
+				  "\"OomScoreAdj\":0,\"PidMode\":\"\",\"Privileged\":"
+				  "false,\"PublishAllPorts\":false,\"ReadonlyRootfs\":false,\"SecurityOpt\":null,"
+				  "\"UTSMode\":\"\",\"UsernsMode\":\"\","
+				  "\"ShmSize\":0,\"Isolation\":\"\",\"CpuShares\":0,\"Memory\":0,\"NanoCpus\":0,"
+				  "\"CgroupParent\":\"\",\"BlkioWeight\":0,"
+				  "\"BlkioWeightDevice\":[],\"BlkioDeviceReadBps\":[],\"CpuPeriod\":0,"
+				  "\"CpuRealtimePeriod\":0,\"CpusetCpus\":\"\",\"Devices\":"
+				  "[],\"DeviceCgroupRules\":null,\"DeviceRequests\":null,\"MemorySwappiness\":-1,"
+				  "\"OomKillDisable\":false,\"PidsLimit\":0,"
+				  "\"Ulimits\":[],\"CpuCount\":0,\"IOMaximumIOps\":0,\"MaskedPaths\":null,"
+				  "\"ReadonlyPaths\":null},\"NetworkingConfig\":{"
+				  "\"EndpointsConfig\":{\"default\":{\"IPAMConfig\":null,\"Links\":null}}}}"));
+	assert_string_equal(spec.image, "busybox");
+	assert_null(spec.hostname);
+	assert_null(spec.user);
+	assert_null(spec.ipc_mode);
+	assert_null(spec.log_driver);
+	assert_string_equal(spec.network_mode, "default");
+	assert_false(spec.entrypoint_reset);
+	assert_int_equal(spec.restart_policy, RESTART_NO);
+	assert_int_equal(spec.stop_timeout_s, -1);
+	assert_int_equal(spec.mounts.count, 0);
+}
+
+static void test_conversions(void **state)
+{
+	autoclear(ContainerSpec) spec = {0};
+	const MountSpec *mounts;
+
+	(void)state;
+	check_ok(read_text(&spec,
+		"{\"Image\":\"x\",\"Cmd\":\"one "
+		"word\",\"Entrypoint\":[\"\"],\"StopTimeout\":3,\"StopSignal\":\"INT\",\"Healthcheck\":{"
+		"\"Test\":[\"CMD\",\"true\"],\"Interval\":1000000000},\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"on-"
+		"failure\","
+		"\"MaximumRetryCount\":4},\"LogConfig\":{\"Type\":\"none\"},\"Mounts\":[{\"Type\":\"bind\",\"Source\":"
+		"\"/a\",\"Target\":\"/b\","
+		"\"ReadOnly\":true,\"BindOptions\":{\"Propagation\":\"rslave\"}},{\"Type\":\"tmpfs\",\"Target\":\"/"
+		"t\",\"TmpfsOptions\":{"
+		"\"SizeBytes\":4096,\"Mode\":511}}],\"Tmpfs\":{\"/"
+		"u\":\"size=1m\"},\"Ulimits\":[{\"Name\":\"nofile\",\"Soft\":1,\"Hard\":2}],"
+		"\"Devices\":[{\"PathOnHost\":\"/dev/null\",\"PathInContainer\":\"/dev/"
+		"x\",\"CgroupPermissions\":\"r\"}],\"Init\":true}}"));
+	assert_int_equal(spec.command.count, 1);
+	assert_true(spec.entrypoint_reset);
+	assert_int_equal(spec.entrypoint.count, 0);
+	assert_int_equal(spec.stop_timeout_s, 3);
+	assert_int_equal(spec.health.interval_ns, 1000000000);
+	assert_int_equal(spec.restart_policy, RESTART_ON_FAILURE);
+	assert_int_equal(spec.restart_max, 4);
+	assert_string_equal(spec.log_driver, "none");
+	assert_true(spec.init);
+	mounts = spec.mounts.items;
+	assert_int_equal(spec.mounts.count, 3);
+	assert_string_equal(mounts[0].propagation, "rslave");
+	assert_true(mounts[0].read_only);
+	assert_string_equal(mounts[1].options, "size=4096,mode=777");
+	assert_string_equal(mounts[2].target, "/u");
+	assert_string_equal(((const UlimitSpec *)spec.ulimits.items)->name, "nofile");
+	assert_string_equal(((const DeviceSpec *)spec.devices.items)->permissions, "r");
+}
+
+static void test_refusals(void **state)
+{
+	(void)state;
+	refuses("{}", ERROR_INVALID, "field \"Image\" is missing");
+	refuses("{\"Image\":1}", ERROR_INVALID, "field \"Image\" must be a string, not a number");
+	refuses("{\"Image\":\"x\",\"Env\":[1]}", ERROR_INVALID, "field \"Env[0]\" must be a string, not a number");
+	refuses("{\"Image\":\"x\",\"HostConfig\":{\"Memory\":\"1g\"}}", ERROR_INVALID,
+		"HostConfig: field \"Memory\" must be a number, not a string");
+	refuses("{\"Image\":\"x\",\"HostConfig\":{\"PortBindings\":{\"80/tcp\":[{\"HostPort\":\"80\"}]}}}",
+		ERROR_UNSUPPORTED, "field \"HostConfig.PortBindings\": publishing ports is not available yet");
+	refuses("{\"Image\":\"x\",\"HostConfig\":{\"PublishAllPorts\":true}}", ERROR_UNSUPPORTED,
+		"field \"HostConfig.PublishAllPorts\": publishing ports is not available yet");
+	refuses("{\"Image\":\"x\",\"HostConfig\":{\"Links\":[\"a:b\"]}}", ERROR_UNSUPPORTED,
+		"field \"HostConfig.Links\": links are not available");
+	refuses("{\"Image\":\"x\",\"HostConfig\":{\"MemorySwappiness\":10}}", ERROR_UNSUPPORTED,
+		"field \"HostConfig.MemorySwappiness\": swappiness is not available yet");
+	refuses("{\"Image\":\"x\",\"HostConfig\":{\"MaskedPaths\":[]}}", ERROR_UNSUPPORTED,
+		"field \"HostConfig.MaskedPaths\": paths of the caller's choice are not available yet");
+	refuses("{\"Image\":\"x\",\"HostConfig\":{\"NetworkMode\":\"mine\"}}", ERROR_INVALID,
+		"field \"HostConfig.NetworkMode\": network mine not found");
+	refuses("{\"Image\":\"x\",\"NetworkingConfig\":{\"EndpointsConfig\":{\"mine\":{}}}}", ERROR_INVALID,
+		"field \"NetworkingConfig.EndpointsConfig\": network mine not found");
+	refuses("{\"Image\":\"x\",\"HostConfig\":{\"LogConfig\":{\"Type\":\"syslog\"}}}", ERROR_INVALID,
+		"logger: no log driver named 'syslog' is registered");
+	refuses("{\"Image\":\"x\",\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"sometimes\"}}}", ERROR_INVALID,
+		"invalid restart policy 'sometimes'");
+	refuses("{\"Image\":\"x\",\"HostConfig\":{\"AutoRemove\":true,\"RestartPolicy\":{\"Name\":\"always\"}}}",
+		ERROR_INVALID, "can't create 'AutoRemove' container with restart policy");
+}
+
+/* A container made again from its inspection: all that is written can be read. */
+static void test_round_trip(void **state)
+{
+	autoclear(ContainerSpec) spec = {0}, again = {0};
+	autoclear(Buffer) text = {0};
+	ContainerView view = {.id = "0123456789abcdef", .spec = &spec};
+	Writer writer;
+
+	(void)state;
+	check_ok(read_text(&spec,
+		"{\"Image\":\"x\",\"Cmd\":[\"a\",\"b\"],\"Hostname\":\"h\",\"Labels\":{\"k\":\"v\"},\"HostConfig\":{"
+		"\"Binds\":[\"/a:/"
+		"b\"],\"Memory\":67108864,\"NetworkMode\":\"host\",\"CapDrop\":[\"ALL\"],\"Tmpfs\":{\"/t\":\"\"},"
+		"\"RestartPolicy\":{\"Name\":\"unless-stopped\"},\"ShmSize\":1048576,\"PidsLimit\":9}}"));
+	writer_init(&writer, &text);
+	write_object(&writer, NULL);
+	write_config(&writer, &view);
+	write_host_config(&writer, &view, "crun");
+	write_object_end(&writer);
+	autoptr(Value) written = NULL;
+	check_ok(value_parse(&written, text.data, text.length));
+	Value *body = value_ref(value_get(written, "Config"));
+	value_set(body, "HostConfig", value_ref(value_get(written, "HostConfig")));
+	check_ok(spec_read(&again, body));
+	value_free(body);
+	string_replace(&spec.runtime, "crun"); /* shown, so that they come back */
+	string_replace(&spec.ipc_mode, "private");
+	string_replace(&spec.cgroupns_mode, "private");
+	string_replace(&spec.log_driver, "json-file");
+	assert_true(fields_equal(container_spec_fields, &spec, &again));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_docker_defaults),
+		cmocka_unit_test(test_conversions),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_round_trip),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
