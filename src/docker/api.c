@@ -41,7 +41,7 @@ static fallible cut_version(void *context, HttpRequest *request, const char **pa
 		slash = text + length;
 		if (*slash != '/' || length > 8)
 			return NULL;
-		minor = string_starts(text, "1.") ? atoi(text + 2) : *text == '0' ? 0 : DOCKER_VERSION_MAX + 1;
+		minor = atoi(text) > 1 ? DOCKER_VERSION_MAX + 1 : string_starts(text, "1.") ? atoi(text + 2) : 0;
 		TRY(check_version(minor, text, length));
 		*path = slash;
 	}
