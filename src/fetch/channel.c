@@ -188,21 +188,27 @@ int channel_take_fd(Channel *channel)
 	return fd;
 }
 
-/* Control space for one descriptor: the kernel drops any more that come with it. */
+static ChannelState state_of(ssize_t length)
+{
+	if (length > 0)
+		return CHANNEL_FRAME;
+	return length < 0 && (errno == EAGAIN || errno == EINTR) ? CHANNEL_EMPTY : CHANNEL_ENDED;
+}
+
+/* CMSG_LEN, not CMSG_SPACE: with the padding a second descriptor would fit. The kernel drops those that do not. */
 static fallible read_some(Channel *channel, ChannelState *ret_state)
 {
 	union FdControl control;
 	struct iovec part = {buffer_reserve(&channel->incoming, READ_LENGTH), READ_LENGTH};
 	struct msghdr message = {
-		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.data)};
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int))};
 
 	ssize_t length = recvmsg(channel->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	*ret_state = length > 0                                          ? CHANNEL_FRAME
-		     : length < 0 && (errno == EAGAIN || errno == EINTR) ? CHANNEL_EMPTY
-									 : CHANNEL_ENDED;
-	if (*ret_state == CHANNEL_FRAME)
-		buffer_commit(&channel->incoming, length);
-	return length > 0 ? keep_fd(channel, &message) : NULL;
+	*ret_state = state_of(length);
+	if (length <= 0)
+		return NULL;
+	buffer_commit(&channel->incoming, length);
+	return keep_fd(channel, &message);
 }
 
 static uint32_t read_length(const char *data)
@@ -248,19 +254,19 @@ static void take_frame(Buffer *incoming, Frame *ret, size_t text_length, size_t 
 fallible channel_receive(Channel *channel, Frame *ret, ChannelState *ret_state)
 {
 	size_t text_length, payload_length;
-	bool whole;
+	ChannelState state = CHANNEL_FRAME;
+	bool whole = false;
 
-	for (;;) {
+	while (state == CHANNEL_FRAME) {
 		TRY(find_frame(&channel->incoming, &text_length, &payload_length, &whole));
-		if (whole) {
-			take_frame(&channel->incoming, ret, text_length, payload_length);
-			*ret_state = CHANNEL_FRAME;
-			return NULL;
-		}
-		TRY(read_some(channel, ret_state));
-		if (*ret_state != CHANNEL_FRAME)
-			return NULL;
+		if (whole)
+			break;
+		TRY(read_some(channel, &state));
 	}
+	if (whole)
+		take_frame(&channel->incoming, ret, text_length, payload_length);
+	*ret_state = state;
+	return NULL;
 }
 
 void frame_clear(Frame *frame)

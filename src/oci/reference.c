@@ -239,15 +239,23 @@ void reference_default_tag(Reference *reference)
 		reference->tag = mem_strdup("latest");
 }
 
+/* Whether the familiar form of a name at docker.io would be read as something else. */
+static bool is_ambiguous(const char *name)
+{
+	const char *slash = strchr(name, '/');
+
+	return is_image_id(name) || (slash && names_registry(name, slash - name));
+}
+
 char *reference_name(const Reference *reference)
 {
-	const char *repository = reference->repository;
+	const char *name = reference->repository;
 
-	if (!string_equal(reference->registry, DEFAULT_REGISTRY))
-		return string_printf("%s/%s", reference->registry, repository);
-	if (string_starts(repository, OFFICIAL_PREFIX) && !strchr(repository + strlen(OFFICIAL_PREFIX), '/'))
-		repository += strlen(OFFICIAL_PREFIX);
-	return mem_strdup(repository);
+	if (string_starts(name, OFFICIAL_PREFIX) && !strchr(name + strlen(OFFICIAL_PREFIX), '/'))
+		name += strlen(OFFICIAL_PREFIX);
+	if (!string_equal(reference->registry, DEFAULT_REGISTRY) || is_ambiguous(name))
+		return string_printf("%s/%s", reference->registry, reference->repository);
+	return mem_strdup(name);
 }
 
 static char *with_suffixes(const Reference *reference, const char *name)

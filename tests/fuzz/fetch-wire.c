@@ -22,7 +22,8 @@ static bool read_one(Channel *channel)
 	autoclear(WireMessage) message = {0};
 	ChannelState state = CHANNEL_ENDED;
 
-	if (error_free(channel_receive(channel, &frame, &state)) || state != CHANNEL_FRAME)
+	error_free(channel_receive(channel, &frame, &state)); /* then nothing came */
+	if (state != CHANNEL_FRAME)
 		return false;
 	must_hold(frame.text_length <= CHANNEL_TEXT_MAX && frame.payload_length <= CHANNEL_PAYLOAD_MAX);
 	Error *error = wire_parse(&message, frame.text, frame.text_length);

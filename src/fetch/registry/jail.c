@@ -144,7 +144,7 @@ static fallible drop_capabilities(void)
 	struct __user_cap_data_struct none[2] = {0};
 
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* empty anyway once inheritable is */
-	if (syscall(SYS_capset, &header, none) < 0)
+	if (syscall(SYS_capset, &header, none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_errno(errno, "could not drop capabilities");
 	return NULL;
 }

@@ -4,5 +4,5 @@
  * EPERM; what would only be called by somebody else's code kills the process. */
 #include "base/error.h"
 
-/* Sets no_new_privs too. Threads may still be made (name resolution), processes not. */
+/* Threads may still be made (name resolution), processes not. */
 fallible fetch_jail_filter_load(void);

@@ -99,6 +99,34 @@ static void carries_much_and_descriptors(void **state)
 	close(pipes[0]);
 }
 
+/* What a helper gone bad could try: descriptors that nobody counts. */
+static void takes_one_descriptor_at_a_time(void **state)
+{
+	Pair *pair = *state;
+	int extra[4];
+	char data[] = "\1\0\0\0\0\0\0\0x";
+	char control[CMSG_SPACE(sizeof(extra))] = {0};
+	struct iovec part = {data, 9};
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	autoclear(Frame) frame = {0};
+
+	for (int i = 0; i < 4; i++)
+		extra[i] = pair->there;
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(extra));
+	memcpy(CMSG_DATA(header), extra, sizeof(extra));
+	assert_int_equal(sendmsg(pair->there, &message, 0), 9);
+	autofd before = dup(pair->there);
+	assert_int_equal(receive(pair->here, &frame), CHANNEL_FRAME);
+	autofd after = dup(pair->there);
+	assert_int_equal(after, before + 2);
+	close(channel_take_fd(pair->here));
+	assert_int_equal(channel_take_fd(pair->here), -1);
+}
+
 static void refuses_to_send_too_much(void **state)
 {
 	Pair *pair = *state;
@@ -154,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(carries_frames, setup_pair, teardown_pair),
 		cmocka_unit_test_setup_teardown(carries_much_and_descriptors, setup_pair, teardown_pair),
+		cmocka_unit_test_setup_teardown(takes_one_descriptor_at_a_time, setup_pair, teardown_pair),
 		cmocka_unit_test_setup_teardown(refuses_to_send_too_much, setup_pair, teardown_pair),
 		cmocka_unit_test_setup_teardown(refuses_to_receive_too_much, setup_pair, teardown_pair),
 		cmocka_unit_test_setup_teardown(half_a_frame_waits, setup_pair, teardown_pair),

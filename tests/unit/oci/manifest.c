@@ -124,7 +124,8 @@ static const struct {
 		"manifest: field \"layers[0].size\" must be between 0 and "},
 	{"{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"digest\":\"" A "\",\"size\":9223372036854775807}]}",
 		"manifest: field \"layers[0].size\" must be between 0 and "},
-	{"{\"schemaVersion\":2," CONFIG ",\"layers\":[1]}", "manifest: field \"layers[0]\" must be an object, not a number"},
+	{"{\"schemaVersion\":2," CONFIG ",\"layers\":[1]}",
+		"manifest: field \"layers[0]\" must be an object, not a number"},
 };
 
 /* The rest of some messages is the JSON reader's. */
