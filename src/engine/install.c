@@ -243,7 +243,7 @@ static void install_synced(void *arg, Error *take_error)
 {
 	Install *install = arg;
 
-	install->sync = store_sync_free(install->sync);
+	install->sync = NULL; /* it is gone after this call */
 	install_tell_error(install, take_error ? take_error : install_commit(install));
 }
 
