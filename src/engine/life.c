@@ -485,9 +485,10 @@ static void shim_is_gone(void *arg)
 	container->shim = shim_free(container->shim);
 	container->shim_listens = false;
 	container_ref(container);
-	if (!container->exit_seen)
+	if (!container->exit_seen) {
 		shim_gone_while_live(container);
-	container_attaches_end(container);
+		container_attaches_end(container);
+	} /* else those without a connection came after the end, and wait for the next run */
 	container_clean_run(container);
 	if (container->state == CONTAINER_REMOVING) {
 		container_remove_now(container);

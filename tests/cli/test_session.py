@@ -165,6 +165,14 @@ def test_start_attached_and_attach(box):
     assert process.wait(20) == 3
 
 
+def test_output_of_runs_in_quick_succession(box):
+    """Attached while what the run before has left is still being cleaned up."""
+    box.kedge("create", "--name", "quick", "--network", "none", "busybox:test", "sh", "-c", "echo one; exit 4")
+    for _ in range(60):
+        done = box.kedge("start", "--attach", "quick", check=False)
+        assert (done.returncode, done.out, done.err) == (4, "one\n", "")
+
+
 def test_daemon_killed_in_the_foreground(daemon):
     process = background(daemon, "run", "--name", "stays", "--network", "none", "busybox:test", "sh", "-c", LOOP)
     assert process.stdout.readline() == b"ready\n"
