@@ -80,12 +80,13 @@ static void load_installed(void *arg, Error *take_error, const Digest *image_id)
 	const ArchiveImage *image = archive_image(load->archive, load->next);
 	Error *error = take_error ? take_error : load_names(load, image, image_id);
 
-	load->install = install_free(load->install);
+	if (!error)
+		event_emit(load->engine, "image", "load", image_id->text, "name", image_id->text, NULL);
+	load->install = install_free(load->install); /* image_id was its */
 	if (error) {
 		load_end(load, error);
 		return;
 	}
-	event_emit(load->engine, "image", "load", image_id->text, "name", image_id->text, NULL);
 	load->next++;
 	load_next(load);
 }
