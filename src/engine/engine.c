@@ -94,6 +94,27 @@ static fallible engine_directories(Engine *engine)
 	return dir_make_all(AT_FDCWD, runtime, 0700);
 }
 
+/* On a host whose control groups crun refuses, runc is the default, unless somebody has named one. */
+static fallible engine_runtimes(Engine *engine)
+{
+	const EngineConfig *config = &engine->config;
+	Error *refusal;
+
+	TRY(runtimes_find(&engine->runtimes, &config->runtimes, config->default_runtime));
+	if (config->default_runtime || !string_equal(runtimes_default(engine->runtimes), "crun"))
+		return NULL;
+	refusal = cgroup_check_crun(engine->cgroups);
+	if (!refusal)
+		return NULL;
+	if (!runtimes_get(engine->runtimes, "runc")) {
+		error_log(refusal, "containers cannot be started");
+		return NULL;
+	}
+	error_log(refusal, "runc is used instead of crun");
+	engine->runtimes = runtimes_free(engine->runtimes);
+	return runtimes_find(&engine->runtimes, &config->runtimes, "runc");
+}
+
 static fallible engine_host(Engine *engine)
 {
 	autofree char *seccomp = path_join(engine->config.root, "seccomp");
@@ -101,7 +122,7 @@ static fallible engine_host(Engine *engine)
 	TRY(clock_boot_id(engine->boot_id));
 	TRY(cgroup_layout_read(&engine->cgroups));
 	TRY(cgroup_make_parent(engine->cgroups, engine->config.cgroup_parent));
-	TRY(runtimes_find(&engine->runtimes, &engine->config.runtimes, engine->config.default_runtime));
+	TRY(engine_runtimes(engine));
 	return seccomp_cache_open(&engine->seccomp, seccomp);
 }
 
