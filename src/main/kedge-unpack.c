@@ -83,6 +83,14 @@ static void show_result(const UnpackResult *result)
 		printf("digest %s %s\n", result->digests.items[i].value, result->digests.items[i].key);
 }
 
+/* Given a buffer, stdio need not ask what kind of file it writes to, which the jail's filter does not know. */
+static void prepare_output(void)
+{
+	static char buffer[BUFSIZ];
+
+	setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
+}
+
 /* All that lies outside is opened before the jail is entered. */
 static fallible unpack_by_hand(const Options *given, const char *path, const char *directory)
 {
@@ -104,6 +112,7 @@ static fallible unpack_by_hand(const Options *given, const char *path, const cha
 		close(target);
 		return error_errno(errno, "could not read \"%s\"", path);
 	}
+	prepare_output();
 	hash_prepare();
 	TRY(jail_enter(&root, target, given->max_bytes ? given->max_bytes : UNPACK_MAX_BYTES));
 	options.input_fd = input;

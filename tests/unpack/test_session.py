@@ -249,3 +249,14 @@ def test_help_and_misuse():
     for arguments in ([], ["--layer"], ["--layer", "--archive", "a", "b"], ["--layer", "/nothing", "/tmp"], ["--layer", "/etc/passwd", "/nothing"], ["--bad"]):
         done = subprocess.run([unpack.PROGRAM, *arguments], capture_output=True, text=True)
         assert done.returncode > 0 and done.stderr.startswith("kedge-unpack: "), arguments
+
+
+def test_output_to_any_kind_of_file(tmp_path):
+    """What stdio does to find out where it writes is no reason for the filter to kill."""
+    (tmp_path / "a").write_bytes(Archive().file("f").bytes())
+    ours, terminal = os.openpty()
+    for i, output in enumerate([terminal, subprocess.DEVNULL, subprocess.PIPE, open(tmp_path / "out", "wb")]):
+        (tmp_path / f"t{i}").mkdir()
+        done = subprocess.run([unpack.PROGRAM, "--layer", tmp_path / "a", tmp_path / f"t{i}"], stdout=output, stderr=terminal)
+        assert done.returncode == 0
+    assert os.read(ours, 100).startswith(b"sha256:")
