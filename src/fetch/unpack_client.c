@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,7 +165,10 @@ Error *unpacker_start(
 	unpacker->program = mem_strdup(options->program);
 	const char *const argv[] = {unpacker->program, "--serve", NULL};
 	TRY(helper_start(&unpacker->helper, loop, argv, &frames, unpacker));
-	TRY(send_start(unpacker, options));
+	Error *error = send_start(unpacker, options);
+	if (error && error_number(error) != EPIPE)
+		return error;
+	error_free(error); /* it has died already: its end says of what */
 	*ret = take(unpacker);
 	return NULL;
 }

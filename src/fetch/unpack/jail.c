@@ -120,6 +120,17 @@ static fallible set_limits(int64_t max_file_bytes)
 	return NULL;
 }
 
+/* What open_tree(2) gives is good for paths alone, not for syncfs(2). */
+static fallible open_root(int *ret)
+{
+	int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (root < 0)
+		return error_errno(errno, "could not open the new root");
+	*ret = root;
+	return NULL;
+}
+
 Error *jail_enter(int *ret_root, int take_directory, int64_t max_file_bytes)
 {
 	autofd directory = take_directory, tree = -1;
@@ -133,6 +144,5 @@ Error *jail_enter(int *ret_root, int take_directory, int64_t max_file_bytes)
 	TRY(set_limits(max_file_bytes));
 	TRY(drop_capabilities());
 	TRY(jail_filter_load());
-	*ret_root = take_fd(&tree);
-	return NULL;
+	return open_root(ret_root);
 }

@@ -33,8 +33,10 @@ Error *tar_header_check(const TarHeader *header)
 		sum += blank ? ' ' : bytes[i];
 		signed_sum += blank ? ' ' : (signed char)bytes[i];
 	}
+#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
 	if (stated != sum && stated != signed_sum)
 		return error_new(ERROR_INVALID, "not a tar header: wrong checksum");
+#endif
 	return NULL;
 }
 
