@@ -22,6 +22,7 @@ typedef struct Pull {
 	bool was_here;           /* the image was there before this pull */
 	Digest top_digest;
 	Digest *fetching;        /* by layer: the blob that is under way; unset when done */
+	bool *resumed;           /* by layer: its beginning is from an earlier try */
 	size_t layer_count;
 } Pull;
 
@@ -97,7 +98,8 @@ static void fetch_progress(void *arg, const Digest *blob, int64_t bytes)
 	if (!descriptor)
 		return;
 	pull_item(pull, JOB_DOWNLOADING, blob, bytes, descriptor->size);
-	install_blob(pull->install, layer, -1, bytes, false);
+	if (!pull->resumed[layer])
+		install_blob(pull->install, layer, -1, bytes, false);
 }
 
 /* What a registry served under a wrong digest is of no use for resuming. */
@@ -126,7 +128,8 @@ static void fetch_blob_done(void *arg, const Digest *blob, Error *take_error)
 	install_blob(pull->install, layer, -1, install_descriptor(pull->install, layer)->size, true);
 }
 
-/* Bytes of an earlier try may be unpacked at once only when they are verified, which kedge-fetch does first: the offset is for it alone. */
+/* The beginning that an earlier try left may be damaged (a power cut), which shows when the digest of all is known. Such a blob is unpacked after
+ * that, so that kedge-fetch can begin it afresh without anybody having read the bad bytes. */
 static fallible pull_fetch_blob(Pull *pull, size_t layer, const Descriptor *descriptor)
 {
 	int64_t offset = 0;
@@ -135,6 +138,7 @@ static fallible pull_fetch_blob(Pull *pull, size_t layer, const Descriptor *desc
 
 	TRY(blob_stage(&fd, &offset, pull->engine->store, &descriptor->digest));
 	pull->fetching[layer] = descriptor->digest;
+	pull->resumed[layer] = offset > 0;
 	TRY(fetcher_get(pull->fetcher, &descriptor->digest, descriptor->size, fd, offset));
 	mine = take_fd(&fd);
 	install_blob(pull->install, layer, mine, 0, false);
@@ -193,6 +197,7 @@ static fallible pull_begin_install(Pull *pull, const FetchedImage *fetched)
 	TRY(install_new(&pull->install, pull->engine, pull->job, &input, pull_installed, pull));
 	TRY(pull_put_documents(pull, fetched, &config)); /* after the Install has its leases on them */
 	pull->layer_count = install_layer_count(pull->install);
+	pull->resumed = mem_alloc(pull->layer_count * sizeof(bool));
 	pull->fetching = mem_array(NULL, pull->layer_count + 1, sizeof(Digest));
 	for (size_t i = 0; i < pull->layer_count; i++)
 		pull->fetching[i] = (Digest){ 0 };
@@ -261,6 +266,7 @@ static void pull_free(void *arg)
 	reference_clear(&pull->reference);
 	platform_clear(&pull->platform);
 	free(pull->fetching);
+	free(pull->resumed);
 	free(pull->key);
 	free(pull);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "oci/reference.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -23,11 +24,14 @@ static const char *check_port(const char *port)
 
 static const char *check_ipv6(const char *host)
 {
-	size_t length = strspn(host + 1, "0123456789abcdefABCDEF:.");
-	const char *end = host + 1 + length;
+	const char *end = strchr(host, ']');
+	struct in6_addr ignored;
 
-	if (length == 0 || *end != ']')
+	if (!end)
 		return "registry address must end with \"]\"";
+	autofree char *address = mem_strndup(host + 1, end - host - 1);
+	if (inet_pton(AF_INET6, address, &ignored) != 1)
+		return "registry is no valid IPv6 address";
 	if (!end[1])
 		return NULL;
 	return end[1] == ':' ? check_port(end + 2) : "only a port may follow the registry address";
@@ -184,7 +188,9 @@ static const char *check_parts(const Reference *reference, const char *name)
 
 static void add_library(Reference *reference)
 {
-	if (!string_equal(reference->registry, DEFAULT_REGISTRY) || strchr(reference->repository, '/'))
+	const char *name = reference->repository;
+
+	if (!string_equal(reference->registry, DEFAULT_REGISTRY) || !*name || strchr(name, '/'))
 		return;
 	char *full = string_printf(OFFICIAL_PREFIX "%s", reference->repository);
 	free(reference->repository);
@@ -203,10 +209,10 @@ fallible reference_parse(Reference *ret, const char *text)
 			REFERENCE_MAX);
 	TRY_WRAP(split_suffixes(&parsed, name), "invalid reference \"%s\"", text);
 	split_registry(&parsed, name);
+	add_library(&parsed);
 	const char *reason = check_parts(&parsed, name);
 	if (reason)
 		return error_new(ERROR_INVALID, "invalid reference \"%s\": %s", text, reason);
-	add_library(&parsed);
 	*ret = parsed;
 	parsed = (Reference){0};
 	return NULL;

@@ -28,6 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	autofree char *full = reference_full(&reference), *familiar = reference_familiar(&reference);
 	check_same(&reference, full);
 	check_same(&reference, familiar);
-	must_hold(!strstr(full, "..") && !strstr(full, "//") && *reference.registry != '/');
+	must_hold(!strstr(reference.registry, "..") && !strchr(reference.registry, '/'));
+	must_hold(!strstr(reference.repository, "..") && !strstr(reference.repository, "//"));
 	return 0;
 }

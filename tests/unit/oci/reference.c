@@ -99,6 +99,8 @@ static const struct {
 	{"host..x/a", "registry is no valid host name"},
 	{".x/a", "registry is no valid host name"},
 	{"[::1/a", "registry address must end with \"]\""},
+	{"[::e:0..e]:0/a", "registry is no valid IPv6 address"},
+	{"[]:0/a", "registry is no valid IPv6 address"},
 	{"[::1]x/a", "only a port may follow the registry address"},
 	{HEX64, "a name of 64 hexadecimal digits would be taken for an image id"},
 	{"a@sha256:00", "invalid digest \"sha256:00\": 64 hexadecimal digits in lower case must follow \"sha256:\""},
@@ -137,6 +139,11 @@ static void bounds(void **state)
 	autofree char *name_message =
 		string_printf("invalid reference \"%s\": repository name is longer than 255 characters", long_name);
 
+	autofree char *official = repeated("", 'n', 250);
+	autofree char *official_message =
+		string_printf("invalid reference \"%s\": repository name is longer than 255 characters", official);
+
+	check_invalid(reference_parse(&reference, official), official_message);
 	check_invalid(reference_parse(&reference, ""), "invalid reference \"\": it is empty");
 	check_invalid(reference_parse(&reference, long_tag), tag_message);
 	check_invalid(reference_parse(&reference, long_name), name_message);
