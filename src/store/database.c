@@ -364,11 +364,20 @@ static fallible integrity_check(Database *database)
 	return database_damaged(database, has_row ? query_text(&query, 0) : "no answer");
 }
 
+/* SQLite gives its files the mode of the database, which holds environments with secrets (invariant 9). */
+static void make_private(const char *path)
+{
+	autofd fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	(void)fd; /* one that is there keeps its mode, and what could not be made SQLite reports */
+}
+
 static fallible database_connect(Database *database, const char *path)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW;
 
 	configure_once();
+	make_private(path);
 	if (sqlite3_open_v2(path, &database->handle, flags, NULL) != SQLITE_OK)
 		return database_error(database, "open");
 	sqlite3_extended_result_codes(database->handle, 1);

@@ -49,6 +49,19 @@ static void survive_closing(void **state)
 	store_close(store);
 }
 
+static void are_readable_by_root_only(void **state)
+{
+	autoptr(Store) store = store_at(*state);
+	const char *const files[] = {"kedge.db", "kedge.db-wal", "reserve"};
+	struct stat status;
+
+	check_ok(record_put(store, "container", "a", NULL, "{}"));
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		assert_int_equal(fstatat(store_dir(store), files[i], &status, 0), 0);
+		assert_int_equal(status.st_mode & 07777, 0600);
+	}
+}
+
 static void replace_in_place(void **state)
 {
 	autoptr(Store) store = store_at(*state);
@@ -158,6 +171,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		directory_test(survive_closing),
+		directory_test(are_readable_by_root_only),
 		directory_test(replace_in_place),
 		directory_test(keep_names_unique),
 		directory_test(refuse_what_is_too_large),
