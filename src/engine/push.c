@@ -31,7 +31,9 @@ static void push_fail(Push *push, Error *take_error)
 {
 	autofree char *name = reference_familiar(&push->reference);
 
-	push_end(push, error_wrap(take_error, "could not push \"%s\"", name));
+	if (!string_starts(error_message(take_error), "could not push")) /* kedge-fetch says so itself */
+		take_error = error_wrap(take_error, "could not push \"%s\"", name);
+	push_end(push, take_error);
 }
 
 static const Descriptor *push_layer(const Push *push, const Digest *blob)
