@@ -104,6 +104,10 @@ static fallible run_words(Cli *cli, const StringList *words)
 	int used;
 	const Command *command = command_find((int)words->count, words->items, &used);
 
+	if (!command && words->count == 2 && string_equal(words->items[1], "--help")) { /* "kedge container --help" */
+		print_overview();
+		return NULL;
+	}
 	if (!command)
 		return global_unknown_command(words);
 	return command_run(cli, command, (int)words->count - used, words->items + used);

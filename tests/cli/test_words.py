@@ -71,6 +71,7 @@ def test_overview_lists_all_commands():
     assert done.returncode == 0
     assert set(COMMANDS) <= set(re.findall(r"^  ([a-z]+) ", done.out, re.M))
     assert run().out == done.out
+    assert run("container", "--help").out == done.out
 
 
 def test_version():
