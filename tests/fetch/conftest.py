@@ -41,13 +41,13 @@ class Result:
 
 class Fetch:
     def __init__(self, directory):
-        self.base = directory
+        self.program = PROGRAM
         self.certs, self.registries, self.out = directory / "certs.d", directory / "registries.d", directory / "out"
         for path in (self.certs, self.registries, self.out):
             path.mkdir()
 
     def command(self, verb, name, directory=None, **options):
-        command = [DRIVER, "--program", PROGRAM, "--certs", str(self.certs), "--registries", str(self.registries)]
+        command = [DRIVER, "--program", self.program, "--certs", str(self.certs), "--registries", str(self.registries)]
         for option, value in {"interval": 20, "stall": 5, **options}.items():
             for one in value if isinstance(value, list) else [value]:
                 command += [f"--{option.replace('_', '-')}", str(one)]

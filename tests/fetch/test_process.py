@@ -9,7 +9,6 @@ import time
 import pytest
 
 import kedge
-from conftest import PROGRAM
 from registries import Image, digest
 
 SIZE = 2 << 20
@@ -104,16 +103,15 @@ def test_its_end_is_told(stalled):
     assert "ended early: killed by signal 9 (KILL)" in out.splitlines()[-1]
 
 
-def test_by_hand():
-    text = subprocess.run([PROGRAM, "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
+def test_by_hand(fetch):
+    text = subprocess.run([fetch.program, "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
     assert text.startswith("Usage: kedge-fetch") and "--user" in text
-    assert subprocess.run([PROGRAM, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.startswith("kedge-fetch ")
+    assert subprocess.run([fetch.program, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.startswith("kedge-fetch ")
     for arguments in ([], ["x"], ["--nonsense"]):
-        done = subprocess.run([PROGRAM, *arguments], stderr=subprocess.PIPE, text=True)
+        done = subprocess.run([fetch.program, *arguments], stderr=subprocess.PIPE, text=True)
         assert done.returncode == 1 and "error: " in done.stderr
 
 
-def test_a_program_that_is_not_there(fetch, monkeypatch):
-    import conftest
-    monkeypatch.setattr(conftest, "PROGRAM", "/nonexistent/kedge-fetch")
+def test_a_program_that_is_not_there(fetch):
+    fetch.program = "/nonexistent/kedge-fetch"
     assert "could not start" in fetch("pull", "localhost:1/a:1").message
