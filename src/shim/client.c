@@ -182,6 +182,8 @@ static void receive(Shim *shim)
 {
 	for (int count = 0; count < PACKETS_PER_TURN && !shim->is_freed && !shim->is_paused; count++) {
 		ssize_t length = recv(shim->fd, packet, sizeof(packet), MSG_DONTWAIT | MSG_TRUNC);
+		if (length < 0 && errno == ECONNRESET)
+			continue; /* the shim left without reading a request; what it said before is behind the error */
 		if (length < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (length <= 0 || !handle_packet(shim, (size_t)length)) {

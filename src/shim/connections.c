@@ -42,6 +42,11 @@ void connections_owe(Connections *connections, uint32_t owed)
 			connections->table[i].owed |= owed;
 }
 
+void connection_mute(Connection *connection)
+{
+	*connection = (Connection){.fd = connection->fd};
+}
+
 void connection_close(Connection *connection)
 {
 	close_fd(&connection->fd);
@@ -73,8 +78,13 @@ int connection_receive(Connection *connection, ShimHeader *ret_header, void *pay
 {
 	struct iovec parts[] = {{ret_header, sizeof(*ret_header)}, {payload, REQUEST_MAX}};
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-	ssize_t count = recvmsg(connection->fd, &message, MSG_DONTWAIT);
+	ssize_t count;
 
+	/* Who leaves without having read everything resets the connection: what it said before that is behind the
+	 * error. */
+	do
+		count = recvmsg(connection->fd, &message, MSG_DONTWAIT);
+	while (count < 0 && errno == ECONNRESET);
 	if (count < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (count <= 0)

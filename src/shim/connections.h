@@ -42,6 +42,7 @@ void connections_init(Connections *connections, int listen_fd);
 void connections_add(Connections *connections, int fd);
 void connections_accept(Connections *connections); /* all that wait */
 void connections_owe(Connections *connections, uint32_t owed);
+void connection_mute(Connection *connection); /* owes and wants nothing any more */
 void connection_close(Connection *connection);
 
 SendResult connection_send(Connection *connection, const Packet *packet);

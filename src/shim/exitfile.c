@@ -20,10 +20,14 @@ static fallible write_reserved(int state_dir, const ShimStatus *status)
 	return file_write_all(fd, status, sizeof(*status), reserved_name);
 }
 
+/* An earlier start's record gives its blocks; so no file is made or replaced, which ext4 would make wait for the disk.
+ */
 Error *exitfile_prepare(int state_dir)
 {
 	ShimStatus blank = {.protocol = 0};
 
+	if (renameat(state_dir, final_name, state_dir, reserved_name) < 0 && errno != ENOENT)
+		return error_errno(errno, "could not rename \"%s\" to \"%s\"", final_name, reserved_name);
 	return write_reserved(state_dir, &blank);
 }
 

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "shim/protocol.h"
 
-fallible exitfile_prepare(int state_dir);
+fallible exitfile_prepare(int state_dir); /* an earlier start's record goes */
 fallible exitfile_write(int state_dir, const ShimStatus *status);
 /* *ret_found is false when there is none. A damaged one is an error. */
 fallible exitfile_read(ShimStatus *ret, bool *ret_found, int state_dir);

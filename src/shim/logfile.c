@@ -108,7 +108,7 @@ static bool write_note(LogFile *log)
 {
 	char text[160], line[512];
 	int length = snprintf(text, sizeof(text), "kedge: %lld lines of this container's output were not logged: %s",
-		(long long)log->dropped, strerrordesc_np(log->problem));
+		(long long)log->dropped, strerror(log->problem));
 	LogEntry note = {LOG_STDERR, clock_wall_ns(), text, (size_t)length, true};
 	size_t size = logline_write(line, &note);
 

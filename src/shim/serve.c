@@ -442,11 +442,18 @@ static void clear_signals(Server *s)
 
 /* ---- requests ---- */
 
-static void drop_connection(Server *s, int place)
+/* Nothing more can be said to it; what it said before it left is still to be read. */
+static void mute_connection(Server *s, int place)
 {
 	for (int i = 0; i < 2; i++)
 		s->streams[i].waiting &= ~(UINT32_C(1) << place);
 	execs_forget_connection(&s->execs, place);
+	connection_mute(&s->connections.table[place]);
+}
+
+static void drop_connection(Server *s, int place)
+{
+	mute_connection(s, place);
 	connection_close(&s->connections.table[place]);
 }
 
@@ -612,7 +619,9 @@ static void answer(Server *s, int64_t now_ns)
 			continue;
 		SendResult result = send_all(s, connection, place);
 		bool is_served = s->phase == LEAVING && result == SENT && !connection->owed;
-		if (result == SEND_FAILED || is_served || is_stalled(s, connection, now_ns))
+		if (result == SEND_FAILED)
+			mute_connection(s, place);
+		if (is_served || is_stalled(s, connection, now_ns))
 			drop_connection(s, place);
 	}
 }

@@ -14,7 +14,7 @@ import uuid
 
 import kedge
 
-PROGRAM = kedge.BIN / "kedge-shim"
+PROGRAM = pathlib.Path(os.environ.get("KEDGE_SHIM", kedge.BIN / "kedge-shim"))
 SIGNAL, ATTACH, EXEC, FORGET = 1, 2, 3, 4
 STATUS, STARTED, FAILED, EXITED, OUTPUT, EXEC_EXITED = 64, 65, 66, 67, 68, 69
 STARTING, RUNNING, ENDED, START_FAILED = range(4)
@@ -253,4 +253,4 @@ class Container:
                     time.sleep(0.02)
         shutil.rmtree(self.top, ignore_errors=True)
         if clean:
-            assert not remains
+            assert not remains, f"left behind: {remains}"

@@ -26,8 +26,13 @@ def container(request):
 
     make.clean = True
     yield make
+    problems = []
     for it in made:
-        it.close(make.clean)
+        try:
+            it.close(make.clean)
+        except AssertionError as problem:
+            problems.append(problem)
+    assert not problems
 
 
 def sh(container, script, **options):
@@ -273,6 +278,16 @@ def test_exit_file_of_an_earlier_start_is_replaced(container):
     it.start()
     it.exited()
     assert it.exit_record().exit_code == 1
+
+
+def test_a_signal_from_a_client_that_leaves_without_listening(container):
+    it = container("sleep", "1000").start()
+    it.started()
+    other = it.connect()
+    time.sleep(0.2)
+    other.signal(signal.SIGKILL)
+    other.close()
+    assert it.exited().exit_code == 137
 
 
 def test_nonsense_on_the_connection(container):
