@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "docker/internal.h"
+#include "docker/network.h"
 
 /* Matched in this order. */
 static const HttpRoute *const tables[] = {system_routes, info_routes, disk_routes, event_routes, container_routes,
@@ -94,6 +95,7 @@ fallible docker_api_new(DockerApi **ret, Engine *engine, int listen_fd)
 
 	api->engine = engine;
 	TRY(read_device_id(api));
+	networks_prepare(api);
 	options.routes = api->routes = join_tables();
 	TRY(http_server_new(&api->server, engine_loop(engine), listen_fd, &options));
 	*ret = take(api);
@@ -106,6 +108,7 @@ DockerApi *docker_api_free(DockerApi *api)
 		return NULL;
 	http_server_free(api->server);
 	free(api->routes);
+	networks_clear(api);
 	free(api);
 	return NULL;
 }

@@ -206,7 +206,10 @@ static void write_command(Writer *writer, const ContainerSpec *spec)
 		for (size_t i = 0; i < parts[part]->count; i++) {
 			const char *word = parts[part]->items[i];
 			const char *quote = line.length > 0 && strchr(word, ' ') ? "'" : "";
-			buffer_printf(&line, "%s%s%s%s", line.length > 0 ? " " : "", quote, word, quote);
+			buffer_add_text(&line, line.length > 0 ? " " : "");
+			buffer_add_text(&line, quote);
+			buffer_add_text(&line, word);
+			buffer_add_text(&line, quote);
 		}
 	}
 	write_string(writer, "Command", buffer_text(&line));
@@ -224,27 +227,33 @@ static const char *health_words(HealthState health)
 	return words[health];
 }
 
+static void write_end(Writer *writer, const char *word, const ContainerView *view)
+{
+	char age[CLOCK_TEXT_MAX];
+
+	clock_format_age(age, clock_wall_ns() - view->finished_ns);
+	write_stringf(writer, "Status", "%s (%d) %s ago", word, view->exit_code, age);
+}
+
 /* "Up 3 minutes (healthy)", "Exited (0) 2 hours ago" */
 static void write_status(Writer *writer, const Container *container, const ContainerView *view)
 {
-	int64_t now = clock_wall_ns();
-	char up[CLOCK_TEXT_MAX], ago[CLOCK_TEXT_MAX];
+	char up[CLOCK_TEXT_MAX];
 
-	clock_format_age(up, now - view->started_ns);
-	clock_format_age(ago, now - view->finished_ns);
-	if (container_is_live(container))
-		write_stringf(writer, "Status", "Up %s%s", view->started_ns ? up : "Less than a second",
-			health_words(view->health));
-	else if (view->state == CONTAINER_RESTARTING)
-		write_stringf(writer, "Status", "Restarting (%d) %s ago", view->exit_code, ago);
-	else if (view->state == CONTAINER_REMOVING)
+	if (container_is_live(container)) {
+		clock_format_age(up, view->started_ns ? clock_wall_ns() - view->started_ns : 0);
+		write_stringf(writer, "Status", "Up %s%s", up, health_words(view->health));
+	} else if (view->state == CONTAINER_RESTARTING) {
+		write_end(writer, "Restarting", view);
+	} else if (view->state == CONTAINER_REMOVING) {
 		write_string(writer, "Status", "Removal In Progress");
-	else if (view->state == CONTAINER_DEAD)
+	} else if (view->state == CONTAINER_DEAD) {
 		write_string(writer, "Status", "Dead");
-	else if (view->finished_ns == 0)
+	} else if (view->finished_ns == 0) {
 		write_string(writer, "Status", "Created");
-	else
-		write_stringf(writer, "Status", "Exited (%d) %s ago", view->exit_code, ago);
+	} else {
+		write_end(writer, "Exited", view);
+	}
 }
 
 static void write_summary(Writer *writer, const DockerApi *api, const Container *container, const ContainerView *view)

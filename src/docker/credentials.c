@@ -25,7 +25,7 @@ static const Field auth_fields[] = {
 
 static fallible read_base64(char **ret, size_t *ret_length, const char *text)
 {
-	autoclear(Buffer) out = { 0 };
+	autoclear(Buffer) out = {0};
 
 	if (!base64_decode(&out, text, strlen(text)))
 		return error_new(ERROR_INVALID, "invalid base64");

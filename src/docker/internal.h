@@ -13,6 +13,7 @@ struct DockerApi {
 	HttpServer *server;
 	HttpRoute *routes;
 	char device_id[65];
+	char *endpoints[2]; /* networks.c: what a container on each of the built-in networks says of it */
 };
 
 enum { DOCKER_VERSION_MIN = 12, DOCKER_VERSION_MAX = 43 };

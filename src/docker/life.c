@@ -145,8 +145,8 @@ static void kill_container(HttpRequest *request, void *context)
 	if (!error)
 		error = container_kill(container, signal);
 	if (error)
-		http_respond_error(request,
-			error_wrap(error, "Cannot kill container: %.300s", http_request_param(request, "id")));
+		http_respond_error(
+			request, error_wrap(error, "Cannot kill container: %.300s", http_request_param(request, "id")));
 	else
 		respond_status(request, 204);
 }

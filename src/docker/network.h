@@ -3,6 +3,8 @@
 /* The networks that every device has: "none" and "host". What a container's network settings look like to clients. */
 #include "docker/internal.h"
 
+void networks_prepare(DockerApi *api);
+void networks_clear(DockerApi *api);
 /* "NetworkSettings" of a container's inspection, or the short form of a list. */
 void write_network_settings(Writer *writer, const DockerApi *api, const ContainerView *view);
 void write_network_settings_short(Writer *writer, const DockerApi *api, const ContainerView *view);

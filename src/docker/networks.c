@@ -47,7 +47,7 @@ static void write_endpoint(Writer *writer, const DockerApi *api, const char *nam
 	char id[65];
 
 	network_id(id, api, name);
-	write_object(writer, name);
+	write_object(writer, NULL);
 	write_null(writer, "IPAMConfig");
 	write_null(writer, "Links");
 	write_null(writer, "Aliases");
@@ -64,13 +64,31 @@ static void write_endpoint(Writer *writer, const DockerApi *api, const char *nam
 	write_object_end(writer);
 }
 
+void networks_prepare(DockerApi *api)
+{
+	for (size_t i = 0; i < BUILTINS; i++) {
+		autoclear(Buffer) out = {0};
+		Writer writer;
+		writer_init(&writer, &out);
+		write_endpoint(&writer, api, builtins[i].name);
+		api->endpoints[i] = buffer_steal(&out);
+	}
+}
+
+void networks_clear(DockerApi *api)
+{
+	for (size_t i = 0; i < BUILTINS; i++)
+		free(api->endpoints[i]);
+}
+
 static void write_endpoints(Writer *writer, const DockerApi *api, const ContainerView *view)
 {
 	const char *name = network_of(view->spec);
 
 	write_object(writer, "Networks");
-	if (name)
-		write_endpoint(writer, api, name);
+	for (size_t i = 0; i < BUILTINS; i++)
+		if (string_equal(builtins[i].name, name))
+			write_raw(writer, name, api->endpoints[i]);
 	write_object_end(writer);
 }
 

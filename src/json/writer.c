@@ -25,10 +25,32 @@ static const char escapes[256] = {
 	[0x80 ... 0xff] = 'x',
 };
 
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* Whether one of eight bytes is 0. Source: Bit Twiddling Hacks, "Determine if a word has a zero byte". */
+static bool has_zero(uint64_t bytes)
+{
+	return (bytes - EACH_BYTE(1)) & ~bytes & EACH_BYTE(0x80);
+}
+
+/* Eight bytes at a time while none is a control character, a quote, a backslash or not ASCII: most of all text is so. */
+static size_t common_run(const char *text, size_t length)
+{
+	size_t run = 0;
+
+	for (uint64_t bytes; run + sizeof(bytes) <= length; run += sizeof(bytes)) {
+		memcpy(&bytes, text + run, sizeof(bytes));
+		if (((bytes | (bytes - EACH_BYTE(' '))) & EACH_BYTE(0x80)) || has_zero(bytes ^ EACH_BYTE('"')) ||
+			has_zero(bytes ^ EACH_BYTE('\\')))
+			break;
+	}
+	return run;
+}
+
 /* How many bytes from text on can be copied as they are. */
 static size_t plain_run(const char *text, size_t length)
 {
-	size_t run = 0;
+	size_t run = common_run(text, length);
 
 	while (run < length) {
 		char escape = escapes[(unsigned char)text[run]];
