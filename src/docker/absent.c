@@ -74,11 +74,40 @@ static void no_exec(HttpRequest *request, void *context)
 
 /* ---- work that is not done here yet ---- */
 
+/* By the end of the path. */
+static const struct Work {
+	const char *suffix, *words;
+} work[] = {
+	{"/exec", "running another command in a container"},
+	{"/pause", "pausing a container"},
+	{"/unpause", "pausing a container"},
+	{"/rename", "renaming a container"},
+	{"/update", "changing the limits of a container"},
+	{"/resize", "resizing a terminal"},
+	{"/changes", "showing the changes of a container"},
+	{"/export", "exporting a container"},
+	{"/archive", "copying files from and to a container"},
+	{"/ws", "attaching over a websocket"},
+	{"/search", "searching a registry"},
+	{"/get", "saving an image"},
+	{"/build", "building an image"},
+	{"/commit", "making an image from a container"},
+	{"/volumes/create", "making a volume"},
+};
+
+static const char *work_words(const char *path)
+{
+	for (size_t i = 0; i < sizeof(work) / sizeof(work[0]); i++)
+		if (string_ends(path, work[i].suffix))
+			return work[i].words;
+	return "this request";
+}
+
 static void not_available(HttpRequest *request, void *context)
 {
 	(void)context;
-	http_respond_error(request, error_new(ERROR_UNSUPPORTED, "%s %s is not available yet",
-					    http_request_method(request), http_request_path(request)));
+	http_respond_error(request,
+		error_new(ERROR_UNSUPPORTED, "%s is not available yet", work_words(http_request_path(request))));
 }
 
 /* A container that is not there is told first. */
