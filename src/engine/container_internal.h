@@ -84,6 +84,7 @@ void container_launch_later(Container *container); /* by a policy: failures end 
 extern const ShimHandlers container_shim_handlers;
 void container_handle_exit(Container *container, const ShimStatus *status);
 void container_handle_exit_file(Container *container, const ShimStatus *status); /* an end, or a start that failed */
+void container_count_unknown_start(Container *container); /* a start that kedged died in */
 void container_shim_lost(Container *container);
 void container_clean_run(Container *container); /* kills and removes what a run has left outside its state directory */
 void container_set_error(Container *container, const char *text);
@@ -136,6 +137,7 @@ fallible sources_make(const ContainerSpec *spec);  /* at each start */
 
 /* ---- restore.c ---- */
 fallible containers_restore(Engine *engine);
+bool container_restore_unknown_exit(Container *container); /* true: a start that kedged died in has ended, and was taken up */
 void container_restore_without_shim(Container *container); /* nothing holds it: the exit file or the policies decide */
 
 /* ---- name.c ---- */

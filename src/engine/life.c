@@ -277,6 +277,13 @@ static void signal_or_log(Container *container, int signal)
 		error_log(error, "container \"%s\": could not send signal %d", container->record.name, signal);
 }
 
+void container_count_unknown_start(Container *container)
+{
+	container->record.run++;
+	if (container->record.state == CONTAINER_RESTARTING)
+		container->record.restart_count++;
+}
+
 /* kedged died between spawning this shim and hearing from it: the start goes on, unless somebody has asked for the removal meanwhile. */
 static void adopt_unknown_start(Container *container)
 {
@@ -285,7 +292,7 @@ static void adopt_unknown_start(Container *container)
 		return;
 	}
 	container_retry_cancel(container);
-	container->record.run++;
+	container_count_unknown_start(container);
 	container->undecided = false;
 	container->exit_seen = false;
 	container->launch_when_gone = false;
@@ -492,6 +499,8 @@ static void shim_is_gone(void *arg)
 	container_clean_run(container);
 	if (container->state == CONTAINER_REMOVING) {
 		container_remove_now(container);
+	} else if (container->undecided && container_restore_unknown_exit(container)) {
+		log_debug("container \"%s\": a start that kedged died in has ended", container->record.name);
 	} else if (container->launch_when_gone) {
 		container->launch_when_gone = false;
 		container_launch_later(container);

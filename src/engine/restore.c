@@ -65,7 +65,7 @@ static void restore_adopt(Container *container)
 static void restore_apply_exit(Container *container, const ShimStatus *status)
 {
 	if ((int64_t)status->run == container->record.run + 1) {
-		container->record.run++;
+		container_count_unknown_start(container);
 		container->state = CONTAINER_STARTING;
 	} else if (was_live(container)) {
 		container->state = CONTAINER_RUNNING;
@@ -120,6 +120,22 @@ static void restore_idle(Container *container)
 	} else if (container->state == CONTAINER_EXITED && record->spec.auto_remove) {
 		container_remove_now(container);
 	}
+}
+
+/* A shim may end before it could tell of its run; a start that was asked for since is that run, not another one. */
+bool container_restore_unknown_exit(Container *container)
+{
+	ShimStatus status;
+	bool found = false;
+	Error *error = shim_read_exit(&status, &found, container->state_directory);
+
+	if (error)
+		error_log(error, "container \"%s\"", container->record.name);
+	if (!found || (int64_t)status.run != container->record.run + 1)
+		return false;
+	container->undecided = container->launch_when_gone = false;
+	restore_apply_exit(container, &status);
+	return true;
 }
 
 /* What is left of the last run, in control groups and the run directory, goes first: nobody else would remove it. */
