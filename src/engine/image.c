@@ -98,40 +98,65 @@ static const Container *image_user(Engine *engine, const Image *image, bool *ret
 	return user;
 }
 
-static fallible removal_untag(ImageRemoval *ret, Engine *engine, const Image *image, const char *name)
-{
-	autoclear(Reference) reference = { 0 };
-	bool was_there = false;
+typedef struct Untagging {
+	Store *store;
+	const StringList *names;
+} Untagging;
 
-	TRY(reference_parse(&reference, name));
-	TRY(image_untag(engine->store, &reference, &was_there));
-	if (!was_there)
-		return NULL;
-	strings_add(&ret->untagged, name);
-	event_emit(engine, "image", "untag", image->id.text, "name", name, NULL);
+static fallible untag_steps(void *arg)
+{
+	const Untagging *untagging = arg;
+
+	for (size_t i = 0; i < untagging->names->count; i++) {
+		autoclear(Reference) reference = { 0 };
+		bool was_there = false;
+
+		TRY(reference_parse(&reference, untagging->names->items[i]));
+		TRY(image_untag(untagging->store, &reference, &was_there));
+	}
+	return NULL;
+}
+
+static void removal_tell_untagged(ImageRemoval *ret, Engine *engine, const Image *image, const StringList *names)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		strings_add(&ret->untagged, names->items[i]);
+		event_emit(engine, "image", "untag", image->id.text, "name", names->items[i], NULL);
+	}
+}
+
+/* All or none: names that go together leave no half behind when kedged dies. */
+static fallible removal_untag(ImageRemoval *ret, Engine *engine, const Image *image, const StringList *names)
+{
+	Untagging untagging = { engine->store, names };
+
+	TRY(store_batch(engine->store, untag_steps, &untagging));
+	removal_tell_untagged(ret, engine, image, names);
 	return NULL;
 }
 
 static fallible removal_untag_all(ImageRemoval *ret, Engine *engine, const Image *image)
 {
+	autoclear(StringList) names = { 0 };
+
 	for (size_t i = 0; i < image->tags.count; i++)
-		TRY(removal_untag(ret, engine, image, image->tags.items[i]));
+		strings_add(&names, image->tags.items[i]);
 	for (size_t i = 0; i < image->digests.count; i++)
-		TRY(removal_untag(ret, engine, image, image->digests.items[i]));
-	return NULL;
+		strings_add(&names, image->digests.items[i]);
+	return removal_untag(ret, engine, image, &names);
 }
 
 static fallible removal_delete(ImageRemoval *ret, Engine *engine, const Image *image)
 {
-	TRY(removal_untag_all(ret, engine, image));
-	TRY(image_delete(engine->store, &image->id));
+	TRY(image_delete(engine->store, &image->id)); /* its names go with it */
+	removal_tell_untagged(ret, engine, image, &image->tags);
+	removal_tell_untagged(ret, engine, image, &image->digests);
 	strings_add(&ret->deleted, image->id.text);
 	for (size_t i = image->layer_count; i-- > 0;) {
 		if (!strings_has(&ret->deleted, image->layers[i].diff_id.text))
 			strings_add(&ret->deleted, image->layers[i].diff_id.text);
 	}
 	event_emit(engine, "image", "delete", image->id.text, "name", image->id.text, NULL);
-	TRY(store_collect(engine->store));
 	engine_sweep_soon(engine);
 	return NULL;
 }
@@ -206,11 +231,8 @@ static fallible remove_by_name(ImageRemoval *ret, Engine *engine, const Image *i
 	const Container *user = image_user(engine, image, &live);
 
 	names_going(&going, image, name);
-	if (going.count < image->tags.count + image->digests.count) {
-		for (size_t i = 0; i < going.count; i++)
-			TRY(removal_untag(ret, engine, image, going.items[i]));
-		return NULL;
-	}
+	if (going.count < image->tags.count + image->digests.count)
+		return removal_untag(ret, engine, image, &going);
 	if (user && !force)
 		return error_new(ERROR_CONFLICT,
 			"conflict: unable to remove repository reference \"%s\" (must force) - container %.12s is using its referenced image %.12s",

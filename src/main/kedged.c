@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kedged: options, configuration, wiring, loop. */
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -159,20 +158,6 @@ static void settings_print(const Settings *settings)
 
 /* ---- running ---- */
 
-/* One kedged per root: the lock goes away with the process, however it ends. */
-static fallible lock_root(int *ret_fd, const char *root)
-{
-	autofree char *path = path_join(root, "lock");
-	autofd fd = -1;
-
-	TRY(dir_make_all(AT_FDCWD, root, 0711));
-	TRY(file_open(&fd, AT_FDCWD, path, O_RDWR | O_CREAT, 0600));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return error_hint(error_new(ERROR_CONFLICT, "another kedged uses \"%s\"", root), "give each kedged its own --root and --run-dir");
-	*ret_fd = take_fd(&fd);
-	return NULL;
-}
-
 static void stop(void *loop)
 {
 	log_info("stopping; containers go on");
@@ -203,11 +188,9 @@ static fallible run(const Settings *settings)
 {
 	autoptr(Loop) loop = NULL;
 	autoptr(Engine) engine = NULL;
-	autofd lock = -1;
 
 	umask(022);
 	signal(SIGPIPE, SIG_IGN);
-	TRY(lock_root(&lock, settings->engine.root));
 	TRY(loop_new(&loop));
 	TRY_WRAP(engine_new(&engine, loop, &settings->engine), "could not start");
 	return serve(loop, engine, settings);

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Fails, and then kills, at the k-th fault point of store and engine, for every k, while an image and a container live their whole lives:
+load or pull, create, start, exit, remove, remove the image. A failed step is reported and works when it is asked for again; after a kill the
+next kedged starts clean and what was acknowledged is there; at the end nothing is left.
+"""
+import http.client
+import json
+
+import pytest
+
+import kedge
+import store
+from streams import Background
+
+LOST = (OSError, http.client.HTTPException)
+
+
+class Life:
+    """One life, in which kedged fails or dies once."""
+
+    def __init__(self, daemon, image, bring, setting):
+        self.daemon, self.image, self.bring = daemon, image, bring
+        self.daemon.environment = {"KEDGE_FAULT": setting} if setting else {}
+        self.refused = []
+        self.deaths = 0
+
+    def begin(self):
+        """The fault may hit the start-up itself."""
+        try:
+            self.daemon.start()
+        except AssertionError:
+            self.again()
+
+    def again(self):
+        if self.daemon.process:
+            self.daemon.process.wait(30)
+            self.daemon.process = None
+        self.deaths += 1
+        self.daemon.environment = {}
+        self.daemon.start()
+
+    def step(self, what, done_statuses, call):
+        """Asks until it is done: once more after a refusal, once more after a death."""
+        for _ in range(4):
+            try:
+                status, body = call()
+            except LOST:
+                self.again()
+                continue
+            if status in done_statuses and b'"error"' not in body:
+                return body
+            self.refused.append((what, status, body[-300:]))
+            assert b"message" in body or b"error" in body, body
+        raise AssertionError(f"{what} cannot be done: {self.refused}")
+
+    def ask(self, method, target, body=None):
+        return self.daemon.api.raw(method, target, json.dumps(body) if body else None, {"Content-Type": "application/json"} if body else {})
+
+    def state(self):
+        return json.loads(self.step("inspect", (200,), lambda: self.ask("GET", "/containers/subject/json")))["State"]
+
+    def ended(self):
+        return self.state()["Status"] == "exited"
+
+    def live(self):
+        self.begin()
+        self.step("bring", (200,), lambda: self.bring(self.daemon))
+        body = {"Image": self.image, "Cmd": ["sh", "-c", "echo line; exit 3"], "HostConfig": {"NetworkMode": "none"}}
+        self.step("create", (201, 409), lambda: self.ask("POST", "/containers/create?name=subject", body))
+        self.run()
+        self.step("remove", (204, 404), lambda: self.ask("DELETE", "/containers/subject"))
+        self.step("look for it", (404,), lambda: self.ask("GET", "/containers/subject/json"))
+        self.step("remove image", (200, 404), lambda: self.ask("DELETE", f"/images/{self.image}"))
+        assert json.loads(self.step("list images", (200,), lambda: self.ask("GET", "/images/json"))) == []
+
+    def run(self):
+        self.step("start", (204, 304), lambda: self.ask("POST", "/containers/subject/start"))
+        kedge.wait_for(self.ended)
+        if self.state()["ExitCode"] != 3:  # a start that was refused, by words or by a death
+            assert self.refused or self.deaths, self.state()
+            self.step("start again", (204, 304), lambda: self.ask("POST", "/containers/subject/start"))
+            kedge.wait_for(self.ended)
+        assert self.state()["ExitCode"] == 3, (self.state(), self.refused)
+        assert b"line\n" in self.step("logs", (200,), lambda: self.ask("GET", "/containers/subject/logs?stdout=1"))
+
+    def end(self):
+        """What a failure has left is found by the next kedged."""
+        if not self.daemon.process or self.daemon.process.poll() is not None:
+            self.again()
+        kedge.wait_for(lambda: not self.daemon.leftovers(), 15)
+        self.daemon.environment = {}
+        self.daemon.stop()
+        self.daemon.start()
+        for name in ("staging", "containers", "layers", "blobs/sha256"):
+            kedge.wait_for(lambda: not list((self.daemon.store / name).iterdir()), 15)
+        self.daemon.stop()
+        assert store.problems(self.daemon.store) == []
+
+
+def count_points(daemon, image, bring):
+    life = Life(daemon, image, bring, None)
+    counts = daemon.directory / "count"
+    daemon.environment = {"KEDGE_FAULT_COUNT": str(counts)}
+    life.live()
+    daemon.stop()
+    return int(counts.read_text())
+
+
+def one_point(daemon, image, bring, setting):
+    life = Life(daemon, image, bring, setting)
+    try:
+        life.live()
+        life.end()
+    except Exception as problem:
+        raise AssertionError(f"{setting}: refused {life.refused}, deaths {life.deaths}\n{daemon.log_tail(15)}") from problem
+    return bool(life.refused or life.deaths)
+
+
+def each_point(image, bring, action):
+    """Four daemons share the points: a life is mostly waiting."""
+    daemons = [kedge.Daemon() for _ in range(4)]
+    try:
+        points = count_points(daemons[0], image, bring)
+        assert points > 20
+
+        def share(number):
+            return sum(one_point(daemons[number], image, bring, f"*:{k}:{action}") for k in range(number + 1, points + 1, len(daemons)))
+        felt = sum(job.result(500) for job in [Background(share, number) for number in range(len(daemons))])
+        print(f"{points} points, {felt} of them were felt")
+        assert felt > points // 2
+    finally:
+        for daemon in daemons:
+            daemon.environment = {}
+            daemon.close()
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    return kedge.busybox_archive(tmp_path_factory.mktemp("image") / "busybox.tar", "subject:1").read_bytes()
+
+
+@pytest.mark.parametrize("action", ["fail", "kill"])
+def test_load_and_life(archive, action):
+    def bring(daemon):
+        return daemon.api.raw("POST", "/images/load", archive, {"Content-Type": "application/x-tar"})
+    each_point("subject:1", bring, action)
+
+
+@pytest.mark.parametrize("action", ["fail", "kill"])
+def test_pull_and_life(registry, tmp_path, action):
+    name = registry.copy_from(kedge.busybox_archive(tmp_path / "b.tar", "subject:1"), "subject:1")
+
+    def bring(daemon):
+        return daemon.api.raw("POST", f"/images/create?fromImage={name.rpartition(':')[0]}&tag=1")
+    each_point(name, bring, action)
