@@ -78,10 +78,16 @@ fallible container_save(Container *container);
 void container_save_or_log(Container *container); /* for changes that nobody waits for */
 void container_event(Container *container, const char *action, const char *key, const char *value);
 
-/* ---- life.c ---- */
+enum { EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127, EXIT_START_FAILED = 128, EXIT_SHIM_LOST = 137 };
+
+/* ---- launch.c ---- */
 fallible container_launch(Container *container);
+void container_launch_failed(Container *container, int exit_code, Error *take_error); /* told, recorded, judged by the policy */
 void container_launch_later(Container *container); /* by a policy: failures end in the record */
+
+/* ---- life.c ---- */
 extern const ShimHandlers container_shim_handlers;
+void container_signal(Container *container, int signal); /* through the shim; a failure is logged */
 void container_handle_exit(Container *container, const ShimStatus *status);
 void container_handle_exit_file(Container *container, const ShimStatus *status); /* an end, or a start that failed */
 void container_count_unknown_start(Container *container); /* a start that kedged died in */

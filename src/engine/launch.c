@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A start: the bundle is written, the socket listens, the shim is spawned. What follows is said by the shim (life.c). */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "engine/container_internal.h"
+#include "runtime/bundle.h"
+#include "store/snapshots.h"
+
+static const Runtime *container_runtime(const Container *container)
+{
+	return runtimes_get(container->engine->runtimes, container->record.spec.runtime);
+}
+
+static void launch_hostname(char ret[256], const Container *container)
+{
+	const ContainerSpec *spec = &container->record.spec;
+
+	if (spec->hostname && *spec->hostname)
+		snprintf(ret, 256, "%s", spec->hostname);
+	else if (string_equal(spec->network_mode, "host"))
+		gethostname(ret, 256);
+	else
+		snprintf(ret, 256, "%.12s", container->id);
+}
+
+static fallible launch_write_health(Container *container, const BundleInput *input)
+{
+	const StringList *test = &container->record.spec.health.test;
+	autoclear(StringList) arguments = { 0 };
+	autoclear(Buffer) text = { 0 };
+	autofree char *path = path_join(container->bundle, "health.json");
+
+	if (!test->count || string_equal(test->items[0], "NONE"))
+		return NULL;
+	if (string_equal(test->items[0], "CMD-SHELL")) {
+		strings_add(&arguments, "/bin/sh");
+		strings_add(&arguments, "-c");
+	}
+	for (size_t i = 1; i < test->count; i++)
+		strings_add(&arguments, test->items[i]);
+	TRY(bundle_write_process(&text, input, &arguments));
+	return file_replace(AT_FDCWD, path, text.data, text.length, 0600);
+}
+
+/* The bundle lives in the run directory, on tmpfs: a start writes nothing to flash but its record. */
+static fallible launch_write_bundle(Container *container, const Image *image)
+{
+	Engine *engine = container->engine;
+	const Runtime *runtime = container_runtime(container);
+	autoclear(StringList) directories = { 0 };
+	autoclear(Buffer) text = { 0 };
+	autofree char *rootfs = path_join(container->bundle, "rootfs");
+	autofree char *config = path_join(container->bundle, "config.json");
+	autofree char *hosts = path_join(container->bundle, "hosts");
+	autofree char *hostname_file = path_join(container->bundle, "hostname");
+	autofree char *resolv = path_join(container->bundle, "resolv.conf");
+	char hostname[256];
+	UserIds user;
+
+	if (runtime->is_crun)
+		TRY(cgroup_check_crun(engine->cgroups));
+	snapshot_directories(engine->store, container->id, image, &directories);
+	TRY(user_resolve(&user, container->record.spec.user, &container->record.spec.groups, &directories));
+	launch_hostname(hostname, container);
+	TRY(dir_make_all(AT_FDCWD, container->bundle, 0700));
+	TRY(dir_make(AT_FDCWD, rootfs, 0755));
+	TRY(etc_files_write(container, hostname));
+	BundleInput input = {
+		.id = container->id,
+		.spec = &container->record.spec,
+		.rootfs = rootfs,
+		.user = &user,
+		.hostname = hostname,
+		.cgroup = container->cgroup,
+		.cgroups = engine->cgroups,
+		.hosts_path = hosts,
+		.hostname_path = hostname_file,
+		.resolv_path = resolv,
+		.seccomp = engine->seccomp,
+		.seccomp_ready_made = runtime->takes_ready_made_seccomp,
+	};
+	TRY(bundle_write(&text, &input));
+	TRY(launch_write_health(container, &input));
+	return file_replace(AT_FDCWD, config, text.data, text.length, 0600);
+}
+
+static const char *launch_log_option(const Container *container, const char *key)
+{
+	const char *value = map_get(&container->record.spec.log_options, key);
+
+	return value ? value : map_get(&container->engine->config.log_options, key);
+}
+
+static fallible launch_log_limits(ShimOptions *options, const Container *container)
+{
+	const char *size = launch_log_option(container, "max-size"), *files = launch_log_option(container, "max-file");
+
+	options->log_max_size = 0;
+	options->log_max_files = 1;
+	if (size && !string_equal(size, "-1"))
+		TRY_WRAP(string_to_bytes(&options->log_max_size, size), "log option \"max-size\"");
+	if (files)
+		TRY_WRAP(string_to_int64(&options->log_max_files, files, 1, 1000), "log option \"max-file\"");
+	return NULL;
+}
+
+/* crun copies itself into sealed memory at each start unless it runs from there already. The copy follows an upgrade of the program. */
+static fallible launch_seal(Engine *engine, const Runtime *runtime)
+{
+	SealedRuntime *sealed = &engine->sealed;
+	struct stat status;
+
+	if (stat(runtime->path, &status) < 0)
+		return error_errno(errno, "runtime \"%s\"", runtime->path);
+	if (sealed->fd >= 0 && sealed->device == status.st_dev && sealed->inode == status.st_ino && sealed->modified == status.st_mtime)
+		return NULL;
+	close_fd(&sealed->fd);
+	TRY(shim_seal_runtime(&sealed->fd, runtime->path));
+	sealed->device = status.st_dev;
+	sealed->inode = status.st_ino;
+	sealed->modified = status.st_mtime;
+	return NULL;
+}
+
+/* The socket is there before the shim is: who attaches now sees the first byte, and a kedged that comes after us finds the shim at once. */
+static fallible launch_listen(Container *container, int *ret_fd)
+{
+	TRY(shim_listen(ret_fd, container->bundle));
+	container->shim_listens = true;
+	container_attaches_connect(container);
+	return NULL;
+}
+
+static fallible launch_spawn(Container *container, const Image *image)
+{
+	Engine *engine = container->engine;
+	const Runtime *runtime = container_runtime(container);
+	autofd listen_fd = -1;
+	const ContainerSpec *spec = &container->record.spec;
+	autofree char *program = engine_program(engine, "kedge-shim");
+	autofree char *runtime_root = path_join(engine->config.run_dir, "runtime");
+	autofree char *layers = layers_path(engine->store), *lower = snapshot_lower(image);
+	autofree char *upper = snapshot_path(engine->store, container->id, "upper");
+	autofree char *work = snapshot_path(engine->store, container->id, "work");
+	autofree char *oom_file = cgroup_oom_file(engine->cgroups, container->cgroup);
+	ShimOptions options = {
+		.program = program,
+		.id = container->id,
+		.run = (uint64_t)container->record.run,
+		.bundle = container->bundle,
+		.state = container->state_directory,
+		.runtime = runtime->path,
+		.runtime_root = runtime_root,
+		.layers = layers,
+		.lower = lower,
+		.upper = upper,
+		.work = work,
+		.oom_file = oom_file,
+		.log_driver = spec->log_driver ? spec->log_driver : engine->config.log_driver,
+		.is_crun = runtime->is_crun,
+		.start_timeout_ms = engine->config.start_timeout_ns / NANOS_PER_MILLI,
+		.cgroup = container->cgroup,
+		.is_volatile = spec->auto_remove,
+	};
+
+	TRY(launch_log_limits(&options, container));
+	if (runtime->is_crun) {
+		TRY(launch_seal(engine, runtime));
+		options.runtime_fd = engine->sealed.fd;
+	}
+	TRY(launch_listen(container, &listen_fd));
+	options.listen_fd = listen_fd;
+	return shim_spawn(&container->shim, engine->loop, &options, &container_shim_handlers, container);
+}
+
+static fallible launch_try(Container *container)
+{
+	autoptr(Image) image = NULL;
+
+	if (!container_runtime(container))
+		return error_new(ERROR_INVALID, "unknown runtime \"%s\"",
+			container->record.spec.runtime ? container->record.spec.runtime : container->engine->config.default_runtime);
+	TRY(image_pinned(&image, container->engine->store, container->id));
+	if (!image)
+		return error_new(ERROR_NOT_FOUND, "No such image: %s", container->record.image_id);
+	TRY(sources_make(&container->record.spec));
+	TRY(fault("engine.launch.bundle"));
+	TRY(launch_write_bundle(container, image));
+	TRY(fault("engine.launch.spawn"));
+	return launch_spawn(container, image);
+}
+
+static ContainerState state_without_run(const Container *container)
+{
+	return container->record.started_ns ? CONTAINER_EXITED : CONTAINER_CREATED;
+}
+
+fallible container_launch(Container *container)
+{
+	Error *error;
+
+	container_move(container, CONTAINER_STARTING);
+	if (container->shim) { /* the last run's shim still cleans up */
+		container->launch_when_gone = true;
+		return NULL;
+	}
+	container->record.run++;
+	container->exit_seen = false;
+	container->undecided = false;
+	container->shim_listens = false;
+	string_replace(&container->record.boot_id, container->engine->boot_id);
+	error = launch_try(container);
+	if (!error)
+		return NULL;
+	container_move(container, state_without_run(container));
+	container->shim_listens = false;
+	error_free(tree_remove(AT_FDCWD, container->bundle)); /* the launch's error is the one to tell */
+	container_set_error(container, error_message(error));
+	container->record.exit_code = EXIT_START_FAILED;
+	return error;
+}
+
+/* A start that failed: told to whoever waits for it, kept in the record, and judged by the restart policy. */
+void container_launch_failed(Container *container, int exit_code, Error *take_error)
+{
+	container->record.exit_code = exit_code;
+	container->record.pid = 0;
+	container_set_error(container, error_message(take_error));
+	if (container->state == CONTAINER_STARTING)
+		container_move(container, state_without_run(container));
+	if (list_empty(&container->starts) && container->record.started_ns)
+		container_restart_if_wanted(container, 0);
+	container_save_or_log(container);
+	completions_finish(&container->starts, take_error);
+	error_free(take_error);
+	container_waits_exit(container);
+	container_attaches_end(container);
+	if (container->remove_when_dead || (container->record.spec.auto_remove && container->state != CONTAINER_RESTARTING))
+		container_remove_now(container);
+}
+
+void container_launch_later(Container *container)
+{
+	Error *error = container_launch(container);
+
+	if (error)
+		container_launch_failed(container, EXIT_START_FAILED, error);
+}

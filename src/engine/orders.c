@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What callers ask of a container: start, stop, restart, kill. */
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/process.h"
+#include "engine/container_internal.h"
+
+fallible container_start(Container *container, bool *ret_already, ContainerDone *done, void *arg)
+{
+	Error *error;
+
+	*ret_already = false;
+	if (container->state == CONTAINER_REMOVING)
+		return error_new(ERROR_CONFLICT, "container \"%s\" is being removed", container->record.name);
+	if (container_is_live(container)) {
+		*ret_already = container->state != CONTAINER_STARTING;
+		if (!*ret_already)
+			completion_add(&container->starts, done, arg);
+		return NULL;
+	}
+	container_retry_cancel(container);
+	container->retry_delay_ns = 0;
+	container->record.restart_count = 0;
+	container->record.user_stopped = false;
+	container->remove_when_dead = false;
+	error = container_launch(container);
+	if (!error) {
+		completion_add(&container->starts, done, arg);
+		return NULL;
+	}
+	container_save_or_log(container);
+	container_waits_exit(container);
+	container_attaches_end(container);
+	if (container->record.spec.auto_remove)
+		container_remove_now(container);
+	return error;
+}
+
+static int container_stop_signal(const Container *container)
+{
+	int signal = SIGTERM;
+
+	if (container->record.spec.stop_signal && *container->record.spec.stop_signal)
+		error_free(signal_parse(&signal, container->record.spec.stop_signal)); /* checked at create */
+	return signal;
+}
+
+static int64_t container_stop_timeout_ns(const Container *container, int64_t timeout_s)
+{
+	if (timeout_s < 0)
+		timeout_s = container->record.spec.stop_timeout_s;
+	if (timeout_s < 0)
+		return container->engine->config.stop_timeout_ns;
+	return timeout_s * NANOS_PER_SECOND;
+}
+
+static void kill_timer_fired(void *arg)
+{
+	Container *container = arg;
+
+	container_event(container, "kill", "signal", "9");
+	container_signal(container, SIGKILL);
+}
+
+static void signal_now_or_when_started(Container *container, int signal)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", signal);
+	container_event(container, "kill", "signal", number);
+	if (container->launch_when_gone)
+		container->pending_signal = container->pending_signal == SIGKILL ? SIGKILL : signal;
+	else
+		container_signal(container, signal); /* a shim that starts keeps it until there is a process */
+}
+
+typedef struct StopCall {
+	ContainerDone *done;
+	void *arg;
+} StopCall;
+
+static void stop_reached(void *arg, int exit_code)
+{
+	StopCall *call = arg;
+
+	(void)exit_code;
+	if (call->done)
+		call->done(call->arg, NULL);
+	free(call);
+}
+
+/* A container between two tries has nothing to stop but the next try. */
+static fallible stop_retrying(Container *container, ContainerDone *done, void *arg)
+{
+	container_retry_cancel(container);
+	container->record.user_stopped = true;
+	container_move(container, CONTAINER_EXITED);
+	TRY(container_save(container));
+	container_event(container, "stop", NULL, NULL);
+	container_waits_exit(container);
+	completion_later(container->engine, done, arg, NULL);
+	return NULL;
+}
+
+fallible container_stop(
+	Container *container, int64_t timeout_s, int signal, bool *ret_already, ContainerDone *done, void *arg)
+{
+	int64_t timeout_ns = container_stop_timeout_ns(container, timeout_s);
+	StopCall *call;
+
+	*ret_already = false;
+	if (container->state == CONTAINER_RESTARTING)
+		return stop_retrying(container, done, arg);
+	if (!container_is_live(container)) {
+		*ret_already = true;
+		return NULL;
+	}
+	container->record.user_stopped = true;
+	if (!container->kill_timer)
+		TRY(loop_timer(&container->kill_timer, container->engine->loop, timeout_ns, kill_timer_fired, container));
+	else
+		source_rearm(container->kill_timer, timeout_ns);
+	call = mem_new(StopCall);
+	*call = (StopCall){ done, arg };
+	container_wait(container, WAIT_NEXT_EXIT, stop_reached, call);
+	signal_now_or_when_started(container, signal ? signal : container_stop_signal(container));
+	if (container->state == CONTAINER_RUNNING)
+		container_move(container, CONTAINER_STOPPING);
+	return NULL;
+}
+
+typedef struct RestartCall {
+	Container *container;
+	ContainerDone *done;
+	void *arg;
+} RestartCall;
+
+static void restart_started(void *arg, Error *take_error)
+{
+	RestartCall *call = arg;
+
+	if (!take_error)
+		container_event(call->container, "restart", NULL, NULL);
+	if (call->done)
+		call->done(call->arg, take_error);
+	else
+		error_free(take_error); /* it is in the record */
+	container_unref(call->container);
+	free(call);
+}
+
+static void restart_stopped(void *arg, Error *take_error)
+{
+	RestartCall *call = arg;
+	bool already = false;
+	Error *error = take_error ? take_error : container_start(call->container, &already, restart_started, call);
+
+	if (error || already)
+		restart_started(call, error);
+}
+
+fallible container_restart(Container *container, int64_t timeout_s, int signal, ContainerDone *done, void *arg)
+{
+	RestartCall *call = mem_new(RestartCall);
+	bool already = false;
+	Error *error;
+
+	*call = (RestartCall){ container_ref(container), done, arg };
+	error = container_stop(container, timeout_s, signal, &already, restart_stopped, call);
+	if (!error && already)
+		error = container_start(container, &already, restart_started, call);
+	if (error) {
+		container_unref(container);
+		free(call);
+	}
+	return error;
+}
+
+/* On record before the answer: a kedged that dies now must not restart what a person has ended. */
+static fallible container_note_stop(Container *container)
+{
+	bool was_noted = container->record.user_stopped;
+
+	container->record.user_stopped = true;
+	return was_noted ? NULL : container_save(container);
+}
+
+fallible container_kill(Container *container, int signal)
+{
+	if (!container_is_live(container))
+		return error_new(ERROR_CONFLICT, "Container %s is not running", container->record.name);
+	if (signal == SIGKILL || signal == container_stop_signal(container))
+		TRY(container_note_stop(container));
+	signal_now_or_when_started(container, signal);
+	return NULL;
+}
