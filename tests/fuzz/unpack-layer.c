@@ -16,7 +16,7 @@
 #include "fuzz.h"
 
 typedef struct Place {
-	char path[64]; /* holds the target and a file beside it */
+	char path[256]; /* holds the target and a file beside it */
 	int top;
 	int target;
 	struct stat canary;
@@ -40,10 +40,11 @@ static Error *next_run(void *arg, const uint8_t **ret, size_t *ret_length)
 
 static void place_make(Place *place)
 {
+	const char *top = getenv("TMPDIR"); /* a tmpfs is much faster */
 	int file;
 
 	umask(0);
-	snprintf(place->path, sizeof place->path, "/tmp/kedge-fuzz-XXXXXX");
+	snprintf(place->path, sizeof place->path, "%s/kedge-fuzz-XXXXXX", top ? top : "/tmp");
 	must_hold(mkdtemp(place->path) != NULL);
 	place->top = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	must_hold(place->top >= 0 && mkdirat(place->top, "target", 0755) == 0);

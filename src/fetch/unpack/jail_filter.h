@@ -4,5 +4,5 @@
  */
 #include "base/error.h"
 
-/* Sets no_new_privs too. Threads may still be made, processes not. */
+/* Needs no_new_privs or CAP_SYS_ADMIN, and sets the former. Threads may still be made, processes not. */
 fallible jail_filter_load(void);

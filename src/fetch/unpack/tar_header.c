@@ -14,6 +14,12 @@ enum {
 	PREFIX_AT = 345
 };
 
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+static const bool is_fuzzed = true; /* a fuzzer would hardly ever get past a checksum */
+#else
+static const bool is_fuzzed = false;
+#endif
+
 bool tar_header_is_zero(const TarHeader *header)
 {
 	static const TarHeader zero;
@@ -33,10 +39,8 @@ Error *tar_header_check(const TarHeader *header)
 		sum += blank ? ' ' : bytes[i];
 		signed_sum += blank ? ' ' : (signed char)bytes[i];
 	}
-#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
-	if (stated != sum && stated != signed_sum)
+	if (!is_fuzzed && stated != sum && stated != signed_sum)
 		return error_new(ERROR_INVALID, "not a tar header: wrong checksum");
-#endif
 	return NULL;
 }
 
