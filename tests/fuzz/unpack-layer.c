@@ -114,12 +114,15 @@ static void unpack(const Place *place, UnpackMode mode, const uint8_t *data, siz
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	autofd here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* opaque_add() goes elsewhere */
+
 	for (UnpackMode mode = UNPACK_LAYER; mode <= UNPACK_ARCHIVE; mode++) {
 		Place place;
 		place_make(&place);
 		unpack(&place, mode, data, size);
 		place_check(&place);
 		place_remove(&place);
+		must_hold(fchdir(here) == 0);
 	}
 	return 0;
 }

@@ -218,10 +218,10 @@ def test_truncated_and_corrupt_gzip(tmp_path):
     for at in (len(good) - 1, len(good) - 5, len(good) // 2):
         bad = bytearray(good)
         bad[at] ^= 1
-        refused(bytes(bad), tmp_path, "archive's gzip stream is corrupt: wrong checksum")
+        refused(bytes(bad), tmp_path, "archive's gzip stream is corrupt: ")
     refused(b"\x1f\x8b\x07" + good[3:], tmp_path, "archive's gzip stream is corrupt")
     refused(good[:20] + b"\xff" * 200, tmp_path, "gzip")
-    refused(good + b"\x1f\x8bgarbage!", tmp_path, "archive's gzip stream is corrupt: unknown method")
+    refused(good + b"\x1f\x8bgarbage!", tmp_path, "archive's gzip stream is corrupt: ")
     refused(good + b"garbage", tmp_path, "archive has bytes behind the end of its compressed stream")
     refused(good + bytes(10) + b"garbage", tmp_path, "archive has bytes behind the end of its compressed stream")
     refused(good + good[:100], tmp_path, "archive ends in the middle of its gzip stream")
@@ -255,6 +255,9 @@ def test_truncated_and_corrupt_zstd(tmp_path):
     (b"30 size=999999999999999999999\n", 'extended header "size"'),
     (b"22 GNU.sparse.major=2\n", "sparse format"),
     (b"22 GNU.sparse.map=0,5\n", "map of the sparse file"),
+    (b"22 GNU.sparse.map=0,,\n", 'extended header "GNU.sparse.map"'),
+    (b"21 GNU.sparse.map=,1\n", 'extended header "GNU.sparse.map"'),
+    (b"46 GNU.sparse.map=0000000000000000000000000,1\n", "map of the sparse file is invalid"),
     (b"20 GNU.sparse.map=5\n", "map of the sparse file is invalid"),
 ])
 def test_broken_extended_headers(tmp_path, pax, message):

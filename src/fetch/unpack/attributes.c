@@ -25,8 +25,7 @@ static fallible set_xattrs(int fd, const TarEntry *entry)
 		if (!is_wanted(xattr->name) || fsetxattr(fd, xattr->name, xattr->value, xattr->length, 0) == 0)
 			continue;
 		if (errno != ENOTSUP)
-			return error_wrap(
-				content_error(errno, "could not set it"), "extended attribute \"%.40s\"", xattr->name);
+			return error_errno(errno, "could not set extended attribute \"%.40s\"", xattr->name);
 	}
 	return NULL;
 }

@@ -263,20 +263,32 @@ static fallible on_sparse_numbytes(TarReader *reader, const char *value, size_t 
 	return sparse_add(&reader->map, reader->pending_offset, number);
 }
 
+/* One number of a list, up to its comma or the end. */
+static fallible next_in_list(const char **at, int64_t *ret)
+{
+	char digits[24];
+	size_t length = strcspn(*at, ",");
+
+	if (length >= sizeof digits)
+		return error_new(ERROR_INVALID, "map of the sparse file is invalid");
+	memcpy(digits, *at, length);
+	digits[length] = '\0';
+	*at += length + ((*at)[length] == ',');
+	return pax_number(ret, digits, "GNU.sparse.map");
+}
+
 /* "offset,length,offset,length" */
 static fallible on_sparse_map(TarReader *reader, const char *value, size_t length)
 {
-	autoclear(StringList) numbers = {0};
 	int64_t offset = 0, run = 0;
 
 	(void)length;
 	reader->entry.sparse = true;
-	strings_split(&numbers, value, ',');
-	if (numbers.count % 2)
-		return error_new(ERROR_INVALID, "map of the sparse file is invalid");
-	for (size_t i = 0; i < numbers.count; i += 2) {
-		TRY(pax_number(&offset, numbers.items[i], "GNU.sparse.map"));
-		TRY(pax_number(&run, numbers.items[i + 1], "GNU.sparse.map"));
+	while (*value) {
+		TRY(next_in_list(&value, &offset));
+		if (!*value)
+			return error_new(ERROR_INVALID, "map of the sparse file is invalid");
+		TRY(next_in_list(&value, &run));
 		TRY(sparse_add(&reader->map, offset, run));
 	}
 	return NULL;
