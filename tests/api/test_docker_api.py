@@ -554,6 +554,31 @@ def test_bad_credentials_header(api, registry):
     assert (caught.value.status, caught.value.message) == (400, 'header "X-Registry-Auth": invalid base64')
 
 
+def test_login_push_and_pull_with_credentials(daemon, api):
+    registry = kedge.Registry(users={"user": "secret"}).start()
+    try:
+        good = {"username": "user", "password": "secret", "serveraddress": registry.host}
+        assert api.post("/auth", good)["Status"] == "Login Succeeded"
+        assert failure(api, "POST", "/auth", {**good, "password": "wrong"})[0] == 401
+        name = f"{registry.host}/mine"
+        api.post(f"/images/busybox:test/tag?repo={name}&tag=2")
+        header = {"X-Registry-Auth": kedge.registry_auth("user", "secret")}
+        status, data = api.raw("POST", f"/images/{name}/push?tag=2", None, header)
+        said = lines(data)
+        assert status == 200 and said[0] == {"status": f"The push refers to repository [{name}]"}
+        assert said[-2]["status"].startswith("2: digest: sha256:") and said[-1]["aux"]["Tag"] == "2"
+        assert {"Preparing", "Pushed"} <= {line.get("status") for line in said}
+        api.delete(f"/images/{name}:2")
+        status, data = api.raw("POST", f"/images/create?fromImage={name}&tag=2")
+        assert status in (401, 403, 404, 500) and b"secret" not in data
+        status, data = api.raw("POST", f"/images/create?fromImage={name}&tag=2", None, header)
+        assert status == 200 and lines(data)[-1]["status"] == f"Status: Downloaded newer image for {name}:2"
+        assert said[-1]["aux"]["Digest"] in api.get(f"/images/{name}:2/json")["RepoDigests"][0]
+        api.delete(f"/images/{name}:2")
+    finally:
+        registry.close()
+
+
 def test_load_of_garbage(api):
     status, data = api.raw("POST", "/images/load", b"garbage" * 1000, {"Content-Type": "application/x-tar"})
     assert status >= 400 or "errorDetail" in lines(data)[-1]

@@ -33,6 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!error)
 		error = spec_read(&spec, body);
+	if (!error)
+		error = container_spec_check(&spec); /* as the engine does: no two mounts at one place, for one */
 	if (error)
 		error_free(error);
 	else
