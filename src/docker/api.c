@@ -94,6 +94,7 @@ fallible docker_api_new(DockerApi **ret, Engine *engine, int listen_fd)
 	HttpServerOptions options = {.rewrite = cut_version, .headers = headers, .context = api};
 
 	api->engine = engine;
+	list_init(&api->attaches);
 	TRY(read_device_id(api));
 	networks_prepare(api);
 	options.routes = api->routes = join_tables();
@@ -107,6 +108,7 @@ DockerApi *docker_api_free(DockerApi *api)
 	if (!api)
 		return NULL;
 	http_server_free(api->server);
+	attaches_end(api);
 	free(api->routes);
 	networks_clear(api);
 	free(api);

@@ -10,6 +10,7 @@
 #include "engine/logs.h"
 
 typedef struct Attach {
+	List in_api;
 	Loop *loop;
 	Container *container;
 	Output *output;
@@ -20,6 +21,7 @@ typedef struct Attach {
 
 static void attach_free(Attach *attach)
 {
+	list_remove(&attach->in_api);
 	log_reader_close(attach->reader);
 	container_attach_end(attach->attach);
 	container_unref(attach->container);
@@ -136,6 +138,14 @@ static void on_hijacked(void *arg, int fd, const char *early, size_t length)
 		attach_free(attach);
 }
 
+void attaches_end(DockerApi *api)
+{
+	list_each(&api->attaches, Attach, in_api, attach) {
+		output_abandon(attach->output);
+		attach_free(attach);
+	}
+}
+
 /* ---- the request ---- */
 
 static fallible check_attach(const Attach *attach, const HttpRequest *request, const ContainerSpec *spec)
@@ -151,6 +161,7 @@ static Attach *attach_new(const HttpRequest *request, Container *container, Engi
 {
 	Attach *attach = mem_new(Attach);
 
+	list_init(&attach->in_api);
 	attach->loop = engine_loop(engine);
 	attach->container = container_ref(container);
 	attach->framed = !spec->tty;
@@ -180,6 +191,7 @@ static void attach_container(HttpRequest *request, void *context)
 	}
 	const char *type = output_content_type(docker_version(request), attach->framed);
 	if (http_request_header(request, "Upgrade")) {
+		list_append(&((DockerApi *)context)->attaches, &attach->in_api);
 		http_hijack(request, type, on_hijacked, attach);
 		return;
 	}

@@ -4,6 +4,7 @@
  * What the files of this folder share: each resource's route table, and the few forms that all answers have. A
  * handler's context is the DockerApi; the version of the API that the client speaks travels with the request.
  */
+#include "base/list.h"
 #include "docker/api.h"
 #include "engine/container.h"
 #include "json/writer.h"
@@ -12,6 +13,7 @@ struct DockerApi {
 	Engine *engine;
 	HttpServer *server;
 	HttpRoute *routes;
+	List attaches; /* attach.c: connections that were taken over */
 	char device_id[65];
 	char *endpoints[2]; /* networks.c: what a container on each of the built-in networks says of it */
 };
@@ -39,6 +41,8 @@ fallible request_int(int64_t *ret, const HttpRequest *request, const char *name,
 fallible request_time(int64_t *ret_ns, const HttpRequest *request, const char *name);
 /* The body as a JSON object; an empty body gives an empty one. */
 fallible request_object(Value **ret, const HttpRequest *request);
+
+void attaches_end(DockerApi *api);
 
 /* ---- routes, one table a file, each ends with .method = NULL ---- */
 extern const HttpRoute system_routes[], info_routes[], disk_routes[], event_routes[];

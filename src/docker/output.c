@@ -110,6 +110,12 @@ void output_end(Output *output)
 	free(output);
 }
 
+void output_abandon(Output *output)
+{
+	raw_stream_free(output->raw);
+	free(output);
+}
+
 const char *output_content_type(int version, bool framed)
 {
 	return framed && version >= 42 ? "application/vnd.docker.multiplexed-stream"
