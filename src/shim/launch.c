@@ -4,15 +4,18 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/process.h"
 #include "shim/flat.h"
 
-enum { WORDS_MAX = 24, LOG_TAIL = 2048 };
+enum { WORDS_MAX = 24, LOG_TAIL = 2048, ADOPTION_MS = 200 };
 
 static const char pid_file_name[] = "pid", log_file_name[] = "runtime.log";
 
@@ -127,7 +130,7 @@ Error *launch_delete(pid_t *ret, const ShimSettings *settings)
 
 /* ---- what the runtime wrote ---- */
 
-pid_t launch_read_pid(const char *pid_file)
+static pid_t read_number(const char *pid_file)
 {
 	char text[RUNTIME_NAME_MAX];
 	autofd fd = open(pid_file, O_RDONLY | O_CLOEXEC);
@@ -137,6 +140,29 @@ pid_t launch_read_pid(const char *pid_file)
 	for (ssize_t i = 0; i < count && isdigit((unsigned char)text[i]) && pid < 100 * 1000 * 1000; i++)
 		pid = pid * 10 + (text[i] - '0');
 	return pid;
+}
+
+static bool is_child(pid_t pid)
+{
+	siginfo_t info;
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/* A process between the runtime and the container's may need a moment to end, before this is its parent. */
+pid_t launch_read_pid(const char *pid_file)
+{
+	static const struct timespec moment = {.tv_nsec = 1000 * 1000};
+	pid_t pid = read_number(pid_file);
+
+	for (int round = 0; pid > 1 && round < ADOPTION_MS; round++) {
+		if (is_child(pid))
+			return pid;
+		if (kill(pid, 0) < 0)
+			break;
+		nanosleep(&moment, NULL);
+	}
+	return 0;
 }
 
 /* Gives the number of bytes of the file's end, and whether they begin in the middle of a line. */

@@ -23,7 +23,7 @@ fallible launch_exec(
 	pid_t *ret, const ShimSettings *settings, const char *name, const char *process_file, int output_fd);
 fallible launch_delete(pid_t *ret, const ShimSettings *settings);
 
-/* What the runtime left: 0 when there is no pid. */
+/* The process that the runtime left to us: 0 when it left none. */
 pid_t launch_read_pid(const char *pid_file);
 /* The last error in the runtime's log, shortened; false when there is none. */
 bool launch_read_reason(char ret[RUNTIME_REASON_MAX], const char *log_file);

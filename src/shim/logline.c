@@ -71,6 +71,36 @@ static bool is_plain(byte c)
 	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
 }
 
+/* U+2028 and U+2029, which JavaScript takes for newlines. */
+static bool is_separator(const byte *at)
+{
+	return at[0] == 0xe2 && at[1] == 0x80 && (at[2] & 0xfe) == 0xa8;
+}
+
+/* Length of a character beyond ASCII; 0 when the bytes are none. */
+static size_t wide_length(const byte *at, const byte *end)
+{
+	size_t length = sequence_length(*at);
+
+	return length && (size_t)(end - at) >= length && is_sequence(at, length) ? length : 0;
+}
+
+/* The end of what is written as it is. */
+static const byte *skip_unescaped(const byte *at, const byte *end)
+{
+	while (at < end) {
+		if (is_plain(*at)) {
+			at++;
+			continue;
+		}
+		size_t length = *at < 0x80 ? 0 : wide_length(at, end);
+		if (!length || is_separator(at))
+			break;
+		at += length;
+	}
+	return at;
+}
+
 static char *put_ascii_escape(char *to, byte c)
 {
 	*to++ = '\\';
@@ -88,24 +118,19 @@ static char *put_ascii_escape(char *to, byte c)
 	return to;
 }
 
-/* One character beyond ASCII: itself, U+FFFD for a wrong byte, an escape for the two line separators that JavaScript
- * takes for newlines. */
-static char *put_wide(char *to, const byte **at, const byte *end)
+/* A separator, or a byte that belongs to no character. */
+static char *put_wide_escape(char *to, const byte **at, const byte *end)
 {
 	const byte *from = *at;
-	size_t length = sequence_length(*from);
 
-	if (!length || (size_t)(end - from) < length || !is_sequence(from, length)) {
+	if (!wide_length(from, end)) {
 		*at = from + 1;
 		return PUT(to, "\\ufffd");
 	}
-	*at = from + length;
-	if (from[0] == 0xe2 && from[1] == 0x80 && (from[2] & 0xfe) == 0xa8) {
-		to = PUT(to, "\\u202");
-		*to++ = hex_digits[from[2] & 15];
-		return to;
-	}
-	return put(to, (const char *)from, length);
+	*at = from + 3;
+	to = PUT(to, "\\u202");
+	*to++ = hex_digits[from[2] & 15];
+	return to;
 }
 
 static char *put_escaped(char *to, const char *data, size_t length)
@@ -114,15 +139,14 @@ static char *put_escaped(char *to, const char *data, size_t length)
 
 	while (at < end) {
 		const byte *run = at;
-		while (at < end && is_plain(*at))
-			at++;
+		at = skip_unescaped(at, end);
 		to = put(to, (const char *)run, (size_t)(at - run));
 		if (at == end)
 			break;
 		if (*at < 0x80)
 			to = put_ascii_escape(to, *at++);
 		else
-			to = put_wide(to, &at, end);
+			to = put_wide_escape(to, &at, end);
 	}
 	return to;
 }

@@ -247,7 +247,10 @@ static void runtime_failed(Server *s, int wait_status)
 {
 	char reason[RUNTIME_REASON_MAX];
 
-	if (!launch_read_reason(reason, "runtime.log") && !read_last_words(s, reason))
+	if (!wait_status)
+		snprintf(reason, sizeof(reason),
+			"the runtime reported success, but there is no process of the container");
+	else if (!launch_read_reason(reason, "runtime.log") && !read_last_words(s, reason))
 		snprintf(reason, sizeof(reason), "the runtime ended with %s %d and gave no reason",
 			WIFSIGNALED(wait_status) ? "signal" : "status",
 			WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
@@ -256,7 +259,7 @@ static void runtime_failed(Server *s, int wait_status)
 
 static void runtime_ended(Server *s, int wait_status)
 {
-	s->init = WIFEXITED(wait_status) && !WEXITSTATUS(wait_status) ? launch_read_pid("pid") : 0;
+	s->init = wait_status ? 0 : launch_read_pid("pid");
 	if (!s->init) {
 		runtime_failed(s, wait_status);
 		return;

@@ -135,7 +135,10 @@ def test_a_runtime_that_hangs(container, tmp_path):
     assert subprocess.run(["pgrep", "-f", str(script)], capture_output=True).stdout == b""
 
 
-@pytest.mark.parametrize("text, reason", [("echo broken >&2; exit 9", "broken"), ("exit 9", "status 9"), ("kill -9 $$", "signal 9")])
+@pytest.mark.parametrize("text, reason", [("echo broken >&2; exit 9", "broken"), ("exit 9", "status 9"), ("kill -9 $$", "signal 9"),
+                                          ("exit 0", "no process"), ("echo nonsense > pid", "no process"),
+                                          ("echo 4194000 > pid", "no process"), ("echo 1 > pid", "no process"),
+                                          ("echo $PPID > pid", "no process")])
 def test_a_runtime_that_fails_without_a_log(container, tmp_path, text, reason):
     script = tmp_path / "runtime"
     script.write_text(f"#!/bin/sh\n{text}\n")
