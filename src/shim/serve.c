@@ -41,7 +41,7 @@ typedef enum Phase { STARTING, RUNNING, DRAINING, REMOVING, LEAVING } Phase;
 #define QUIET_NS NANOS_PER_SECOND /* then unused memory is given back */
 #define NEVER INT64_MAX
 
-enum { PAGE = 4096, READS_PER_TURN = 16, POLL_MAX = 4 + CONNECTIONS_MAX + EXECS_MAX };
+enum { PAGE = 4096, READS_PER_TURN = 16, STACK_DEPTH = 64 * 1024, POLL_MAX = 4 + CONNECTIONS_MAX + EXECS_MAX };
 
 /* Everything large: in pages of its own, which go back to the kernel when it is quiet. */
 typedef struct Scratch {
@@ -639,6 +639,14 @@ static void give_back(char *memory, size_t used, size_t size)
 		madvise(memory + kept, size - kept, MADV_DONTNEED);
 }
 
+/* Starting took more stack than waiting does. */
+static void give_back_stack(void)
+{
+	uintptr_t used = (uintptr_t)__builtin_frame_address(0) / PAGE * PAGE - PAGE;
+
+	madvise((void *)(used - STACK_DEPTH), STACK_DEPTH, MADV_DONTNEED);
+}
+
 static void give_back_memory(Server *s)
 {
 	for (int i = 0; i < 2; i++)
@@ -646,6 +654,7 @@ static void give_back_memory(Server *s)
 	if (execs_are_idle(&s->execs))
 		give_back(scratch.outputs, 0, sizeof(scratch.outputs));
 	give_back(scratch.batch, 0, sizeof(scratch) - offsetof(Scratch, batch));
+	give_back_stack();
 	s->quiet_ns = NEVER;
 }
 
