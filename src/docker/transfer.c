@@ -92,41 +92,66 @@ static void push_image(HttpRequest *request, void *context)
 
 typedef struct Load {
 	HttpRequest *request;
-	ImageLoad *load;
+	ImageLoad *load; /* NULL: the job has ended */
 	Job *job;
+	JobSubscription *subscription;
+	Error *failure; /* why the job ended while the body still came */
 } Load;
 
-static void load_fail(Load *load, Error *error)
+/* The archive was found bad while the client still sends: what comes is thrown away, the answer waits for the body's end. */
+static void load_ended_early(void *arg, const Error *error)
 {
-	image_load_abandon(load->load);
-	http_respond_error(load->request, error);
+	Load *load = arg;
+
+	load->subscription = NULL;
+	load->load = NULL;
+	if (error)
+		load->failure = error_new(error_kind(error), "%s", error_message(error));
+}
+
+static void load_free(Load *load)
+{
+	if (load->load)
+		image_load_abandon(load->load);
+	error_free(load->failure);
 	free(load);
 }
 
 static void load_data(void *arg, const char *bytes, size_t length)
 {
 	Load *load = arg;
-	Error *error = image_load_data(load->load, bytes, length);
+	Error *error = load->load ? image_load_data(load->load, bytes, length) : NULL;
 
-	if (error)
-		load_fail(load, error);
+	if (!error)
+		return;
+	http_respond_error(load->request, error);
+	load_free(load);
+}
+
+static void load_body_complete(Load *load)
+{
+	if (!load->load) {
+		http_respond_error(load->request, take(load->failure));
+		return;
+	}
+	progress_follow(load->request, load->job, PROGRESS_LOAD, "", NULL);
+	job_unsubscribe(load->subscription);
+	image_load_finish(load->load);
+	load->load = NULL;
 }
 
 static void load_end(void *arg, bool complete)
 {
 	Load *load = arg;
 
-	if (!complete) {
-		image_load_abandon(load->load);
-	} else {
-		progress_follow(load->request, load->job, PROGRESS_LOAD, "", NULL);
-		image_load_finish(load->load);
-	}
-	free(load);
+	if (complete)
+		load_body_complete(load);
+	load_free(load);
 }
 
 static void load_images(HttpRequest *request, void *context)
 {
+	static const JobHandlers handlers = {.ended = load_ended_early};
 	Load *load = mem_new(Load);
 	Error *error = image_load_begin(&load->load, &load->job, docker_engine(context));
 
@@ -136,6 +161,7 @@ static void load_images(HttpRequest *request, void *context)
 		http_respond_error(request, error);
 		return;
 	}
+	load->subscription = job_subscribe(load->job, &handlers, load);
 	http_request_on_body(request, load_data, load_end, load);
 }
 

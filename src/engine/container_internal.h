@@ -113,6 +113,9 @@ void container_waits_removed(Container *container);
 void container_attaches_connect(Container *container); /* a start's socket listens now */
 void container_attaches_end(Container *container);
 
+/* ---- orders.c ---- */
+void container_calls_end(Container *container); /* kedged ends: whoever still waits for an order is let go */
+
 /* ---- restart.c ---- */
 typedef struct RestartQuestion {
 	RestartPolicy policy;

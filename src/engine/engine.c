@@ -163,9 +163,11 @@ Engine *engine_free(Engine *engine)
 {
 	if (!engine)
 		return NULL;
+	engine->closing = true;
 	while (!list_empty(&engine->container_order)) {
 		Container *container = list_entry(engine->container_order.next, Container, link);
 		container_unindex(container);
+		container_calls_end(container);
 		container_free(container);
 	}
 	events_clear(engine);

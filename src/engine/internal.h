@@ -46,6 +46,7 @@ struct Engine {
 
 	Table *pulls;          /* full reference and platform -> Job */
 	Source *sweep;         /* removes trash, in steps */
+	bool closing;          /* nothing is begun any more */
 	bool collect;          /* something was removed: look for what nobody needs any more */
 };
 

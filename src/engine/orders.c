@@ -13,6 +13,8 @@ fallible container_start(Container *container, bool *ret_already, ContainerDone 
 	Error *error;
 
 	*ret_already = false;
+	if (container->engine->closing)
+		return error_new(ERROR_UNAVAILABLE, "kedged is stopping");
 	if (container->state == CONTAINER_REMOVING)
 		return error_new(ERROR_CONFLICT, "container \"%s\" is being removed", container->record.name);
 	if (container_is_live(container)) {
@@ -196,4 +198,14 @@ fallible container_kill(Container *container, int signal)
 		TRY(container_note_stop(container));
 	signal_now_or_when_started(container, signal);
 	return NULL;
+}
+
+void container_calls_end(Container *container)
+{
+	Error *error = error_new(ERROR_UNAVAILABLE, "kedged is stopping");
+
+	completions_finish(&container->starts, error);
+	completions_finish(&container->removals, error);
+	container_waits_removed(container);
+	error_free(error); /* each caller had its copy */
 }

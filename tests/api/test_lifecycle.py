@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of a container through the API: states, answers, exit codes, conflicts."""
+import http.client
 import re
+import threading
 import time
 
 import pytest
@@ -265,3 +267,27 @@ def test_exit_while_kedged_is_away(daemon):
     assert (after["Status"], after["ExitCode"]) == ("exited", 42)
     assert daemon.log_text(identity) == "last words\n"
     assert not daemon.leftovers()
+
+
+def test_kedged_ends_cleanly_while_calls_wait():
+    """Status 0 and no leak (the sanitizer build makes that a status), with a stop, a restart, waits and a follower under way."""
+    daemon = kedge.Daemon().start()
+    try:
+        daemon.load_busybox()
+        stubborn = daemon.run_container(["sh", "-c", "trap '' TERM; while :; do sleep 1; done"])
+        for method, target in (("POST", f"/containers/{stubborn}/stop?t=60"), ("POST", f"/containers/{stubborn}/restart?t=60"),
+                               ("POST", f"/containers/{stubborn}/wait"), ("GET", f"/containers/{stubborn}/logs?follow=1&stdout=1")):
+            threading.Thread(target=suppressed, args=(daemon, method, target), daemon=True).start()
+            time.sleep(0.2)
+        assert daemon.stop() == 0, daemon.log_tail()
+        daemon.start()
+        assert daemon.inspect(stubborn)["State"]["Running"]
+    finally:
+        daemon.close()
+
+
+def suppressed(daemon, method, target):
+    try:
+        daemon.api.raw(method, target)
+    except (OSError, http.client.HTTPException):
+        pass  # kedged ends: there is no answer
