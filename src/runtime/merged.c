@@ -81,7 +81,7 @@ static fallible look_in_layer(Finding *ret, int *ret_fd, bool *stop, int layer, 
 	}
 }
 
-/* path is relative and its directories are known to be no links in the merged view. */
+/* path is relative, shorter than PATH_MAX, and its directories are known to be no links in the merged view. */
 static fallible look(Finding *ret, int *ret_fd, const StringList *directories, const char *path)
 {
 	bool stop = false;
@@ -112,6 +112,11 @@ static void drop_last(StringList *path)
 		strings_remove(path, path->count - 1);
 }
 
+static fallible too_long(void)
+{
+	return error_new(ERROR_INVALID, "path in the image is too long");
+}
+
 /* rest := target of the link + "/" + rest */
 static fallible follow(char **rest, StringList *seen, int link)
 {
@@ -125,9 +130,7 @@ static fallible follow(char **rest, StringList *seen, int link)
 		strings_clear(seen);
 	autofree char *old = *rest;
 	*rest = string_printf("%s/%s", target, old);
-	if (strlen(*rest) >= PATH_MAX)
-		return error_new(ERROR_INVALID, "path in the image is too long");
-	return NULL;
+	return strlen(*rest) >= PATH_MAX ? too_long() : NULL;
 }
 
 /* Splits the first component off *rest; NULL when none is left. */
@@ -153,6 +156,8 @@ static fallible step(
 
 	strings_add(seen, name);
 	path = strings_join(seen, "/");
+	if (strlen(path) >= PATH_MAX)
+		return too_long();
 	TRY(look(ret, &fd, directories, path));
 	if (*ret != FOUND_LINK) {
 		*ret_fd = take_fd(&fd);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/merged.h"
 
+#include "base/buffer.h"
 #include "layers.h"
 
 /* The text at path through the layers a (top), b and c; "-" when nothing is there. */
@@ -126,6 +127,36 @@ static void test_odd_files(void **state)
 	check_text(text_at(*state, "/fifo"), "-");
 }
 
+static void enter_new(int *dir, const char *name)
+{
+	assert_int_equal(mkdirat(*dir, name, 0755), 0);
+	int next = openat(*dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(next >= 0);
+	close(*dir);
+	*dir = next;
+}
+
+/* An image can nest real directories almost as deep as a path is long, and link on from there. */
+static void test_too_deep(void **state)
+{
+	autoclear(StringList) layers = {0};
+	autoclear(Buffer) target = {0};
+	autofd at = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	char name[251];
+
+	memset(name, 'd', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	enter_new(&at, "a");
+	for (int i = 0; i < 16; i++) {
+		enter_new(&at, name);
+		buffer_printf(&target, "/%s", name);
+	}
+	assert_int_equal(symlinkat(name, at, "passwd"), 0);
+	put_link(*state, "a/etc", buffer_text(&target));
+	list_layers(&layers, *state, "a b c");
+	check_invalid(merged_open(&fd, &layers, "/etc/passwd"), "path in the image is too long");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +167,7 @@ int main(void)
 		layer_test(test_links),
 		layer_test(test_escapes),
 		layer_test(test_odd_files),
+		layer_test(test_too_deep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
