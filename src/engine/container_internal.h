@@ -136,6 +136,7 @@ void health_exec_exited(Container *container, const ShimExecExit *exit, const ch
 
 /* ---- remove.c ---- */
 void container_remove_now(Container *container);
+void container_remove_if_due(Container *container); /* it has ended, and is to go with its end */
 
 /* ---- etc_files.c: /etc/hosts, /etc/hostname, /etc/resolv.conf of a container, in its bundle ---- */
 fallible etc_files_write(Container *container, const char *hostname);

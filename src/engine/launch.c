@@ -233,6 +233,8 @@ void container_launch_failed(Container *container, int exit_code, Error *take_er
 {
 	container->record.exit_code = exit_code;
 	container->record.pid = 0;
+	container->kill_timer = source_free(container->kill_timer);
+	container->pending_signal = 0;
 	container_set_error(container, error_message(take_error));
 	if (container->state == CONTAINER_STARTING)
 		container_move(container, state_without_run(container));
@@ -243,8 +245,7 @@ void container_launch_failed(Container *container, int exit_code, Error *take_er
 	error_free(take_error);
 	container_waits_exit(container);
 	container_attaches_end(container);
-	if (container->remove_when_dead || (container->record.spec.auto_remove && container->state != CONTAINER_RESTARTING))
-		container_remove_now(container);
+	container_remove_if_due(container);
 }
 
 void container_launch_later(Container *container)

@@ -145,10 +145,7 @@ static void container_ended(Container *container, ContainerState state, int64_t 
 	if (stopped)
 		container_event(container, "stop", NULL, NULL);
 	container_waits_exit(container);
-	if (container->state == CONTAINER_RESTARTING)
-		return;
-	if (container->remove_when_dead || container->record.spec.auto_remove)
-		container_remove_now(container);
+	container_remove_if_due(container);
 }
 
 void container_handle_exit(Container *container, const ShimStatus *status)
@@ -237,11 +234,11 @@ static void shim_is_gone(void *arg)
 	container->shim = shim_free(container->shim);
 	container->shim_listens = false;
 	container_ref(container);
+	container_clean_run(container); /* before anybody is told: who hears of the end may start the next run at once */
 	if (!container->exit_seen) {
 		shim_gone_while_live(container);
 		container_attaches_end(container);
 	} /* else those without a connection came after the end, and wait for the next run */
-	container_clean_run(container);
 	if (container->state == CONTAINER_REMOVING) {
 		container_remove_now(container);
 	} else if (container->undecided && container_restore_unknown_exit(container)) {

@@ -15,7 +15,7 @@ fallible container_start(Container *container, bool *ret_already, ContainerDone 
 	*ret_already = false;
 	if (container->engine->closing)
 		return error_new(ERROR_UNAVAILABLE, "kedged is stopping");
-	if (container->state == CONTAINER_REMOVING)
+	if (container->state == CONTAINER_REMOVING || container->remove_when_dead)
 		return error_new(ERROR_CONFLICT, "container \"%s\" is being removed", container->record.name);
 	if (container_is_live(container)) {
 		*ret_already = container->state != CONTAINER_STARTING;
@@ -27,7 +27,6 @@ fallible container_start(Container *container, bool *ret_already, ContainerDone 
 	container->retry_delay_ns = 0;
 	container->record.restart_count = 0;
 	container->record.user_stopped = false;
-	container->remove_when_dead = false;
 	error = container_launch(container);
 	if (!error) {
 		completion_add(&container->starts, done, arg);
@@ -36,8 +35,7 @@ fallible container_start(Container *container, bool *ret_already, ContainerDone 
 	container_save_or_log(container);
 	container_waits_exit(container);
 	container_attaches_end(container);
-	if (container->record.spec.auto_remove)
-		container_remove_now(container);
+	container_remove_if_due(container);
 	return error;
 }
 
@@ -56,15 +54,9 @@ static int64_t container_stop_timeout_ns(const Container *container, int64_t tim
 		timeout_s = container->record.spec.stop_timeout_s;
 	if (timeout_s < 0)
 		return container->engine->config.stop_timeout_ns;
+	if (timeout_s > INT32_MAX)
+		timeout_s = INT32_MAX;
 	return timeout_s * NANOS_PER_SECOND;
-}
-
-static void kill_timer_fired(void *arg)
-{
-	Container *container = arg;
-
-	container_event(container, "kill", "signal", "9");
-	container_signal(container, SIGKILL);
 }
 
 static void signal_now_or_when_started(Container *container, int signal)
@@ -77,6 +69,11 @@ static void signal_now_or_when_started(Container *container, int signal)
 		container->pending_signal = container->pending_signal == SIGKILL ? SIGKILL : signal;
 	else
 		container_signal(container, signal); /* a shim that starts keeps it until there is a process */
+}
+
+static void kill_timer_fired(void *arg)
+{
+	signal_now_or_when_started(arg, SIGKILL);
 }
 
 typedef struct StopCall {

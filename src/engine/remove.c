@@ -67,6 +67,15 @@ void container_remove_now(Container *container)
 	remove_finish(container);
 }
 
+/* Who was told of the end may have started it again: then it is not this end that it goes with. */
+void container_remove_if_due(Container *container)
+{
+	if (container_is_live(container) || container->state == CONTAINER_RESTARTING)
+		return;
+	if (container->remove_when_dead || container->record.spec.auto_remove)
+		container_remove_now(container);
+}
+
 static fallible remove_refused(const Container *container)
 {
 	return error_new(ERROR_CONFLICT,
@@ -92,11 +101,14 @@ fallible container_remove(Container *container, bool force, bool volumes, Contai
 	}
 	if (!force && (live || container->state == CONTAINER_RESTARTING))
 		return remove_refused(container);
-	completion_add(&container->removals, done, arg);
 	if (live) {
+		TRY(container_kill(container, SIGKILL));
 		container->remove_when_dead = true;
-		return container_kill(container, SIGKILL);
+		completion_add(&container->removals, done, arg);
+		return NULL;
 	}
+	completion_add(&container->removals, done, arg);
+	container_retry_cancel(container);
 	container_move(container, CONTAINER_REMOVING);
 	loop_defer_free(container->engine->loop, remove_deferred, container_ref(container));
 	return NULL;

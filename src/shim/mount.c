@@ -50,6 +50,14 @@ static fallible overlay_options(Buffer *out, const ShimSettings *settings)
 	return NULL;
 }
 
+/* overlay refuses what was mounted volatile before, since a power cut may have torn it. Such a container does not outlive one. */
+static void forget_volatile(const ShimSettings *settings)
+{
+	autofree char *mark = path_join(settings->work, "work/incompat/volatile");
+
+	error_free(tree_remove(AT_FDCWD, mark)); /* none at the first start; mount(2) says what stays */
+}
+
 /* The layers' names are relative to their directory: mount(2) takes one page of options, and 500 layers must fit. */
 static fallible mount_overlay(const ShimSettings *settings)
 {
@@ -60,6 +68,8 @@ static fallible mount_overlay(const ShimSettings *settings)
 	TRY(overlay_options(&options, settings));
 	if (chdir(settings->layers) < 0)
 		return error_errno(errno, "could not enter the layers' directory \"%s\"", settings->layers);
+	if (settings->is_volatile)
+		forget_volatile(settings);
 	if (mount("overlay", root, "overlay", 0, buffer_text(&options)) < 0)
 		return error_errno(errno, "could not mount the container's root file system");
 	return NULL;

@@ -109,6 +109,26 @@ def test_restart(box):
     assert state(box, identity)["Running"]
 
 
+def test_restart_keeps_a_container_that_goes_at_its_end(box):
+    identity = box.run_container(["sh", "-c", "echo run; exec sleep 60"], StopSignal="KILL", host={"AutoRemove": True})
+    first = state(box, identity)["Pid"]
+    box.api.post(f"/containers/{identity}/restart?t=1")
+    second = state(box, identity)
+    assert second["Running"] and second["Pid"] != first
+    box.api.post(f"/containers/{identity}/kill")
+    kedge.wait_for(lambda: identity not in [found["Id"] for found in box.api.get("/containers/json?all=1")])
+
+
+def test_removal_wins_over_a_restart(box):
+    identity = box.run_container(["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"])
+    time.sleep(0.2)
+    restart = Background(box.api.raw, "POST", f"/containers/{identity}/restart?t=30")
+    time.sleep(0.3)
+    box.api.delete(f"/containers/{identity}?force=1")
+    assert restart.result()[0] == 409
+    refused(404, box.inspect, identity)
+
+
 def test_files_live_as_long_as_the_container(box):
     identity = box.run_container(["sh", "-c", "echo x >> /kept; wc -l < /kept"])
     box.wait(identity)
