@@ -15,7 +15,7 @@ struct Helper {
 	Source *watch;
 	Source *child;
 	pid_t pid; /* 0 once the process is reaped */
-	const char *program;
+	char *program;
 	HelperHandlers handlers;
 	void *arg;
 	bool is_freed;
@@ -191,7 +191,7 @@ Error *helper_start(Helper **ret, Loop *loop, const char *const *argv, const Hel
 	*helper = (Helper){.loop = loop,
 		.channel = channel_new(socket),
 		.pid = pid,
-		.program = argv[0],
+		.program = mem_strdup(argv[0]),
 		.handlers = *handlers,
 		.arg = arg};
 	Error *error = watch(helper);
@@ -213,6 +213,7 @@ static void release(void *arg)
 	Helper *helper = arg;
 
 	channel_free(helper->channel);
+	free(helper->program);
 	free(helper);
 }
 

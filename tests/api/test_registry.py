@@ -218,3 +218,16 @@ def test_index_and_platform(box, registry):
     for image in box.api.get("/images/json"):
         if "busybox:test" not in image["RepoTags"]:
             box.api.raw("DELETE", f"/images/{image['Id']}?force=1")
+
+
+def test_a_fetch_that_ends_early(tmp_path):
+    """The reason names the program, whose path nobody else keeps."""
+    (tmp_path / "kedge-fetch").symlink_to("/bin/false")
+    daemon = kedge.Daemon(options=["--libexec-dir", str(tmp_path)]).start()
+    try:
+        for _ in range(3):
+            _, body = daemon.api.raw("POST", "/images/create?fromImage=localhost:1/x&tag=y")
+            assert f'\\"{tmp_path}/kedge-fetch\\" ended early: exit status 1' in body.decode(errors="replace")
+    finally:
+        daemon.stop()
+        daemon.close()
