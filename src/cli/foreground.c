@@ -155,6 +155,13 @@ static fallible read_wait(Foreground *foreground, Buffer *body)
 	return NULL;
 }
 
+void foreground_wait_out(Foreground *foreground)
+{
+	autoclear(Buffer) body = {.limit = API_ERROR_MAX};
+
+	error_free(read_wait(foreground, &body)); /* the failed start is the error to tell */
+}
+
 static fallible read_exit(Foreground *foreground, Value **ret)
 {
 	autoclear(Buffer) body = {.limit = API_ERROR_MAX};

@@ -27,5 +27,7 @@ fallible foreground_wait(Foreground *foreground, const char *condition);
 fallible foreground_attach(Foreground *foreground, bool wants_stdout, bool wants_stderr, bool is_raw);
 /* From now on HUP, INT, QUIT, TERM, USR1, ... go to the container. */
 fallible foreground_proxy_signals(Foreground *foreground);
+/* Waits for what foreground_wait() was told, whatever its answer: for who knows already that the start failed. */
+void foreground_wait_out(Foreground *foreground);
 /* Copies output to its end, then waits for the exit status. */
 fallible foreground_run(Foreground *foreground, int *ret_status);

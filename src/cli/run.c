@@ -30,8 +30,10 @@ static fallible run_foreground(Cli *cli, const ContainerOptions *options, const 
 	TRY(foreground_wait(&foreground, options->rm ? "removed" : "next-exit"));
 	if (options->sig_proxy)
 		TRY(foreground_proxy_signals(&foreground));
-	TRY(start(cli, id));
-	return foreground_run(&foreground, &cli->status);
+	Error *error = start(cli, id);
+	if (error && options->rm)
+		foreground_wait_out(&foreground);
+	return error ? error : foreground_run(&foreground, &cli->status);
 }
 
 static fallible run(Cli *cli, const void *opts, const StringList *arguments)

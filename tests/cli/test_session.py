@@ -36,6 +36,14 @@ def test_streams_and_status(box):
     assert box.api.get("/containers/json?all=1") == []
 
 
+@pytest.mark.parametrize("arguments", [["busybox:test", "/no/such"], ["--mount", "type=bind,source=/no/such,target=/x", "busybox:test", "true"]])
+def test_rm_after_a_failed_start(box, arguments):
+    """The command ends when the container is gone, not before."""
+    for _ in range(5):
+        assert run_box(box, "--rm", *arguments, check=False).returncode > 124
+        assert box.kedge("ps", "-aq").out == ""
+
+
 @pytest.mark.parametrize("command,status", [(["no-such-program"], 127), (["/no/such"], 127), (["/etc/passwd"], 126), (["/etc"], 126)])
 def test_status_of_what_cannot_start(box, command, status):
     ours = run_box(box, "busybox:test", *command, check=False)
