@@ -258,9 +258,10 @@ static fallible make_in(const CgroupHierarchy *hierarchy, const char *cgroup)
 	return NULL;
 }
 
-fallible cgroup_make_parent(const CgroupLayout *layout, const char *parent)
+fallible cgroup_make_parent(CgroupLayout *layout, const char *parent)
 {
 	for (size_t i = 0; i < layout->count; i++)
 		TRY(make_in(&layout->items[i], parent));
+	cgroup_layout_read_swap(layout);
 	return NULL;
 }

@@ -35,8 +35,10 @@ typedef struct CgroupStats {
 fallible cgroup_stats_read(CgroupStats *ret, const CgroupLayout *layout, const char *cgroup);
 /* Path of the file with the "oom_kill N" line (memory.oom_control, memory.events); NULL without a memory controller. */
 char *cgroup_oom_file(const CgroupLayout *layout, const char *cgroup);
-/* SIGKILL to every process of the group and below, frozen ones too; does not wait. 0 processes and no group are fine. */
+/* SIGKILL to every process of the group and below, frozen ones too; does not wait. 0 processes and no group are fine.
+ */
 fallible cgroup_kill(const CgroupLayout *layout, const char *cgroup);
 /* rmdir in every hierarchy; absent is fine; busy is an ERROR_CONFLICT. */
 fallible cgroup_remove(const CgroupLayout *layout, const char *cgroup);
-fallible cgroup_make_parent(const CgroupLayout *layout, const char *parent); /* v2: enables controllers below it */
+/* v2: enables controllers below it. A layout knows whether swap can be limited only once some group is there. */
+fallible cgroup_make_parent(CgroupLayout *layout, const char *parent);

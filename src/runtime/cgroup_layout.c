@@ -136,14 +136,13 @@ static bool has_child_file(const char *mount, const char *file)
 	return search.found;
 }
 
-static bool read_limits_swap(const CgroupLayout *layout)
+void cgroup_layout_read_swap(CgroupLayout *layout)
 {
 	const CgroupHierarchy *memory = cgroup_hierarchy(layout, "memory");
 	autofree char *path = memory ? path_join(memory->mount, "memory.memsw.limit_in_bytes") : NULL;
 
-	if (!memory)
-		return false;
-	return memory->is_v2 ? has_child_file(memory->mount, "memory.swap.max") : file_exists(AT_FDCWD, path);
+	layout->limits_swap = memory && (memory->is_v2 ? has_child_file(memory->mount, "memory.swap.max")
+						       : file_exists(AT_FDCWD, path));
 }
 
 fallible cgroup_layout_parse(CgroupLayout **ret, const char *mountinfo)
@@ -157,7 +156,7 @@ fallible cgroup_layout_parse(CgroupLayout **ret, const char *mountinfo)
 	if (!layout->count)
 		return error_hint(error_new(ERROR_UNAVAILABLE, "no control group hierarchy is mounted"),
 			"Mount cgroup2 at /sys/fs/cgroup.");
-	layout->limits_swap = read_limits_swap(layout);
+	cgroup_layout_read_swap(layout);
 	*ret = take(layout);
 	return NULL;
 }

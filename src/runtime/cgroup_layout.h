@@ -19,5 +19,7 @@ struct CgroupLayout {
 
 /* The hierarchy of a controller; NULL when none has it. */
 const CgroupHierarchy *cgroup_hierarchy(const CgroupLayout *layout, const char *controller);
+/* Looks anew whether swap can be limited. */
+void cgroup_layout_read_swap(CgroupLayout *layout);
 /* "<mount>/<cgroup>[/<file>]"; file may be NULL */
 char *cgroup_path(const CgroupHierarchy *hierarchy, const char *cgroup, const char *file);

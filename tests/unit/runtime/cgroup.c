@@ -80,6 +80,19 @@ static void test_unified_layout(void **state)
 	check_text(cgroup_oom_file(layout, "/kedge/x"), expected);
 }
 
+/* A machine whose only groups are those that the engine makes. */
+static void test_swap_is_known_with_the_first_group(void **state)
+{
+	put_file(*state, "uni fied/cgroup.controllers", "memory\n");
+	put_file(*state, "uni fied/cgroup.subtree_control", "");
+	autoptr(CgroupLayout) layout = parse(unified, *state);
+	assert_false(cgroup_limits_swap(layout));
+	put_file(*state, "uni fied/kedge/memory.swap.max", "max\n"); /* as the kernel makes it */
+	put_file(*state, "uni fied/kedge/cgroup.subtree_control", "");
+	check_ok(cgroup_make_parent(layout, "/kedge"));
+	assert_true(cgroup_limits_swap(layout));
+}
+
 static void test_no_layout(void **state)
 {
 	CgroupLayout *layout = NULL;
@@ -314,6 +327,7 @@ int main(void)
 		directory_test(test_legacy_layout),
 		directory_test(test_hybrid_layout),
 		directory_test(test_unified_layout),
+		directory_test(test_swap_is_known_with_the_first_group),
 		directory_test(test_no_layout),
 		directory_test(test_legacy_stats),
 		directory_test(test_unified_stats),

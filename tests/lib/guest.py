@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine of its own in qemu: Debian's cloud kernel on an ext4 disk, for what this machine's kernel is not set up for.
+
+The kernel has NVMe and ext4 built in, so it boots from the disk without an initramfs. Its package is downloaded and unpacked below build/, never
+installed. Without KVM everything in the guest takes about ten times longer than outside.
+"""
+import pathlib
+import re
+import shutil
+import subprocess
+import time
+
+import kedge
+
+CACHE = kedge.TOP / "build" / "guest"
+META_PACKAGE = "linux-image-cloud-amd64"
+MODULES = ("overlayfs/overlay.ko",)
+INIT = pathlib.Path(__file__).with_name("guest_init.sh")
+
+
+def output_of(*words, **options):
+    done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    assert done.returncode == 0, f"{words[0]}: status {done.returncode}\n{done.stdout[-2000:]}"
+    return done.stdout
+
+
+# ---- the kernel -----------------------------------------------------------------------------------------------------------------
+
+def kernel_package():
+    """The package that the meta package stands for: linux-image-6.1.0-56-cloud-amd64."""
+    found = re.search(r"Depends: (linux-image-\S+)", output_of("apt-cache", "depends", META_PACKAGE))
+    assert found, f"package {META_PACKAGE} is not known: apt-get update"
+    return found[1]
+
+
+def unpack_kernel(package, directory):
+    """Downloads the package and leaves "vmlinuz" and the modules in the directory."""
+    work = directory.with_suffix(".part")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    output_of("apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", package, cwd=work)
+    output_of("dpkg", "-x", next(work.glob("*.deb")), work / "x")
+    next(work.glob("x/boot/vmlinuz-*")).rename(work / "vmlinuz")
+    for module in MODULES:
+        next(work.glob(f"x/lib/modules/*/kernel/fs/{module}")).rename(work / pathlib.Path(module).name)
+    shutil.rmtree(work / "x")
+    next(work.glob("*.deb")).unlink()
+    work.rename(directory)
+
+
+def fetch_kernel():
+    package = kernel_package()
+    unpack_kernel(package, CACHE / package)
+    return CACHE / package
+
+
+def kernel_directory():
+    """The newest build/guest/<package>; downloaded when there is none."""
+    kept = sorted(path for path in CACHE.glob("linux-image-*") if path.suffix != ".part")
+    if kept:
+        return kept[-1]
+    try:
+        return fetch_kernel()
+    except AssertionError:  # the package lists are missing or old
+        output_of("apt-get", "update", "-qq")
+        return fetch_kernel()
+
+
+# ---- the disk -------------------------------------------------------------------------------------------------------------------
+
+class Guest:
+    """Its root is put together in directory/root; boot() makes a disk of it and runs it until it powers off."""
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        self.root = self.directory / "root"
+        self.disk = self.directory / "disk.img"
+        for name in ("bin", "sbin", "lib64", "proc", "sys", "dev", "run", "tmp", "etc", "lib/modules", "var/lib", "usr/libexec/kedge"):
+            (self.root / name).mkdir(parents=True)
+        kedge.busybox_directory(self.root)
+        for applet in output_of("busybox", "--list").split():
+            if not (self.root / "bin" / applet).exists():
+                (self.root / "bin" / applet).symlink_to("busybox")
+        (self.root / "etc" / "passwd").write_text("root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")
+        self.add(INIT, "sbin/init")
+        for module in kernel_directory().glob("*.ko"):
+            self.add(module, f"lib/modules/{module.name}")
+
+    def add(self, source, target):
+        """A file as it is."""
+        place = self.root / target
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, place)
+        return self
+
+    def add_program(self, source, target):
+        """A program with its shared libraries."""
+        self.add(source, target)
+        listed = subprocess.run(["ldd", str(source)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+        for library in re.findall(r"(/\S+) \(0x", listed):
+            if not (self.root / library[1:]).exists():
+                self.add(library, library[1:])
+        return self
+
+    def add_kedge(self):
+        self.add_program(kedge.BIN / "kedge", "bin/kedge")
+        self.add_program(kedge.BIN / "kedged", "sbin/kedged")
+        for name in ("kedge-shim", "kedge-fetch", "kedge-unpack"):
+            self.add_program(kedge.BIN / name, f"usr/libexec/kedge/{name}")
+        for runtime in ("crun", "runc"):
+            self.add_program(shutil.which(runtime), f"bin/{runtime}")
+        return self
+
+    def make_disk(self, size="512M"):
+        output_of("mke2fs", "-q", "-t", "ext4", "-d", self.root, self.disk, size)
+
+    def command(self):
+        return ["qemu-system-x86_64", "-machine", "q35", "-cpu", "max", "-m", "1024", "-smp", "2", "-nographic", "-nodefaults", "-no-reboot",
+                "-serial", "stdio", "-kernel", str(kernel_directory() / "vmlinuz"),
+                "-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={self.disk}", "-device", "nvme,drive=disk,serial=disk",
+                "-append", "console=ttyS0 root=/dev/nvme0n1 rw quiet loglevel=2 panic=-1 mitigations=off"]
+
+    def boot(self, script, seconds):
+        """Runs this script in the guest. Gives what it printed, and the seconds until it began and until the machine was off."""
+        self.add(script, "test")
+        self.make_disk()
+        begin = time.monotonic()
+        booted, lines = None, []
+        process = subprocess.Popen(["timeout", "-k", "1", str(seconds), *self.command()], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True, errors="replace")
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            if lines[-1].endswith("GUEST UP"):  # after what the firmware draws
+                booted = time.monotonic() - begin
+        process.wait()
+        return "\n".join(lines), booted, time.monotonic() - begin
