@@ -211,6 +211,10 @@ static void fetch_resolved(void *arg, const FetchedImage *fetched)
 	Pull *pull = arg;
 	Error *error;
 
+	if (pull->install) {
+		pull_fail(pull, error_new(ERROR_INTERNAL, "kedge-fetch resolved it twice"));
+		return;
+	}
 	pull->top_digest = fetched->top_digest;
 	pull_say(pull, JOB_NAME, pull->reference.repository);
 	error = pull_begin_install(pull, fetched);
@@ -284,8 +288,9 @@ static char *pull_key(const Reference *reference, const Platform *platform, cons
 	autofree char *text = platform_text(platform);
 	const char *user = credentials && credentials->username ? credentials->username : "";
 	const char *secret = credentials && credentials->password ? credentials->password : "";
+	const char *token = credentials && credentials->identity_token ? credentials->identity_token : "";
 
-	return string_printf("%s %s %s %s", name, text, user, secret);
+	return string_printf("%s\n%s\n%s\n%s\n%s", name, text, user, secret, token);
 }
 
 fallible image_pull(

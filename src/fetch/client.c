@@ -51,10 +51,31 @@ static fallible on_retrying(Fetcher *fetcher, const WireMessage *message, const 
 	return NULL;
 }
 
+/* What nobody has asked for comes from a kedge-fetch that has been taken over. */
+static bool is_expected(const FetcherHandlers *handlers, int type)
+{
+	switch (type) {
+	case WIRE_RESOLVED:
+		return handlers->resolved;
+	case WIRE_PROGRESS:
+		return handlers->progress;
+	case WIRE_BLOB_DONE:
+		return handlers->blob_done;
+	case WIRE_BLOB_SKIPPED:
+		return handlers->blob_skipped;
+	case WIRE_MANIFEST_DONE:
+		return handlers->manifest_done;
+	default:
+		return true;
+	}
+}
+
 static fallible dispatch(Fetcher *fetcher, const WireMessage *message, const Frame *frame)
 {
 	Digest digest = {0};
 
+	if (!is_expected(&fetcher->handlers, message->type))
+		return error_new(ERROR_INTERNAL, "an answer is to no question");
 	if (message->digest)
 		TRY(digest_parse(&digest, message->digest));
 	switch (message->type) {
