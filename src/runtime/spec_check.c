@@ -131,7 +131,7 @@ static fallible check_env(const ContainerSpec *spec)
 {
 	for (size_t i = 0; i < spec->env.count; i++)
 		if (!spec->env.items[i][0] || spec->env.items[i][0] == '=')
-			return error_new(ERROR_INVALID, "field \"env\": \"%s\" has no name", spec->env.items[i]);
+			return bad("env", "holds a variable without a name"); /* its value may be a secret */
 	return NULL;
 }
 
@@ -391,7 +391,7 @@ static fallible check_extra_host(const char *entry)
 {
 	const char *address = strchr(entry, ':');
 
-	if (!address || address == entry)
+	if (!address || address == entry || strcspn(entry, " ") < strlen(entry) || has_control_character(entry))
 		return error_new(ERROR_INVALID, "field \"extraHosts\": \"%s\" is not of the form name:address", entry);
 	if (strcmp(address + 1, "host-gateway") == 0)
 		return error_new(ERROR_UNSUPPORTED, "field \"extraHosts\": \"host-gateway\" is not supported yet");
