@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "engine/container_internal.h"
@@ -14,6 +15,8 @@
 #include "store/snapshots.h"
 
 enum { EXIT_MACHINE_DOWN = 255 };
+
+#define ASK_AGAIN (200 * NANOS_PER_MILLI)
 
 /* One bad record never stops a start (invariant 2): the store names it in the log and keeps it for a person to look at. */
 static void restore_set_aside(Engine *engine, const char *id, Error *take_reason)
@@ -158,14 +161,42 @@ void container_restore_without_shim(Container *container)
 		restore_idle(container);
 }
 
+static void restore_one(Container *container);
+
+static void restore_again(void *arg)
+{
+	Container *container = arg;
+
+	container->retry = source_free(container->retry);
+	if (!container->shim)
+		restore_one(container);
+}
+
+/* No descriptor left, say: that it could not be asked does not mean that nobody is there. */
+static void restore_later(Container *container, Error *take_reason)
+{
+	Error *error;
+
+	error_log(take_reason, "container \"%s\" is asked again soon", container->record.name);
+	error = loop_timer(&container->retry, container->engine->loop, ASK_AGAIN, restore_again, container);
+	if (error)
+		error_log(error, "container \"%s\" stays as it is on record", container->record.name);
+}
+
+static fallible restore_connect(Container *container)
+{
+	TRY(fault("engine.restore.connect"));
+	return shim_connect(
+		&container->shim, container->engine->loop, container->bundle, &container_shim_handlers, container);
+}
+
 static void restore_one(Container *container)
 {
-	Error *error = shim_connect(
-		&container->shim, container->engine->loop, container->bundle, &container_shim_handlers, container);
+	Error *error = restore_connect(container);
 
 	if (error)
-		error_log(error, "container \"%s\"", container->record.name);
-	if (container->shim)
+		restore_later(container, error);
+	else if (container->shim)
 		restore_adopt(container);
 	else
 		container_restore_without_shim(container);
@@ -175,12 +206,16 @@ static void restore_one(Container *container)
 static fallible restore_litter(void *arg, int dir_fd, const char *name, unsigned char type)
 {
 	Engine *engine = arg;
+	Error *error;
 
 	(void)type;
 	if (table_get(engine->containers, name))
 		return NULL;
 	log_info("removing what is left of container %.12s", name);
-	return tree_remove(dir_fd, name);
+	error = tree_remove(dir_fd, name);
+	if (error)
+		error_log(error, "container %.12s", name);
+	return NULL;
 }
 
 static void restore_sweep_litter(Engine *engine)

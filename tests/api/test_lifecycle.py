@@ -260,6 +260,20 @@ def test_stop_while_starting_and_remove_while_stopping(box):
     refused(404, box.inspect, identity)
 
 
+def test_a_shim_that_cannot_be_asked_at_first_is_not_taken_for_gone(daemon):
+    identity = daemon.run_container(["sh", "-c", "trap 'exit 6' TERM; while :; do sleep 0.05; done"])
+    before = state(daemon, identity)
+    daemon.kill()
+    daemon.environment = {"KEDGE_FAULT": "engine.restore.connect:1:fail"}
+    daemon.start()
+    daemon.environment = {}
+    after = state(daemon, identity)
+    assert (after["Running"], after["Pid"]) == (True, before["Pid"])
+    time.sleep(0.5)
+    daemon.api.post(f"/containers/{identity}/stop?t=20")
+    assert state(daemon, identity)["ExitCode"] == 6
+
+
 def test_kedged_restarts_with_containers_in_every_state(daemon):
     created = daemon.create(["true"], name="created")
     exited = daemon.run_container(["sh", "-c", "exit 3"], name="exited")
