@@ -90,6 +90,7 @@ static fallible engine_directories(Engine *engine)
 	autofree char *containers = path_join(engine->config.run_dir, "containers");
 	autofree char *runtime = path_join(engine->config.run_dir, "runtime");
 
+	TRY(dir_make_all(AT_FDCWD, engine->config.run_dir, 0755)); /* the socket's group passes through it */
 	TRY(dir_make_all(AT_FDCWD, containers, 0700));
 	return dir_make_all(AT_FDCWD, runtime, 0700);
 }

@@ -42,6 +42,17 @@ static void remove_finish(Container *container)
 	container_unref(container);
 }
 
+/* It stands in the state; those who asked are told, and the log where nobody did. */
+static void remove_failed(Container *container, Error *take_error)
+{
+	if (list_empty(&container->removals)) {
+		error_log(take_error, "could not remove container \"%s\"", container->record.name);
+		return;
+	}
+	completions_finish(&container->removals, take_error);
+	error_free(take_error); /* each had a copy */
+}
+
 /* Waits for the shim's own clean-up: called again when it is gone. */
 void container_remove_now(Container *container)
 {
@@ -59,8 +70,7 @@ void container_remove_now(Container *container)
 		container_move(container, CONTAINER_DEAD);
 		container_set_error(container, error_message(error));
 		container->remove_when_dead = false;
-		completions_finish(&container->removals, error);
-		error_log(error, "could not remove container \"%s\"", container->record.name);
+		remove_failed(container, error);
 		return;
 	}
 	remove_files(container);
