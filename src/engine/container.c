@@ -104,6 +104,7 @@ void container_free(Container *container)
 	health_end(container);
 	container_retry_cancel(container);
 	source_free(container->kill_timer);
+	source_free(container->cleaner);
 	shim_free(container->shim);
 	for (size_t i = 0; i < container->health_log_count; i++)
 		free(container->health_log[i].output);

@@ -39,7 +39,10 @@ struct Container {
 
 	Shim *shim;            /* of this run; there until its process ended */
 	bool exit_seen;        /* of this run */
-	bool launch_when_gone; /* a start waits for the last run's shim to clean up */
+	bool cleaning;         /* the last run's processes are not gone yet */
+	Source *cleaner;
+	int clean_tries;
+	bool launch_when_gone; /* a start waits for the last run to be cleaned up */
 	bool undecided;        /* after a restart of kedged: the record is not live, but a shim is there; it will tell, or its end will */
 	bool shim_listens;     /* this run's shim takes connections */
 
@@ -92,8 +95,11 @@ void container_handle_exit(Container *container, const ShimStatus *status);
 void container_handle_exit_file(Container *container, const ShimStatus *status); /* an end, or a start that failed */
 void container_count_unknown_start(Container *container); /* a start that kedged died in */
 void container_shim_lost(Container *container);
-void container_clean_run(Container *container); /* kills and removes what a run has left outside its state directory */
+void container_run_cleaned(Container *container);
 void container_set_error(Container *container, const char *text);
+
+/* ---- clean.c: kills and removes what a run has left outside its state directory; container_run_cleaned() follows, later when `cleaning` is set ---- */
+void container_clean_run(Container *container);
 
 /* ---- completions: done runs from the loop, never inside a call ---- */
 typedef struct Completion {

@@ -172,7 +172,7 @@ static fallible launch_spawn(Container *container, const Image *image)
 	};
 
 	TRY(launch_log_limits(&options, container));
-	if (runtime->is_crun) {
+	if (runtime->is_crun && runtime->is_program) {
 		TRY(launch_seal(engine, runtime));
 		options.runtime_fd = engine->sealed.fd;
 	}
@@ -208,7 +208,7 @@ fallible container_launch(Container *container)
 	Error *error;
 
 	container_move(container, CONTAINER_STARTING);
-	if (container->shim) { /* the last run's shim still cleans up */
+	if (container->shim || container->cleaning) { /* the last run is still cleaned up */
 		container->launch_when_gone = true;
 		return NULL;
 	}

@@ -213,18 +213,21 @@ static void shim_gone_while_live(Container *container)
 		container_shim_lost(container);
 }
 
-void container_clean_run(Container *container)
+/* Nothing of the last run is left: what has waited for that goes on. */
+void container_run_cleaned(Container *container)
 {
-	Engine *engine = container->engine;
-	autofree char *runtime_state = string_printf("%s/runtime/%s", engine->config.run_dir, container->id);
-	Error *error = cgroup_kill(engine->cgroups, container->cgroup);
-
-	if (!error)
-		error = cgroup_remove(engine->cgroups, container->cgroup);
-	if (error)
-		error_log(error, "container \"%s\"", container->record.name);
-	error_free(tree_remove(AT_FDCWD, runtime_state)); /* the shim has removed it; this is for one that was killed */
-	error_free(tree_remove(AT_FDCWD, container->bundle));
+	container_ref(container);
+	if (container->state == CONTAINER_REMOVING) {
+		container_remove_now(container);
+	} else if (container->undecided && container_restore_unknown_exit(container)) {
+		log_debug("container \"%s\": a start that kedged died in has ended", container->record.name);
+	} else if (container->launch_when_gone) {
+		container->launch_when_gone = false;
+		container_launch_later(container);
+	} else if (container->undecided) {
+		container_restore_without_shim(container);
+	}
+	container_unref(container);
 }
 
 static void shim_is_gone(void *arg)
@@ -239,16 +242,8 @@ static void shim_is_gone(void *arg)
 		shim_gone_while_live(container);
 		container_attaches_end(container);
 	} /* else those without a connection came after the end, and wait for the next run */
-	if (container->state == CONTAINER_REMOVING) {
-		container_remove_now(container);
-	} else if (container->undecided && container_restore_unknown_exit(container)) {
-		log_debug("container \"%s\": a start that kedged died in has ended", container->record.name);
-	} else if (container->launch_when_gone) {
-		container->launch_when_gone = false;
-		container_launch_later(container);
-	} else if (container->undecided) {
-		container_restore_without_shim(container);
-	}
+	if (!container->cleaning)
+		container_run_cleaned(container);
 	container_unref(container);
 }
 

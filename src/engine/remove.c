@@ -63,7 +63,7 @@ void container_remove_now(Container *container)
 	container_retry_cancel(container);
 	if (container->state != CONTAINER_REMOVING)
 		container_move(container, CONTAINER_REMOVING);
-	if (container->shim)
+	if (container->shim || container->cleaning)
 		return;
 	error = remove_record(container);
 	if (error) {

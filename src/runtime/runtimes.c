@@ -94,10 +94,20 @@ static bool version_at_least(const char *version, int major, int minor)
 	       (a > major || (a == major && b >= minor));
 }
 
+static bool is_elf(const char *path)
+{
+	char magic[4] = "";
+	autofd fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && read(fd, magic, sizeof(magic)) == sizeof(magic) &&
+	       memcmp(magic, "\177ELF", sizeof(magic)) == 0;
+}
+
 static void describe(Runtime *runtime, const char *output)
 {
 	runtime->version = mem_strndup(output, strcspn(output, "\n"));
 	runtime->is_crun = string_starts(runtime->version, "crun version ");
+	runtime->is_program = is_elf(runtime->path);
 	runtime->takes_ready_made_seccomp = runtime->is_crun && version_at_least(runtime->version, 1, 7);
 }
 

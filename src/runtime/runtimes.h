@@ -13,6 +13,7 @@ typedef struct Runtime {
 	char *version;                 /* first line of --version; NULL when it could not be run */
 	bool takes_ready_made_seccomp; /* crun >= 1.8 by version, confirmed by a feature test where it costs little */
 	bool is_crun;
+	bool is_program; /* not a script around one: a copy of it in memory runs as well as the file */
 } Runtime;
 
 typedef struct Runtimes Runtimes;
