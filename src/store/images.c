@@ -42,12 +42,6 @@ static void labels_read(StringMap *ret, const char *json)
 			map_set(ret, key, value_string(value));
 }
 
-static void digest_set(Digest *ret, const char *text)
-{
-	if (text && strlen(text) < sizeof(ret->text))
-		strcpy(ret->text, text);
-}
-
 static fallible read_row(Image *image, Store *store, int64_t seq, bool *ret_found)
 {
 	autoclear(Query) query = {0};
@@ -59,8 +53,8 @@ static fallible read_row(Image *image, Store *store, int64_t seq, bool *ret_foun
 	TRY(query_next(&query, ret_found));
 	if (!*ret_found)
 		return NULL;
-	digest_set(&image->id, query_text(&query, 0));
-	digest_set(&image->manifest, query_text(&query, 1));
+	digest_from_record(&image->id, query_text(&query, 0));
+	digest_from_record(&image->manifest, query_text(&query, 1));
 	image->created_ns = query_int(&query, 2);
 	image->added_ns = query_int(&query, 3);
 	image->architecture = mem_strdup(query_text(&query, 4));

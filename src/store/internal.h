@@ -33,6 +33,7 @@ fallible store_sync_if_needed(Store *store);
 bool store_is_leased(const Store *store, const char *digest);
 
 /* ---- layers.c ---- */
+void digest_from_record(Digest *ret, const char *text); /* unset when text is NULL */
 void layer_path(char ret[STORE_PATH_MAX], int64_t number);
 fallible layer_insert(Store *store, const Layer *layer);
 /* From what its directory says about itself, for a layer whose record is lost. */

@@ -31,7 +31,7 @@ static void staged_path(char ret[STORE_PATH_MAX], int64_t number)
 
 /* ---- records ---- */
 
-static void digest_set(Digest *ret, const char *text)
+void digest_from_record(Digest *ret, const char *text)
 {
 	snprintf(ret->text, sizeof(ret->text), "%s", text ? text : "");
 }
@@ -39,8 +39,8 @@ static void digest_set(Digest *ret, const char *text)
 void layer_from_query(Layer *ret, const Query *query, int column)
 {
 	ret->number = query_int(query, column);
-	digest_set(&ret->diff_id, query_text(query, column + 1));
-	digest_set(&ret->blob, query_text(query, column + 2));
+	digest_from_record(&ret->diff_id, query_text(query, column + 1));
+	digest_from_record(&ret->blob, query_text(query, column + 2));
 	ret->blob_size = query_int(query, column + 3);
 	ret->bytes = query_int(query, column + 4);
 	ret->is_opaque = query_int(query, column + 5);
