@@ -6,6 +6,7 @@
 #include "base/files.h"
 #include "base/memory.h"
 #include "docker/container_list.h"
+#include "docker/forms.h"
 #include "docker/internal.h"
 #include "docker/network.h"
 #include "docker/spec.h"
@@ -52,14 +53,6 @@ static void create_container(HttpRequest *request, void *context)
 }
 
 /* ---- inspect ---- */
-
-static void write_time(Writer *writer, const char *key, int64_t wall_ns)
-{
-	char text[CLOCK_TEXT_MAX];
-
-	clock_format(text, wall_ns);
-	write_string(writer, key, text);
-}
 
 static void write_health(Writer *writer, const ContainerView *view)
 {

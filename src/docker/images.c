@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/table.h"
 #include "docker/filters.h"
+#include "docker/forms.h"
 #include "docker/internal.h"
 #include "engine/image.h"
 #include "oci/image_config.h"
@@ -184,26 +185,6 @@ static void list_images(HttpRequest *request, void *context)
 
 /* ---- inspect ---- */
 
-static void write_set(Writer *writer, const char *key, const StringList *names)
-{
-	if (names->count == 0) {
-		write_null(writer, key);
-		return;
-	}
-	write_object(writer, key);
-	for (size_t i = 0; i < names->count; i++)
-		write_raw(writer, names->items[i], "{}");
-	write_object_end(writer);
-}
-
-static void write_strings_or_null(Writer *writer, const char *key, const StringList *list)
-{
-	if (list->count > 0)
-		write_strings(writer, key, list);
-	else
-		write_null(writer, key);
-}
-
 static void write_run_config(Writer *writer, const ImageConfig *config)
 {
 	static const char *const no[] = {
@@ -216,13 +197,13 @@ static void write_run_config(Writer *writer, const ImageConfig *config)
 	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
 		write_bool(writer, no[i], false);
 	if (config->config.exposed_ports.count > 0)
-		write_set(writer, "ExposedPorts", &config->config.exposed_ports);
+		write_set_or_null(writer, "ExposedPorts", &config->config.exposed_ports);
 	write_strings(writer, "Env", &config->config.env);
 	write_strings_or_null(writer, "Cmd", &config->config.command);
 	if (config->config.health)
 		fields_write(health_check_fields, config->config.health, writer, "Healthcheck");
 	write_string(writer, "Image", "");
-	write_set(writer, "Volumes", &config->config.volumes);
+	write_set_or_null(writer, "Volumes", &config->config.volumes);
 	write_string(writer, "WorkingDir", config->config.workdir);
 	write_strings_or_null(writer, "Entrypoint", &config->config.entrypoint);
 	write_null(writer, "OnBuild");

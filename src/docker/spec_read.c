@@ -249,15 +249,10 @@ static fallible read_restart(CreateBody *body)
 	return NULL;
 }
 
-static fallible read_log(CreateBody *body)
+static void read_log(CreateBody *body)
 {
-	const char *type = body->log_type;
-
-	if (!string_empty(type) && !string_equal(type, "json-file") && !string_equal(type, "none"))
-		return error_new(ERROR_INVALID, "logger: no log driver named '%.64s' is registered", type);
-	body->spec.log_driver = string_empty(type) ? NULL : take(body->log_type);
+	body->spec.log_driver = string_empty(body->log_type) ? NULL : take(body->log_type);
 	map_copy(&body->spec.log_options, &body->log_options);
-	return NULL;
 }
 
 static bool is_builtin_network(const char *name)
@@ -333,7 +328,7 @@ static fallible convert(CreateBody *body, const Value *value)
 	strings_copy(&spec->volumes, &body->volumes);
 	TRY(read_network(body));
 	TRY(read_restart(body));
-	TRY(read_log(body));
+	read_log(body);
 	return read_mounts(body);
 }
 

@@ -2,28 +2,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "docker/forms.h"
 #include "docker/network.h"
 #include "docker/spec.h"
 #include "docker/spec_fields.h"
 #include "oci/image_config.h"
 
 enum { SHM_SIZE_DEFAULT = 64 << 20 };
-
-static void write_set(Writer *writer, const char *key, const StringList *names)
-{
-	write_object(writer, key);
-	for (size_t i = 0; i < names->count; i++)
-		write_raw(writer, names->items[i], "{}");
-	write_object_end(writer);
-}
-
-static void write_strings_or_null(Writer *writer, const char *key, const StringList *list)
-{
-	if (list->count > 0)
-		write_strings(writer, key, list);
-	else
-		write_null(writer, key);
-}
 
 static void write_empty(Writer *writer, const char *json, const char *const *keys)
 {
@@ -48,11 +33,8 @@ static void write_rest_of_config(Writer *writer, const ContainerSpec *spec)
 	if (spec->health.test.count > 0)
 		fields_write(health_check_fields, &spec->health, writer, "Healthcheck");
 	if (spec->exposed_ports.count > 0)
-		write_set(writer, "ExposedPorts", &spec->exposed_ports);
-	if (spec->volumes.count > 0)
-		write_set(writer, "Volumes", &spec->volumes);
-	else
-		write_null(writer, "Volumes");
+		write_set_or_null(writer, "ExposedPorts", &spec->exposed_ports);
+	write_set_or_null(writer, "Volumes", &spec->volumes);
 	write_null(writer, "OnBuild");
 	if (!string_empty(spec->health_on_failure))
 		write_string(writer, "HealthOnFailure", spec->health_on_failure);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "docker/forms.h"
 #include "docker/internal.h"
 #include "docker/machine.h"
 
@@ -105,14 +106,6 @@ static void write_networks(Writer *writer, const ContainerStats *stats)
 		write_object_end(writer);
 	}
 	write_object_end(writer);
-}
-
-static void write_time(Writer *writer, const char *key, int64_t wall_ns)
-{
-	char text[CLOCK_TEXT_MAX];
-
-	clock_format(text, wall_ns);
-	write_string(writer, key, text);
 }
 
 static void write_pids(Writer *writer, const CgroupStats *cgroup)

@@ -121,8 +121,6 @@ static void test_refusals(void **state)
 		"field \"HostConfig.NetworkMode\": network mine not found");
 	refuses("{\"Image\":\"x\",\"NetworkingConfig\":{\"EndpointsConfig\":{\"mine\":{}}}}", ERROR_INVALID,
 		"field \"NetworkingConfig.EndpointsConfig\": network mine not found");
-	refuses("{\"Image\":\"x\",\"HostConfig\":{\"LogConfig\":{\"Type\":\"syslog\"}}}", ERROR_INVALID,
-		"logger: no log driver named 'syslog' is registered");
 	refuses("{\"Image\":\"x\",\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"sometimes\"}}}", ERROR_INVALID,
 		"invalid restart policy 'sometimes'");
 	refuses("{\"Image\":\"x\",\"HostConfig\":{\"AutoRemove\":true,\"RestartPolicy\":{\"Name\":\"always\"}}}",
