@@ -2,6 +2,7 @@
 #include "fetch/helper.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -9,11 +10,14 @@
 #include "base/memory.h"
 #include "base/process.h"
 
+enum { FRAMES_PER_TURN = 64 }; /* one helper, taken over or not, must not hold up the others */
+
 struct Helper {
 	Loop *loop;
 	Channel *channel;
 	Source *watch;
 	Source *child;
+	Source *again; /* frames may be left */
 	pid_t pid; /* 0 once the process is reaped */
 	char *program;
 	HelperHandlers handlers;
@@ -102,11 +106,25 @@ static fallible handle_one(Helper *helper, ChannelState *ret_state)
 	return *ret_state == CHANNEL_FRAME ? helper->handlers.frame(helper->arg, &frame) : NULL;
 }
 
-static void handle_frames(Helper *helper)
+static void handle_again(void *arg);
+
+static void handle_later(Helper *helper)
+{
+	Error *error = helper->again ? NULL : loop_defer(&helper->again, helper->loop, handle_again, helper);
+
+	if (error)
+		break_off(helper, error);
+}
+
+static void handle_frames(Helper *helper, int most)
 {
 	ChannelState state = CHANNEL_FRAME;
 
 	while (!helper->is_freed && !helper->has_ended && state == CHANNEL_FRAME) {
+		if (most-- == 0) {
+			handle_later(helper);
+			return;
+		}
 		Error *error = handle_one(helper, &state);
 		if (error && helper->is_freed)
 			error_free(error); /* who would have been told is gone */
@@ -118,6 +136,14 @@ static void handle_frames(Helper *helper)
 	/* The exit status says why; a process that only closed the socket must not linger. */
 	source_set_events(helper->watch, 0);
 	kill_process(helper);
+}
+
+static void handle_again(void *arg)
+{
+	Helper *helper = arg;
+
+	helper->again = source_free(helper->again);
+	handle_frames(helper, FRAMES_PER_TURN);
 }
 
 void helper_sent(Helper *helper)
@@ -136,7 +162,7 @@ static void on_channel(void *arg, int fd, unsigned events)
 		helper_sent(helper);
 	}
 	if (events & LOOP_READ)
-		handle_frames(helper);
+		handle_frames(helper, FRAMES_PER_TURN);
 }
 
 static void on_exit_of_child(void *arg, int wait_status)
@@ -145,7 +171,7 @@ static void on_exit_of_child(void *arg, int wait_status)
 	char status[64];
 
 	helper->pid = 0;
-	handle_frames(helper);
+	handle_frames(helper, INT_MAX); /* what it has left behind */
 	if (helper->is_freed)
 		return;
 	process_status_text(status, sizeof(status), wait_status);
@@ -224,6 +250,7 @@ Helper *helper_free(Helper *helper)
 	helper->is_freed = true;
 	source_free(helper->watch);
 	source_free(helper->child);
+	source_free(helper->again);
 	kill_process(helper);
 	if (helper->pid > 0)
 		reap_later(helper->loop, helper->pid);
