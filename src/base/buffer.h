@@ -31,7 +31,7 @@ bool buffer_add_text(Buffer *buffer, const char *text);
 bool buffer_add_char(Buffer *buffer, char c);
 bool buffer_printf(Buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool buffer_vprintf(Buffer *buffer, const char *format, va_list args);
-void buffer_consume(Buffer *buffer, size_t length);  /* drops bytes from the front */
+void buffer_consume(Buffer *buffer, size_t length); /* drops bytes from the front */
 void buffer_truncate(Buffer *buffer, size_t length);
 char *buffer_reserve(Buffer *buffer, size_t length); /* room for length more bytes, NULL over the limit */
 void buffer_commit(Buffer *buffer, size_t length);   /* after writing into the reserved room */

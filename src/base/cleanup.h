@@ -24,29 +24,29 @@ static inline void cleanup_close_(int *fd)
 #define autoptr(T) __attribute__((cleanup(cleanup_##T##_))) T *
 
 /* free_function takes T *, accepts NULL; its result is ignored. */
-#define DEFINE_AUTOPTR(T, free_function)                                                                           \
-	static inline __attribute__((unused)) void cleanup_##T##_(T **p)                                           \
-	{                                                                                                          \
-		if (*p)                                                                                            \
-			(void)free_function(*p);                                                                   \
+#define DEFINE_AUTOPTR(T, free_function)                                                                               \
+	static inline __attribute__((unused)) void cleanup_##T##_(T **p)                                               \
+	{                                                                                                              \
+		if (*p)                                                                                                \
+			(void)free_function(*p);                                                                       \
 	}
 
 /* For structs by value: `autoclear(Buffer) b = {0};` calls clear_function(&b). */
 #define autoclear(T) __attribute__((cleanup(cleanup_clear_##T##_))) T
 
-#define DEFINE_AUTOCLEAR(T, clear_function)                                                                        \
-	static inline __attribute__((unused)) void cleanup_clear_##T##_(T *p)                                      \
-	{                                                                                                          \
-		clear_function(p);                                                                                 \
+#define DEFINE_AUTOCLEAR(T, clear_function)                                                                            \
+	static inline __attribute__((unused)) void cleanup_clear_##T##_(T *p)                                          \
+	{                                                                                                              \
+		clear_function(p);                                                                                     \
 	}
 
 /* Gives the value of a pointer variable and sets the variable to NULL. */
-#define take(pointer)                                                                                              \
-	({                                                                                                         \
-		__typeof__(pointer) *take_at_ = &(pointer);                                                        \
-		__typeof__(pointer) take_value_ = *take_at_;                                                       \
-		*take_at_ = NULL;                                                                                  \
-		take_value_;                                                                                       \
+#define take(pointer)                                                                                                  \
+	({                                                                                                             \
+		__typeof__(pointer) *take_at_ = &(pointer);                                                            \
+		__typeof__(pointer) take_value_ = *take_at_;                                                           \
+		*take_at_ = NULL;                                                                                      \
+		take_value_;                                                                                           \
 	})
 
 /* The same for file descriptors: leaves -1 behind. */

@@ -16,7 +16,8 @@
 int64_t clock_monotonic_ns(void);
 int64_t clock_wall_ns(void); /* since 1970 */
 
-/* RFC 3339 with nanoseconds, UTC: "2026-11-22T16:25:00.123456789Z". 0 gives "0001-01-01T00:00:00Z", Docker's word for never. */
+/* RFC 3339 with nanoseconds, UTC: "2026-11-22T16:25:00.123456789Z". 0 gives "0001-01-01T00:00:00Z", Docker's word for
+ * never. */
 void clock_format(char ret[CLOCK_TEXT_MAX], int64_t wall_ns);
 fallible clock_parse(int64_t *ret_wall_ns, const char *rfc3339);
 /* What Docker's since= and until= take: unix seconds with fraction, RFC 3339, or a Go duration ("10m") before now. */

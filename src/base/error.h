@@ -31,19 +31,19 @@ typedef enum ErrorKind {
 
 #define fallible __attribute__((warn_unused_result)) Error *
 
-#define TRY(expr)                                                                                                  \
-	do {                                                                                                       \
-		Error *try_error_ = (expr);                                                                        \
-		if (try_error_)                                                                                    \
-			return try_error_;                                                                         \
+#define TRY(expr)                                                                                                      \
+	do {                                                                                                           \
+		Error *try_error_ = (expr);                                                                            \
+		if (try_error_)                                                                                        \
+			return try_error_;                                                                             \
 	} while (0)
 
 /* As TRY, with "<formatted>: " put in front of the message. */
-#define TRY_WRAP(expr, ...)                                                                                        \
-	do {                                                                                                       \
-		Error *try_error_ = (expr);                                                                        \
-		if (try_error_)                                                                                    \
-			return error_wrap(try_error_, __VA_ARGS__);                                                \
+#define TRY_WRAP(expr, ...)                                                                                            \
+	do {                                                                                                           \
+		Error *try_error_ = (expr);                                                                            \
+		if (try_error_)                                                                                        \
+			return error_wrap(try_error_, __VA_ARGS__);                                                    \
 	} while (0)
 
 fallible error_new(ErrorKind kind, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -60,7 +60,7 @@ fallible error_hint(Error *error, const char *format, ...) __attribute__((format
 Error *error_free(Error *error); /* NULL is fine; returns NULL */
 
 ErrorKind error_kind(const Error *error);
-int error_number(const Error *error);           /* errno the error came from, or 0 */
+int error_number(const Error *error); /* errno the error came from, or 0 */
 const char *error_message(const Error *error);
 const char *error_hint_text(const Error *error); /* NULL without one */
 

@@ -41,8 +41,7 @@ static inline void list_remove(List *node)
 #define list_entry(node, T, member) ((T *)((char *)(node)-offsetof(T, member)))
 
 /* Safe against removal of the current entry (not of the next one). */
-#define list_each(head, T, member, item)                                                                           \
-	for (T *item = list_entry((head)->next, T, member),                                                        \
-	       *item##_next_ = list_entry(item->member.next, T, member);                                           \
-	     &item->member != (head);                                                                              \
-	     item = item##_next_, item##_next_ = list_entry(item##_next_->member.next, T, member))
+#define list_each(head, T, member, item)                                                                               \
+	for (T *item = list_entry((head)->next, T, member), *item##_next_ = list_entry(item->member.next, T, member);  \
+		&item->member != (head);                                                                               \
+		item = item##_next_, item##_next_ = list_entry(item##_next_->member.next, T, member))

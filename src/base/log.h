@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The log goes to standard error, one line a message: "<level prefix> text". Under systemd (JOURNAL_STREAM set) lines start
- * with the syslog priority ("<4>"); otherwise with wall time and the level's name. Never log a secret.
+ * The log goes to standard error, one line a message: "<level prefix> text". Under systemd (JOURNAL_STREAM set) lines
+ * start with the syslog priority ("<4>"); otherwise with wall time and the level's name. Never log a secret.
  */
 typedef enum LogLevel { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR } LogLevel;
 

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * The event loop: descriptors, timers, signals, deferred calls, child processes. libevent is seen by loop.c alone.
- * The maker of a Source owns it, and frees it before it closes the descriptor. Freeing a source stops it, also from its own callback. An object that is to be
- * released inside its own callback goes through loop_defer_free().
+ * The maker of a Source owns it, and frees it before it closes the descriptor. Freeing a source stops it, also from its
+ * own callback. An object that is to be released inside its own callback goes through loop_defer_free().
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,13 +19,14 @@ enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
 typedef void LoopIoHandler(void *arg, int fd, unsigned events);
 typedef void LoopHandler(void *arg);
-typedef void LoopExitHandler(void *arg, int wait_status); /* as waitpid(2) gives it; -1: somebody else reaped the child */
+typedef void LoopExitHandler(
+	void *arg, int wait_status); /* as waitpid(2) gives it; -1: somebody else reaped the child */
 
 fallible loop_new(Loop **ret);
 Loop *loop_free(Loop *loop); /* frees what waits in loop_defer_free(); sources stop, their makers still free them */
 DEFINE_AUTOPTR(Loop, loop_free)
 
-fallible loop_run(Loop *loop); /* until loop_stop() */
+fallible loop_run(Loop *loop);      /* until loop_stop() */
 fallible loop_run_once(Loop *loop); /* waits for and handles one round of events; for tests and clients */
 void loop_stop(Loop *loop);
 

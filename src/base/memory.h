@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-void *mem_alloc(size_t size);                      /* zeroed; size 0 gives a valid pointer */
+void *mem_alloc(size_t size); /* zeroed; size 0 gives a valid pointer */
 void *mem_realloc(void *p, size_t size);
 void *mem_array(void *p, size_t count, size_t item_size); /* realloc with overflow check */
-char *mem_strdup(const char *text);                /* NULL gives NULL */
+char *mem_strdup(const char *text);                       /* NULL gives NULL */
 char *mem_strndup(const char *text, size_t length);
 void *mem_dup(const void *data, size_t length);
 

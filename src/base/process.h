@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Starting other programs without fork's cost (posix_spawn: the parent's page tables are never copied). All descriptors of ours are
- * close-on-exec; a child gets exactly those that its spec lists. Secrets never go into argv or env (invariant 9).
+ * Starting other programs without fork's cost (posix_spawn: the parent's page tables are never copied). All descriptors
+ * of ours are close-on-exec; a child gets exactly those that its spec lists. Secrets never go into argv or env
+ * (invariant 9).
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,13 +19,13 @@ typedef struct ProcessFd {
 } ProcessFd;
 
 typedef struct ProcessSpec {
-	const char *path;         /* absolute, or looked up in PATH */
-	const char *const *argv;  /* NULL-terminated */
-	const char *const *env;   /* NULL-terminated; NULL gives PATH and nothing else */
-	const char *directory;    /* NULL: ours */
+	const char *path;        /* absolute, or looked up in PATH */
+	const char *const *argv; /* NULL-terminated */
+	const char *const *env;  /* NULL-terminated; NULL gives PATH and nothing else */
+	const char *directory;   /* NULL: ours */
 	ProcessFd fds[PROCESS_FDS_MAX];
-	size_t fd_count;          /* 0, 1, 2 not listed become /dev/null (2: ours) */
-	bool new_session;         /* setsid(2) */
+	size_t fd_count;  /* 0, 1, 2 not listed become /dev/null (2: ours) */
+	bool new_session; /* setsid(2) */
 } ProcessSpec;
 
 fallible process_spawn(pid_t *ret, const ProcessSpec *spec);

@@ -14,15 +14,17 @@
 
 char *string_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 char *string_vprintf(const char *format, va_list args);
-bool string_equal(const char *a, const char *b);  /* NULL equals only NULL */
-bool string_empty(const char *text);              /* NULL is empty */
+bool string_equal(const char *a, const char *b); /* NULL equals only NULL */
+bool string_empty(const char *text);             /* NULL is empty */
 bool string_starts(const char *text, const char *prefix);
 bool string_ends(const char *text, const char *suffix);
-bool string_replace(char **slot, const char *text); /* frees the old, copies the new (NULL is fine); true if it changed */
+bool string_replace(
+	char **slot, const char *text); /* frees the old, copies the new (NULL is fine); true if it changed */
 char *string_lower(const char *text);
-char *string_trim(char *text);                    /* in place; gives the first character that is not white space */
+char *string_trim(char *text); /* in place; gives the first character that is not white space */
 bool string_is_utf8(const char *text, size_t length);
-size_t string_utf8_character(const char *text, size_t length); /* bytes of the character at text, 0 when it is not valid */
+size_t string_utf8_character(
+	const char *text, size_t length); /* bytes of the character at text, 0 when it is not valid */
 
 /* Whole decimal numbers, no sign tricks, no trailing bytes. */
 fallible string_to_int64(int64_t *ret, const char *text, int64_t min, int64_t max);
@@ -40,8 +42,8 @@ typedef struct StringList {
 	size_t count;
 } StringList;
 
-void strings_add(StringList *list, const char *text);  /* copies */
-void strings_take(StringList *list, char *text);       /* owns text from now on */
+void strings_add(StringList *list, const char *text); /* copies */
+void strings_take(StringList *list, char *text);      /* owns text from now on */
 void strings_printf(StringList *list, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void strings_copy(StringList *to, const StringList *from); /* replaces what `to` held */
 bool strings_has(const StringList *list, const char *text);

@@ -98,7 +98,8 @@ typedef struct Load {
 	Error *failure; /* why the job ended while the body still came */
 } Load;
 
-/* The archive was found bad while the client still sends: what comes is thrown away, the answer waits for the body's end. */
+/* The archive was found bad while the client still sends: what comes is thrown away, the answer waits for the body's
+ * end. */
 static void load_ended_early(void *arg, const Error *error)
 {
 	Load *load = arg;

@@ -9,9 +9,9 @@
 
 #include "base/files.h"
 #include "base/memory.h"
-#include "json/fields.h"
 #include "oci/image_config.h"
 #include "store/blobs.h"
+#include "json/fields.h"
 
 /* One entry of docker's manifest.json. */
 typedef struct DockerEntry {
@@ -20,12 +20,14 @@ typedef struct DockerEntry {
 } DockerEntry;
 
 static const Field docker_entry_fields[] = {
-	{ .name = "Config", .kind = FIELD_STRING, .offset = offsetof(DockerEntry, config), .required = true },
-	{ .name = "RepoTags", .kind = FIELD_STRINGS, .offset = offsetof(DockerEntry, names) },
-	{ .name = "Layers", .kind = FIELD_STRINGS, .offset = offsetof(DockerEntry, layers), .max_count = MANIFEST_LAYERS_MAX },
+	{.name = "Config", .kind = FIELD_STRING, .offset = offsetof(DockerEntry, config), .required = true},
+	{.name = "RepoTags", .kind = FIELD_STRINGS, .offset = offsetof(DockerEntry, names)},
+	{.name = "Layers",
+		.kind = FIELD_STRINGS,
+		.offset = offsetof(DockerEntry, layers),
+		.max_count = MANIFEST_LAYERS_MAX},
 	FIELDS_END,
 };
-
 
 typedef struct ArchiveItem {
 	ArchiveImage image;
@@ -44,7 +46,7 @@ struct Archive {
 static ArchiveItem *archive_add(Archive *archive)
 {
 	archive->items = mem_array(archive->items, archive->count + 1, sizeof(ArchiveItem));
-	archive->items[archive->count] = (ArchiveItem){ 0 };
+	archive->items[archive->count] = (ArchiveItem){0};
 	return &archive->items[archive->count++];
 }
 
@@ -75,7 +77,8 @@ static fallible archive_verify_blob(const Archive *archive, const Digest *digest
 	return NULL;
 }
 
-static fallible archive_read_blob(char **ret, size_t *ret_length, const Archive *archive, int directory, const Digest *digest, size_t max)
+static fallible archive_read_blob(
+	char **ret, size_t *ret_length, const Archive *archive, int directory, const Digest *digest, size_t max)
 {
 	char path[DIGEST_TEXT_MAX + 16];
 
@@ -89,14 +92,15 @@ static fallible archive_add_oci(Archive *archive, int directory, const Descripto
 /* An index inside the layout: the entry for this machine. */
 static fallible archive_add_nested(Archive *archive, int directory, const char *text, size_t length, const char *name)
 {
-	autoclear(Index) index = { 0 };
-	autoclear(Platform) host = { 0 };
+	autoclear(Index) index = {0};
+	autoclear(Platform) host = {0};
 	const IndexEntry *entry;
 
 	TRY(index_parse(&index, text, length));
 	platform_host(&host);
 	TRY(index_choose(&entry, &index, &host));
-	if (string_equal(entry->descriptor.media_type, MEDIA_OCI_INDEX) || string_equal(entry->descriptor.media_type, MEDIA_DOCKER_LIST))
+	if (string_equal(entry->descriptor.media_type, MEDIA_OCI_INDEX) ||
+		string_equal(entry->descriptor.media_type, MEDIA_DOCKER_LIST))
 		return error_new(ERROR_INVALID, "the archive's indexes are nested too deep");
 	return archive_add_oci(archive, directory, &entry->descriptor, name);
 }
@@ -129,14 +133,16 @@ static fallible archive_open_oci(Archive *archive, int directory)
 {
 	autofree char *text = NULL;
 	size_t length = 0;
-	autoclear(Index) index = { 0 };
+	autoclear(Index) index = {0};
 
 	TRY(file_read(&text, &length, directory, "index.json", MANIFEST_MAX));
 	TRY_WRAP(index_parse(&index, text, length), "the archive's index.json");
 	if (index.count > ARCHIVE_IMAGES_MAX)
-		return error_new(ERROR_TOO_LARGE, "the archive holds %zu images, at most %d are taken", index.count, ARCHIVE_IMAGES_MAX);
+		return error_new(ERROR_TOO_LARGE, "the archive holds %zu images, at most %d are taken", index.count,
+			ARCHIVE_IMAGES_MAX);
 	for (size_t i = 0; i < index.count; i++)
-		TRY(archive_add_oci(archive, directory, &index.entries[i].descriptor, usable_name(index.entries[i].reference_name)));
+		TRY(archive_add_oci(archive, directory, &index.entries[i].descriptor,
+			usable_name(index.entries[i].reference_name)));
 	return NULL;
 }
 
@@ -149,11 +155,13 @@ static fallible archive_open_docker(Archive *archive, int directory)
 	TRY(file_read(&text, &length, directory, "manifest.json", MANIFEST_MAX));
 	TRY_WRAP(value_parse(&value, text, length), "the archive's manifest.json");
 	if (!value_is_array(value) || value_count(value) > ARCHIVE_IMAGES_MAX)
-		return error_new(ERROR_INVALID, "the archive's manifest.json must be an array of at most %d images", ARCHIVE_IMAGES_MAX);
+		return error_new(ERROR_INVALID, "the archive's manifest.json must be an array of at most %d images",
+			ARCHIVE_IMAGES_MAX);
 	for (size_t i = 0; i < value_count(value); i++) {
 		ArchiveItem *item = archive_add(archive);
 		item->is_docker = true;
-		TRY_WRAP(fields_read(docker_entry_fields, &item->docker, value_at(value, i), 0), "the archive's manifest.json");
+		TRY_WRAP(fields_read(docker_entry_fields, &item->docker, value_at(value, i), 0),
+			"the archive's manifest.json");
 		strings_copy(&item->image.names, &item->docker.names);
 	}
 	return NULL;
@@ -165,7 +173,8 @@ static fallible archive_read(Archive *archive, int directory)
 		return archive_open_oci(archive, directory);
 	if (file_exists(directory, "manifest.json"))
 		return archive_open_docker(archive, directory);
-	return error_new(ERROR_INVALID, "the archive has neither index.json (OCI layout) nor manifest.json (docker save)");
+	return error_new(
+		ERROR_INVALID, "the archive has neither index.json (OCI layout) nor manifest.json (docker save)");
 }
 
 fallible archive_open(Archive **ret, int directory, const StringMap *digests)
@@ -228,7 +237,7 @@ static fallible import_oci(const Archive *archive, const ArchiveItem *item, Stor
 {
 	autofree char *text = NULL;
 	size_t length = 0;
-	autoclear(Manifest) manifest = { 0 };
+	autoclear(Manifest) manifest = {0};
 
 	TRY(import_blob(archive, store, &item->image.manifest, directory));
 	TRY(blob_read(&text, &length, store, &item->image.manifest, MANIFEST_MAX));
@@ -249,7 +258,8 @@ static fallible file_size(int64_t *ret, int directory, const char *path)
 	return NULL;
 }
 
-static fallible docker_descriptor(Descriptor *ret, const Archive *archive, int directory, const char *path, const char *media_type)
+static fallible docker_descriptor(
+	Descriptor *ret, const Archive *archive, int directory, const char *path, const char *media_type)
 {
 	TRY(archive_digest(&ret->digest, archive, path));
 	TRY(file_size(&ret->size, directory, path));
@@ -264,7 +274,7 @@ static fallible docker_manifest(Manifest *ret, const Archive *archive, const Doc
 	TRY(docker_descriptor(&ret->config, archive, directory, entry->config, MEDIA_OCI_CONFIG));
 	ret->layers = mem_array(NULL, entry->layers.count + 1, sizeof(Descriptor));
 	for (size_t i = 0; i < entry->layers.count; i++) {
-		ret->layers[i] = (Descriptor){ 0 };
+		ret->layers[i] = (Descriptor){0};
 		ret->layer_count = i + 1;
 		TRY(docker_descriptor(&ret->layers[i], archive, directory, entry->layers.items[i], MEDIA_OCI_LAYER));
 	}
@@ -274,7 +284,7 @@ static fallible docker_manifest(Manifest *ret, const Archive *archive, const Doc
 static fallible import_docker(const Archive *archive, ArchiveItem *item, Store *store, int directory)
 {
 	const DockerEntry *entry = &item->docker;
-	autoclear(Manifest) manifest = { 0 };
+	autoclear(Manifest) manifest = {0};
 	autofree char *text = NULL;
 
 	TRY(docker_manifest(&manifest, archive, entry, directory));
@@ -290,7 +300,8 @@ fallible archive_import(Archive *archive, size_t index, Store *store, int direct
 {
 	ArchiveItem *item = &archive->items[index];
 
-	return item->is_docker ? import_docker(archive, item, store, directory) : import_oci(archive, item, store, directory);
+	return item->is_docker ? import_docker(archive, item, store, directory)
+			       : import_oci(archive, item, store, directory);
 }
 
 fallible archive_read_manifest(Manifest *ret, Store *store, const Digest *digest)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Followers of a container's output: each is a connection of its own to the shim, so that a slow one holds up nothing of ours. */
+/* Followers of a container's output: each is a connection of its own to the shim, so that a slow one holds up nothing
+ * of ours. */
 #include "base/log.h"
 #include "base/memory.h"
 #include "engine/container_internal.h"
@@ -124,7 +125,8 @@ void container_attaches_connect(Container *container)
 	}
 }
 
-/* The run is over. A follower with a connection ends by what it reads there, after all output; the others have nothing to wait for. */
+/* The run is over. A follower with a connection ends by what it reads there, after all output; the others have nothing
+ * to wait for. */
 void container_attaches_end(Container *container)
 {
 	for (bool found = true; found;) {

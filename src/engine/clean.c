@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a run leaves outside the container's state directory: processes, control groups, the runtime's state, the bundle. The shim removes most
- * of it itself; after one that was killed all of it is there. Killed processes take their time to be gone, and nobody waits for them here: the
- * container is not removed or started again before.
+ * What a run leaves outside the container's state directory: processes, control groups, the runtime's state, the
+ * bundle. The shim removes most of it itself; after one that was killed all of it is there. Killed processes take their
+ * time to be gone, and nobody waits for them here: the container is not removed or started again before.
  */
 #include <fcntl.h>
 

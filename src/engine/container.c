@@ -73,7 +73,7 @@ void completion_later(Engine *engine, ContainerDone *done, void *arg, Error *tak
 		return;
 	}
 	later = mem_new(Later);
-	*later = (Later){ done, arg, take_error };
+	*later = (Later){done, arg, take_error};
 	loop_defer_free(engine->loop, later_run, later);
 }
 
@@ -159,7 +159,8 @@ static void create_warnings(const ContainerSpec *spec, StringList *ret)
 	const char *mode = spec->network_mode;
 
 	if (!mode || string_equal(mode, "default") || string_equal(mode, "bridge"))
-		strings_add(ret, "bridge networks are not available yet: the container gets a private network with loopback only "
+		strings_add(ret, "bridge networks are not available yet: the container gets a private network with "
+				 "loopback only "
 				 "(say --network none or --network host)");
 }
 
@@ -177,7 +178,8 @@ static fallible create_name(char **ret, Engine *engine, const char *name)
 	other = table_get(engine->names, name);
 	if (other)
 		return error_new(ERROR_CONFLICT,
-			"Conflict. The container name \"/%s\" is already in use by container \"%s\". You have to remove (or rename) "
+			"Conflict. The container name \"/%s\" is already in use by container \"%s\". You have to "
+			"remove (or rename) "
 			"that container to be able to reuse that name.",
 			name, other->id);
 	*ret = mem_strdup(name);
@@ -186,7 +188,7 @@ static fallible create_name(char **ret, Engine *engine, const char *name)
 
 static fallible create_spec(ContainerSpec *ret, Engine *engine, const ContainerSpec *spec, const Image *image)
 {
-	autoclear(ImageConfig) config = { 0 };
+	autoclear(ImageConfig) config = {0};
 
 	TRY(image_read_config(&config, NULL, engine->store, &image->id));
 	fields_copy(container_spec_fields, ret, spec);
@@ -215,11 +217,12 @@ static fallible create_steps(void *arg)
 	return image_pin(steps->container->engine->store, steps->container->id, &steps->image->id);
 }
 
-/* Files first, then the record: a record without its files would be a bad state, files without a record are swept at start. */
+/* Files first, then the record: a record without its files would be a bad state, files without a record are swept at
+ * start. */
 static fallible create_store(Container *container, const Image *image)
 {
 	Store *store = container->engine->store;
-	CreateSteps steps = { container, image };
+	CreateSteps steps = {container, image};
 	Error *error;
 
 	TRY(fault("engine.create.files"));
@@ -280,7 +283,8 @@ static fallible find_by_prefix(Container **ret, Engine *engine, const char *pref
 		}
 	}
 	if (matches > 1)
-		return error_new(ERROR_CONFLICT, "container id prefix \"%s\" is ambiguous: %zu containers have it", prefix, matches);
+		return error_new(ERROR_CONFLICT, "container id prefix \"%s\" is ambiguous: %zu containers have it",
+			prefix, matches);
 	if (!found)
 		return error_new(ERROR_NOT_FOUND, "No such container: %s", prefix);
 	*ret = found;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Containers: one state table, one record each. Calls that wait (start, stop, ...) take a completion handler, which runs from the loop, never from
- * inside the call; an error returned by the call itself means that the handler will not run. Docker's 304 ("already so") is *ret_already.
- * A Container pointer is valid until the engine removes it: callers that wait hold a container_ref().
+ * Containers: one state table, one record each. Calls that wait (start, stop, ...) take a completion handler, which
+ * runs from the loop, never from inside the call; an error returned by the call itself means that the handler will not
+ * run. Docker's 304 ("already so") is *ret_already. A Container pointer is valid until the engine removes it: callers
+ * that wait hold a container_ref().
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,13 +18,13 @@ typedef struct Container Container;
 
 typedef enum ContainerState {
 	CONTAINER_CREATED,
-	CONTAINER_STARTING,   /* the shim is at work */
+	CONTAINER_STARTING, /* the shim is at work */
 	CONTAINER_RUNNING,
 	CONTAINER_STOPPING,   /* the stop signal was sent */
 	CONTAINER_RESTARTING, /* ended; its restart policy waits */
 	CONTAINER_EXITED,
 	CONTAINER_REMOVING,
-	CONTAINER_DEAD,       /* could not be removed whole, or its shim was lost */
+	CONTAINER_DEAD, /* could not be removed whole, or its shim was lost */
 	CONTAINER_STATES
 } ContainerState;
 
@@ -39,37 +40,41 @@ typedef struct HealthProbe {
 
 /* What inspect shows; read-only for callers. Times are wall clock, 0: never. */
 typedef struct ContainerView {
-	const char *id;                  /* 64 hex */
-	const char *name;                /* without slash */
-	const ContainerSpec *spec;       /* merged with the image's defaults */
-	const char *image_id;            /* "sha256:..." */
+	const char *id;            /* 64 hex */
+	const char *name;          /* without slash */
+	const ContainerSpec *spec; /* merged with the image's defaults */
+	const char *image_id;      /* "sha256:..." */
 	ContainerState state;
-	int pid;                         /* 0 when not running */
+	int pid; /* 0 when not running */
 	int exit_code;
 	bool oom_killed;
-	const char *error;               /* "" */
+	const char *error; /* "" */
 	int64_t created_ns, started_ns, finished_ns;
 	int64_t restart_count;
 	HealthState health;
-	int64_t health_streak;           /* failing */
-	const HealthProbe *health_log;   /* oldest first */
+	int64_t health_streak;         /* failing */
+	const HealthProbe *health_log; /* oldest first */
 	size_t health_log_count;
 	const char *log_path;
-	const char *state_directory;     /* for engine/logs.h */
-	const char *bundle;              /* holds the managed hosts, hostname, resolv.conf while it runs */
+	const char *state_directory; /* for engine/logs.h */
+	const char *bundle;          /* holds the managed hosts, hostname, resolv.conf while it runs */
 	const char *cgroup;
 } ContainerView;
 
-const char *container_state_name(ContainerState state); /* Docker's words: "created", "running" (also starting, stopping), "restarting", ... */
-const char *health_state_name(HealthState state);       /* "none", "starting", ... */
+const char *container_state_name(
+	ContainerState state); /* Docker's words: "created", "running" (also starting, stopping), "restarting", ... */
+const char *health_state_name(HealthState state); /* "none", "starting", ... */
 
 typedef void ContainerDone(void *arg, Error *take_error);
 
-/* spec is copied; name NULL: one is made up. warnings: what the caller should know (private network instead of bridge). Durable on return. */
-fallible container_create(Container **ret, Engine *engine, const char *name, const ContainerSpec *spec, StringList *ret_warnings);
+/* spec is copied; name NULL: one is made up. warnings: what the caller should know (private network instead of bridge).
+ * Durable on return. */
+fallible container_create(
+	Container **ret, Engine *engine, const char *name, const ContainerSpec *spec, StringList *ret_warnings);
 /* By name, id or unique id prefix. ERROR_NOT_FOUND `No such container: x`; ERROR_CONFLICT when ambiguous. */
 fallible container_find(Container **ret, Engine *engine, const char *name);
-/* All, newest first; the array is the caller's (free), the containers are borrowed until the next call into the engine. */
+/* All, newest first; the array is the caller's (free), the containers are borrowed until the next call into the engine.
+ */
 size_t container_list(Container ***ret, Engine *engine);
 void container_view(const Container *container, ContainerView *ret);
 bool container_is_live(const Container *container); /* starting, running, stopping */
@@ -79,7 +84,8 @@ DEFINE_AUTOPTR(Container, container_unref)
 
 fallible container_start(Container *container, bool *ret_already, ContainerDone *done, void *arg);
 /* timeout_s < 0: the container's own; signal 0: its stop signal. */
-fallible container_stop(Container *container, int64_t timeout_s, int signal, bool *ret_already, ContainerDone *done, void *arg);
+fallible container_stop(
+	Container *container, int64_t timeout_s, int signal, bool *ret_already, ContainerDone *done, void *arg);
 fallible container_restart(Container *container, int64_t timeout_s, int signal, ContainerDone *done, void *arg);
 fallible container_kill(Container *container, int signal); /* at once; ERROR_CONFLICT when not running */
 fallible container_remove(Container *container, bool force, bool volumes, ContainerDone *done, void *arg);
@@ -90,12 +96,15 @@ typedef void ContainerWaitDone(void *arg, int exit_code); /* the wait is gone af
 ContainerWait *container_wait(Container *container, WaitCondition condition, ContainerWaitDone *done, void *arg);
 void container_wait_cancel(ContainerWait *wait);
 
-/* A connection to the container's output from now on (invariant: raw bytes, with back-pressure). Works before start too: output begins then. */
+/* A connection to the container's output from now on (invariant: raw bytes, with back-pressure). Works before start
+ * too: output begins then. */
 typedef struct ContainerAttach ContainerAttach;
 typedef struct AttachHandlers {
 	void (*output)(void *arg, int stream, const char *data, size_t length);
-	void (*ended)(void *arg); /* the container ended and all output was delivered, or it is not running; the attach is gone after it */
+	void (*ended)(void *arg); /* the container ended and all output was delivered, or it is not running; the attach
+				     is gone after it */
 } AttachHandlers;
-fallible container_attach(ContainerAttach **ret, Container *container, bool want_stdout, bool want_stderr, const AttachHandlers *handlers, void *arg);
+fallible container_attach(ContainerAttach **ret, Container *container, bool want_stdout, bool want_stderr,
+	const AttachHandlers *handlers, void *arg);
 void container_attach_pause(ContainerAttach *attach, bool paused);
 void container_attach_end(ContainerAttach *attach);

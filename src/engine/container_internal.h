@@ -7,16 +7,16 @@
 typedef struct ContainerRecord {
 	char *name;
 	char *image_id;
-	int state;             /* ContainerState; live ones are stored as running */
+	int state; /* ContainerState; live ones are stored as running */
 	int64_t pid;
 	int64_t exit_code;
 	bool oom_killed;
 	char *error;
 	int64_t created_ns, started_ns, finished_ns;
 	int64_t restart_count;
-	int64_t run;           /* number of starts: tells this start's exit file from an earlier one's */
-	char *boot_id;         /* of the last start */
-	bool user_stopped;     /* stopped by a person: restart policies leave it alone */
+	int64_t run;       /* number of starts: tells this start's exit file from an earlier one's */
+	char *boot_id;     /* of the last start */
+	bool user_stopped; /* stopped by a person: restart policies leave it alone */
 	ContainerSpec spec;
 } ContainerRecord;
 
@@ -37,16 +37,17 @@ struct Container {
 	char *log_path;
 	char *cgroup;
 
-	Shim *shim;            /* of this run; there until its process ended */
-	bool exit_seen;        /* of this run */
-	bool cleaning;         /* the last run's processes are not gone yet */
+	Shim *shim;     /* of this run; there until its process ended */
+	bool exit_seen; /* of this run */
+	bool cleaning;  /* the last run's processes are not gone yet */
 	Source *cleaner;
 	int clean_tries;
 	bool launch_when_gone; /* a start waits for the last run to be cleaned up */
-	bool undecided;        /* after a restart of kedged: the record is not live, but a shim is there; it will tell, or its end will */
-	bool shim_listens;     /* this run's shim takes connections */
+	bool undecided; /* after a restart of kedged: the record is not live, but a shim is there; it will tell, or its
+			   end will */
+	bool shim_listens; /* this run's shim takes connections */
 
-	Source *retry;         /* restart policy */
+	Source *retry; /* restart policy */
 	int64_t retry_delay_ns;
 	int64_t started_monotonic_ns;
 
@@ -55,12 +56,12 @@ struct Container {
 	bool remove_when_dead; /* forced remove or automatic removal waits for the exit */
 	bool remove_volumes;
 
-	List starts;           /* Completion: callers of start */
-	List removals;         /* Completion: callers of remove */
-	List waits;            /* ContainerWait */
-	List attaches;         /* ContainerAttach */
+	List starts;   /* Completion: callers of start */
+	List removals; /* Completion: callers of remove */
+	List waits;    /* ContainerWait */
+	List attaches; /* ContainerAttach */
 
-	Health *health;        /* NULL when the container has no check or does not run */
+	Health *health; /* NULL when the container has no check or does not run */
 	HealthState health_state;
 	int64_t health_streak;
 	HealthProbe health_log[HEALTH_LOG_KEPT];
@@ -72,7 +73,7 @@ extern const Field container_record_fields[];
 /* ---- container.c ---- */
 Container *container_new(Engine *engine, const char *id);
 void container_free(Container *container);
-void container_index(Container *container);   /* into the engine's tables */
+void container_index(Container *container); /* into the engine's tables */
 void container_unindex(Container *container);
 
 /* ---- state.c: one table, one door (invariant 10) ---- */
@@ -85,20 +86,22 @@ enum { EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127, EXIT_START_FAILED = 128,
 
 /* ---- launch.c ---- */
 fallible container_launch(Container *container);
-void container_launch_failed(Container *container, int exit_code, Error *take_error); /* told, recorded, judged by the policy */
-void container_launch_later(Container *container); /* by a policy: failures end in the record */
+void container_launch_failed(
+	Container *container, int exit_code, Error *take_error); /* told, recorded, judged by the policy */
+void container_launch_later(Container *container);               /* by a policy: failures end in the record */
 
 /* ---- life.c ---- */
 extern const ShimHandlers container_shim_handlers;
 void container_signal(Container *container, int signal); /* through the shim; a failure is logged */
 void container_handle_exit(Container *container, const ShimStatus *status);
 void container_handle_exit_file(Container *container, const ShimStatus *status); /* an end, or a start that failed */
-void container_count_unknown_start(Container *container); /* a start that kedged died in */
+void container_count_unknown_start(Container *container);                        /* a start that kedged died in */
 void container_shim_lost(Container *container);
 void container_run_cleaned(Container *container);
 void container_set_error(Container *container, const char *text);
 
-/* ---- clean.c: kills and removes what a run has left outside its state directory; container_run_cleaned() follows, later when `cleaning` is set ---- */
+/* ---- clean.c: kills and removes what a run has left outside its state directory; container_run_cleaned() follows,
+ * later when `cleaning` is set ---- */
 void container_clean_run(Container *container);
 
 /* ---- completions: done runs from the loop, never inside a call ---- */
@@ -153,7 +156,8 @@ fallible sources_make(const ContainerSpec *spec);  /* at each start */
 
 /* ---- restore.c ---- */
 fallible containers_restore(Engine *engine);
-bool container_restore_unknown_exit(Container *container); /* true: a start that kedged died in has ended, and was taken up */
+bool container_restore_unknown_exit(
+	Container *container); /* true: a start that kedged died in has ended, and was taken up */
 void container_restore_without_shim(Container *container); /* nothing holds it: the exit file or the policies decide */
 
 /* ---- name.c ---- */

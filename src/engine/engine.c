@@ -14,9 +14,9 @@
 
 #define SWEEP_DELAY (200 * NANOS_PER_MILLI)
 
-#define FIELD(field_name, field_kind, member)                                                                      \
-	{                                                                                                          \
-		.name = field_name, .kind = field_kind, .offset = offsetof(EngineConfig, member)                   \
+#define FIELD(field_name, field_kind, member)                                                                          \
+	{                                                                                                              \
+		.name = field_name, .kind = field_kind, .offset = offsetof(EngineConfig, member)                       \
 	}
 
 const Field engine_config_fields[] = {
@@ -32,8 +32,16 @@ const Field engine_config_fields[] = {
 	FIELD("logDriver", FIELD_STRING, log_driver),
 	FIELD("logOptions", FIELD_MAP, log_options),
 	FIELD("fetchUser", FIELD_STRING, fetch_user),
-	{ .name = "maxDownloads", .kind = FIELD_INT, .offset = offsetof(EngineConfig, max_downloads), .min = 1, .max = 64 },
-	{ .name = "downloadRetries", .kind = FIELD_INT, .offset = offsetof(EngineConfig, download_retries), .min = 0, .max = 1000 },
+	{.name = "maxDownloads",
+		.kind = FIELD_INT,
+		.offset = offsetof(EngineConfig, max_downloads),
+		.min = 1,
+		.max = 64},
+	{.name = "downloadRetries",
+		.kind = FIELD_INT,
+		.offset = offsetof(EngineConfig, download_retries),
+		.min = 0,
+		.max = 1000},
 	FIELD("downloadStall", FIELD_DURATION, download_stall_ns),
 	FIELD("stopTimeout", FIELD_DURATION, stop_timeout_ns),
 	FIELD("startTimeout", FIELD_DURATION, start_timeout_ns),
@@ -262,7 +270,7 @@ static void info_count(EngineInfo *info, Engine *engine)
 
 fallible engine_info(EngineInfo *ret, Engine *engine)
 {
-	EngineInfo info = { 0 };
+	EngineInfo info = {0};
 	const Runtime *runtime = runtimes_get(engine->runtimes, NULL);
 	Image **images;
 
@@ -285,5 +293,5 @@ void engine_info_clear(EngineInfo *info)
 {
 	strings_clear(&info->runtimes);
 	free(info->runtime_version);
-	*info = (EngineInfo){ 0 };
+	*info = (EngineInfo){0};
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The engine: what a device can do with images and containers, for any caller (invariant 3: it knows neither HTTP nor MQTT). One Engine per kedged;
- * everything runs on its loop. Other headers of this folder: container.h, image.h, job.h, event.h, stats.h, logs.h.
+ * The engine: what a device can do with images and containers, for any caller (invariant 3: it knows neither HTTP nor
+ * MQTT). One Engine per kedged; everything runs on its loop. Other headers of this folder: container.h, image.h, job.h,
+ * event.h, stats.h, logs.h.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,23 +18,23 @@ typedef struct Engine Engine;
 
 /* kedged.yaml and options; the same names in both. */
 typedef struct EngineConfig {
-	char *root;              /* /var/lib/kedge */
-	char *run_dir;           /* /run/kedge */
-	char *libexec_dir;       /* where kedge-shim, kedge-fetch and kedge-unpack are */
-	char *registries_dir;    /* /etc/kedge/registries.d */
-	char *certs_dir;         /* /etc/docker/certs.d */
+	char *root;           /* /var/lib/kedge */
+	char *run_dir;        /* /run/kedge */
+	char *libexec_dir;    /* where kedge-shim, kedge-fetch and kedge-unpack are */
+	char *registries_dir; /* /etc/kedge/registries.d */
+	char *certs_dir;      /* /etc/docker/certs.d */
 	StringList insecure_registries;
-	char *default_runtime;   /* "crun"; falls back to what is there */
-	StringMap runtimes;      /* name -> path */
-	char *cgroup_parent;     /* "/kedge" */
-	char *log_driver;        /* "json-file" */
-	StringMap log_options;   /* max-size 10m, max-file 3 */
-	char *fetch_user;        /* "nobody" */
-	int64_t max_downloads;   /* layers at a time: 3 */
-	int64_t download_retries;/* 5 */
+	char *default_runtime;    /* "crun"; falls back to what is there */
+	StringMap runtimes;       /* name -> path */
+	char *cgroup_parent;      /* "/kedge" */
+	char *log_driver;         /* "json-file" */
+	StringMap log_options;    /* max-size 10m, max-file 3 */
+	char *fetch_user;         /* "nobody" */
+	int64_t max_downloads;    /* layers at a time: 3 */
+	int64_t download_retries; /* 5 */
 	int64_t download_stall_ns;
-	int64_t stop_timeout_ns; /* 10 s */
-	int64_t start_timeout_ns;/* 60 s: a runtime that hangs longer is killed */
+	int64_t stop_timeout_ns;  /* 10 s */
+	int64_t start_timeout_ns; /* 60 s: a runtime that hangs longer is killed */
 } EngineConfig;
 
 extern const Field engine_config_fields[];
@@ -41,7 +42,8 @@ void engine_config_init(EngineConfig *config); /* defaults */
 void engine_config_clear(EngineConfig *config);
 DEFINE_AUTOCLEAR(EngineConfig, engine_config_clear)
 
-/* Opens the store, reads all records, adopts what runs (invariant 1), starts what restart policies ask for. config is copied. */
+/* Opens the store, reads all records, adopts what runs (invariant 1), starts what restart policies ask for. config is
+ * copied. */
 fallible engine_new(Engine **ret, Loop *loop, const EngineConfig *config);
 /* Leaves containers running. */
 Engine *engine_free(Engine *engine);

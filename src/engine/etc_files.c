@@ -33,7 +33,7 @@ static void hosts_extra(const Container *container, Buffer *text)
 
 static fallible hosts_write(const Container *container, const char *hostname)
 {
-	autoclear(Buffer) text = { 0 };
+	autoclear(Buffer) text = {0};
 	autofree char *ours = NULL;
 
 	if (shares_network(container) && file_exists(AT_FDCWD, "/etc/hosts")) {
@@ -58,7 +58,7 @@ static void resolv_lines(Buffer *text, const char *keyword, const StringList *va
 static fallible resolv_write(const Container *container)
 {
 	const ContainerSpec *spec = &container->record.spec;
-	autoclear(Buffer) text = { 0 };
+	autoclear(Buffer) text = {0};
 	autofree char *ours = NULL;
 
 	resolv_lines(&text, "nameserver", &spec->dns);
@@ -73,7 +73,7 @@ static fallible resolv_write(const Container *container)
 
 fallible etc_files_write(Container *container, const char *hostname)
 {
-	autoclear(Buffer) name = { 0 };
+	autoclear(Buffer) name = {0};
 
 	buffer_printf(&name, "%s\n", hostname);
 	TRY(etc_write(container, "hostname", &name));

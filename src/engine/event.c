@@ -74,8 +74,8 @@ void event_emit(Engine *engine, const char *type, const char *action, const char
 	event_deliver(engine, event);
 }
 
-void event_emit_labels(
-	Engine *engine, const char *type, const char *action, const char *id, const StringMap *labels, const StringMap *extra)
+void event_emit_labels(Engine *engine, const char *type, const char *action, const char *id, const StringMap *labels,
+	const StringMap *extra)
 {
 	Event *event = event_keep(engine, type, action, id);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * What happened, in Docker's words for types and actions ("container" "die" {"exitCode": "0", "name": ..., "image": ...}): they are the field's words by now.
- * The last EVENTS_KEPT are kept in memory for `since`.
+ * What happened, in Docker's words for types and actions ("container" "die" {"exitCode": "0", "name": ..., "image":
+ * ...}): they are the field's words by now. The last EVENTS_KEPT are kept in memory for `since`.
  */
 #include <stdint.h>
 

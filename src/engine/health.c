@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Health checks: the shim runs the check in the container, this file keeps the time and the score. Nothing of it is written to disk
- * (invariant 6): a new kedged starts with "starting" again.
+ * Health checks: the shim runs the check in the container, this file keeps the time and the score. Nothing of it is
+ * written to disk (invariant 6): a new kedged starts with "starting" again.
  */
 #include "base/clock.h"
 #include "base/files.h"
@@ -17,7 +17,7 @@ enum { RETRIES_DEFAULT = 3 };
 struct Health {
 	Container *container;
 	Source *timer;
-	uint64_t probe;          /* number of the probe in flight; an answer with another number is an old one */
+	uint64_t probe; /* number of the probe in flight; an answer with another number is an old one */
 	int64_t probe_began_wall_ns;
 	bool in_flight;
 };
@@ -167,8 +167,8 @@ void health_begin(Container *container)
 		return;
 	health = mem_new(Health);
 	health->container = container;
-	error = loop_timer(&health->timer, container->engine->loop, or_default(check->interval_ns, INTERVAL_DEFAULT), health_due,
-		health);
+	error = loop_timer(&health->timer, container->engine->loop, or_default(check->interval_ns, INTERVAL_DEFAULT),
+		health_due, health);
 	if (error) {
 		error_log(error, "container \"%s\": no health checks", container->record.name);
 		free(health);

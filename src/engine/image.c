@@ -41,7 +41,7 @@ static bool list_add(void *arg, Image *take_image)
 
 fallible image_list(Image ***ret, size_t *ret_count, Engine *engine)
 {
-	ImageList list = { 0 };
+	ImageList list = {0};
 	Error *error = image_each(engine->store, list_add, &list);
 
 	if (error) {
@@ -108,7 +108,7 @@ static fallible untag_steps(void *arg)
 	const Untagging *untagging = arg;
 
 	for (size_t i = 0; i < untagging->names->count; i++) {
-		autoclear(Reference) reference = { 0 };
+		autoclear(Reference) reference = {0};
 		bool was_there = false;
 
 		TRY(reference_parse(&reference, untagging->names->items[i]));
@@ -128,7 +128,7 @@ static void removal_tell_untagged(ImageRemoval *ret, Engine *engine, const Image
 /* All or none: names that go together leave no half behind when kedged dies. */
 static fallible removal_untag(ImageRemoval *ret, Engine *engine, const Image *image, const StringList *names)
 {
-	Untagging untagging = { engine->store, names };
+	Untagging untagging = {engine->store, names};
 
 	TRY(store_batch(engine->store, untag_steps, &untagging));
 	removal_tell_untagged(ret, engine, image, names);
@@ -137,7 +137,7 @@ static fallible removal_untag(ImageRemoval *ret, Engine *engine, const Image *im
 
 static fallible removal_untag_all(ImageRemoval *ret, Engine *engine, const Image *image)
 {
-	autoclear(StringList) names = { 0 };
+	autoclear(StringList) names = {0};
 
 	for (size_t i = 0; i < image->tags.count; i++)
 		strings_add(&names, image->tags.items[i]);
@@ -170,7 +170,7 @@ static bool names_by_id(const Image *image, const char *name)
 /* The name as the image's lists have it; NULL when it is none of them. */
 static fallible removal_name(char **ret, const Image *image, const char *name)
 {
-	autoclear(Reference) reference = { 0 };
+	autoclear(Reference) reference = {0};
 	autofree char *familiar = NULL;
 
 	TRY(reference_parse(&reference, name));
@@ -187,11 +187,15 @@ static fallible remove_by_id(ImageRemoval *ret, Engine *engine, const Image *ima
 	const Container *user = image_user(engine, image, &live);
 
 	if (user && (live || !force))
-		return error_new(ERROR_CONFLICT, "conflict: unable to delete %.12s (%s) - image is being used by %s container %.12s",
-			digest_hex(&image->id), live ? "cannot be forced" : "must be forced", live ? "running" : "stopped", user->id);
+		return error_new(ERROR_CONFLICT,
+			"conflict: unable to delete %.12s (%s) - image is being used by %s container %.12s",
+			digest_hex(&image->id), live ? "cannot be forced" : "must be forced",
+			live ? "running" : "stopped", user->id);
 	if (image->tags.count > 1 && !force)
 		return error_new(ERROR_CONFLICT,
-			"conflict: unable to delete %.12s (must be forced) - image is referenced in multiple repositories", name);
+			"conflict: unable to delete %.12s (must be forced) - image is referenced in multiple "
+			"repositories",
+			name);
 	return removal_delete(ret, engine, image);
 }
 
@@ -226,7 +230,7 @@ static void names_going(StringList *ret, const Image *image, const char *name)
 
 static fallible remove_by_name(ImageRemoval *ret, Engine *engine, const Image *image, const char *name, bool force)
 {
-	autoclear(StringList) going = { 0 };
+	autoclear(StringList) going = {0};
 	bool live;
 	const Container *user = image_user(engine, image, &live);
 
@@ -235,7 +239,8 @@ static fallible remove_by_name(ImageRemoval *ret, Engine *engine, const Image *i
 		return removal_untag(ret, engine, image, &going);
 	if (user && !force)
 		return error_new(ERROR_CONFLICT,
-			"conflict: unable to remove repository reference \"%s\" (must force) - container %.12s is using its referenced image %.12s",
+			"conflict: unable to remove repository reference \"%s\" (must force) - container %.12s is "
+			"using its referenced image %.12s",
 			name, user->id, digest_hex(&image->id));
 	if (user) /* Docker untags what is in use and keeps the layers */
 		return removal_untag_all(ret, engine, image);
@@ -246,7 +251,7 @@ fallible image_remove(ImageRemoval *ret, Engine *engine, const char *name, bool 
 {
 	autoptr(Image) image = NULL;
 	autofree char *own_name = NULL;
-	autoclear(ImageRemoval) removal = { 0 };
+	autoclear(ImageRemoval) removal = {0};
 
 	TRY(image_lookup(&image, engine, name));
 	if (!names_by_id(image, name))
@@ -256,7 +261,7 @@ fallible image_remove(ImageRemoval *ret, Engine *engine, const char *name, bool 
 	else
 		TRY(remove_by_id(&removal, engine, image, name, force));
 	*ret = removal;
-	removal = (ImageRemoval){ 0 }; /* handed on */
+	removal = (ImageRemoval){0}; /* handed on */
 	return NULL;
 }
 
@@ -299,10 +304,10 @@ static void login_free(void *arg)
 
 fallible image_login(Job **ret, Engine *engine, const char *registry, const ImageCredentials *credentials)
 {
-	static const FetcherHandlers handlers = { .manifest_done = login_done, .failed = login_failed };
-	static const JobImplementation implementation = { .cancel = login_cancel, .free = login_free };
+	static const FetcherHandlers handlers = {.manifest_done = login_done, .failed = login_failed};
+	static const JobImplementation implementation = {.cancel = login_cancel, .free = login_free};
 	autofree char *text = string_printf("%s/login", registry);
-	autoclear(Reference) reference = { 0 };
+	autoclear(Reference) reference = {0};
 	Login *login;
 	Error *error;
 

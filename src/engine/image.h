@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* Images: pull, push, load, tag, remove with Docker's rules. Long work gives a Job; the same pull asked for twice is one Job. */
+/* Images: pull, push, load, tag, remove with Docker's rules. Long work gives a Job; the same pull asked for twice is
+ * one Job. */
 #include "engine/engine.h"
 #include "engine/job.h"
 #include "fetch/client.h"
@@ -13,17 +14,19 @@ typedef struct ImageCredentials {
 	char *username, *password, *identity_token;
 } ImageCredentials;
 
-fallible image_pull(Job **ret, Engine *engine, const Reference *reference, const Platform *platform, const ImageCredentials *credentials);
+fallible image_pull(Job **ret, Engine *engine, const Reference *reference, const Platform *platform,
+	const ImageCredentials *credentials);
 fallible image_push(Job **ret, Engine *engine, const Reference *reference, const ImageCredentials *credentials);
 /* Checks credentials with the registry. */
 fallible image_login(Job **ret, Engine *engine, const char *registry, const ImageCredentials *credentials);
 
-/* A docker archive or OCI layout as a tar stream: feed it, then finish; the Job ends when the images are recorded. Names loaded are JOB_RESULT lines. */
+/* A docker archive or OCI layout as a tar stream: feed it, then finish; the Job ends when the images are recorded.
+ * Names loaded are JOB_RESULT lines. */
 typedef struct ImageLoad ImageLoad;
 fallible image_load_begin(ImageLoad **ret, Job **ret_job, Engine *engine);
 fallible image_load_data(ImageLoad *load, const void *data, size_t length);
-void image_load_finish(ImageLoad *load);   /* all data is in; load belongs to the Job from now on */
-void image_load_abandon(ImageLoad *load);  /* the client left */
+void image_load_finish(ImageLoad *load);  /* all data is in; load belongs to the Job from now on */
+void image_load_abandon(ImageLoad *load); /* the client left */
 
 /* ERROR_NOT_FOUND `no such image: x` when it is not there. */
 fallible image_lookup(Image **ret, Engine *engine, const char *name);

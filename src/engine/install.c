@@ -17,7 +17,7 @@ typedef enum LayerState {
 	LAYER_DUPLICATE, /* the same diff id as an earlier layer of this image */
 	LAYER_WAITING,   /* for its blob, or for its turn */
 	LAYER_UNPACKING,
-	LAYER_UNPACKED,  /* staged and on disk, not visible yet */
+	LAYER_UNPACKED, /* staged and on disk, not visible yet */
 } LayerState;
 
 typedef struct InstallLayer {
@@ -52,7 +52,7 @@ struct Install {
 
 static void install_progress(InstallLayer *layer, JobPhase phase, int64_t current, int64_t total)
 {
-	JobProgress progress = { .phase = phase, .item = layer->item, .current = current, .total = total };
+	JobProgress progress = {.phase = phase, .item = layer->item, .current = current, .total = total};
 
 	job_progress(layer->install->job, &progress);
 }
@@ -64,8 +64,8 @@ static void install_tell(void *arg);
 static fallible install_check(const Manifest *manifest, const ImageConfig *config)
 {
 	if (config->diff_ids.count != manifest->layer_count)
-		return error_new(ERROR_INVALID, "the image's configuration names %zu layers, its manifest %zu", config->diff_ids.count,
-			manifest->layer_count);
+		return error_new(ERROR_INVALID, "the image's configuration names %zu layers, its manifest %zu",
+			config->diff_ids.count, manifest->layer_count);
 	return NULL;
 }
 
@@ -112,7 +112,7 @@ static fallible install_init(Install *install, const InstallInput *input)
 	TRY(install_check(&install->manifest, &install->config));
 	install->layers = mem_array(NULL, install->manifest.layer_count + 1, sizeof(InstallLayer));
 	for (size_t i = 0; i < install->manifest.layer_count; i++) {
-		install->layers[i] = (InstallLayer){ .blob_fd = -1, .directory_fd = -1 };
+		install->layers[i] = (InstallLayer){.blob_fd = -1, .directory_fd = -1};
 		install->count = i + 1;
 		TRY(install_layer_init(install, i));
 	}
@@ -128,7 +128,7 @@ fallible install_new(Install **ret, Engine *engine, Job *job, const InstallInput
 	install->done = done;
 	install->arg = arg;
 	install->manifest = *input->take_manifest;
-	*input->take_manifest = (Manifest){ 0 };
+	*input->take_manifest = (Manifest){0};
 	install->manifest_digest = input->manifest_digest;
 	install->config_digest = install->manifest.config.digest;
 	install->repo_digest = input->repo_digest;
@@ -139,7 +139,8 @@ fallible install_new(Install **ret, Engine *engine, Job *job, const InstallInput
 	TRY(loop_timer(&install->end, engine->loop, -1, install_tell, install));
 	TRY(install_init(install, input));
 	for (size_t i = 0; i < install->count; i++)
-		install_progress(&install->layers[i], install->layers[i].state == LAYER_WAITING ? JOB_WAITING : JOB_EXISTS, 0, 0);
+		install_progress(&install->layers[i],
+			install->layers[i].state == LAYER_WAITING ? JOB_WAITING : JOB_EXISTS, 0, 0);
 	*ret = take(install);
 	return NULL;
 }
@@ -229,8 +230,8 @@ static fallible install_commit(Install *install)
 	TRY(fault("engine.install.layers"));
 	TRY(install_commit_layers(install));
 	TRY(fault("engine.install.image"));
-	return image_put(install->engine->store, &install->config_digest, &install->manifest_digest, &install->config.diff_ids,
-		&install->config, install->has_reference ? &install->reference : NULL,
+	return image_put(install->engine->store, &install->config_digest, &install->manifest_digest,
+		&install->config.diff_ids, &install->config, install->has_reference ? &install->reference : NULL,
 		digest_is_set(&install->repo_digest) ? &install->repo_digest : NULL);
 }
 
@@ -256,7 +257,8 @@ static bool install_has_fresh_layers(const Install *install)
 	return false;
 }
 
-/* The end is told from the loop, so that the caller may free the Install in it. What was unpacked goes to disk first, without holding up the loop. */
+/* The end is told from the loop, so that the caller may free the Install in it. What was unpacked goes to disk first,
+ * without holding up the loop. */
 static void install_tell(void *arg)
 {
 	Install *install = arg;
@@ -270,7 +272,8 @@ static void install_tell(void *arg)
 		install_synced(install, NULL);
 		return;
 	}
-	error = store_sync_start(&install->sync, install->engine->store, install->engine->loop, install_synced, install);
+	error = store_sync_start(
+		&install->sync, install->engine->store, install->engine->loop, install_synced, install);
 	if (error)
 		install_tell_error(install, error);
 }
@@ -306,7 +309,8 @@ static fallible install_layer_unpacked(InstallLayer *layer, const UnpackResult *
 	Store *store = layer->install->engine->store;
 
 	if (!digest_equal(&result->diff_id, &layer->layer.diff_id))
-		return error_new(ERROR_INVALID, "layer %s: its content has the digest %s, the image's configuration says %s", layer->item,
+		return error_new(ERROR_INVALID,
+			"layer %s: its content has the digest %s, the image's configuration says %s", layer->item,
 			result->diff_id.text, layer->layer.diff_id.text);
 	TRY(layer_mark_opaque(store, layer->layer.number, &result->opaque));
 	layer->layer.bytes = result->bytes;
@@ -317,7 +321,8 @@ static void unpack_done(void *arg, Error *take_error, const UnpackResult *result
 {
 	InstallLayer *layer = arg;
 	Install *install = layer->install;
-	Error *error = take_error ? error_wrap(take_error, "layer %s", layer->item) : install_layer_unpacked(layer, result);
+	Error *error =
+		take_error ? error_wrap(take_error, "layer %s", layer->item) : install_layer_unpacked(layer, result);
 
 	layer->unpacker = unpacker_free(layer->unpacker);
 	close_fd(&layer->blob_fd);
@@ -343,10 +348,10 @@ static void unpack_progress(void *arg, int64_t input_bytes)
 
 static fallible install_layer_start(InstallLayer *layer)
 {
-	static const UnpackerHandlers handlers = { .progress = unpack_progress, .done = unpack_done };
+	static const UnpackerHandlers handlers = {.progress = unpack_progress, .done = unpack_done};
 	Engine *engine = layer->install->engine;
 	autofree char *program = engine_program(engine, "kedge-unpack");
-	UnpackerOptions options = { .program = program, .mode = UNPACK_LAYER };
+	UnpackerOptions options = {.program = program, .mode = UNPACK_LAYER};
 
 	TRY(layer_stage(engine->store, &layer->layer.number, &layer->directory_fd));
 	layer->state = LAYER_UNPACKING;

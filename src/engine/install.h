@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Brings one image into the store: unpacks its missing layers side by side while their blobs still arrive, checks every diff id, and then
- * makes blobs, layers and the image visible in the order of invariant 2. Where blobs come from (a registry, an archive) is the caller's business.
+ * Brings one image into the store: unpacks its missing layers side by side while their blobs still arrive, checks every
+ * diff id, and then makes blobs, layers and the image visible in the order of invariant 2. Where blobs come from (a
+ * registry, an archive) is the caller's business.
  *
- * Handlers run from the loop. Freeing an Install that has not ended leaves nothing behind but partial blobs, for resume.
+ * Handlers run from the loop. Freeing an Install that has not ended leaves nothing behind but partial blobs, for
+ * resume.
  */
 #include "base/error.h"
 #include "engine/job.h"
@@ -15,12 +17,12 @@
 typedef struct Install Install;
 
 typedef struct InstallInput {
-	Manifest *take_manifest;       /* layers, lowest first; taken: left empty */
-	Digest manifest_digest;        /* its blob is put by the caller */
+	Manifest *take_manifest; /* layers, lowest first; taken: left empty */
+	Digest manifest_digest;  /* its blob is put by the caller */
 	const char *config_text;
 	size_t config_length;
-	const Reference *reference;    /* name to give; NULL: none */
-	Digest repo_digest;            /* what the name's registry calls it; unset: none */
+	const Reference *reference; /* name to give; NULL: none */
+	Digest repo_digest;         /* what the name's registry calls it; unset: none */
 } InstallInput;
 
 typedef void InstallDone(void *arg, Error *take_error, const Digest *image_id);

@@ -36,18 +36,18 @@ struct Engine {
 	char id[65];
 	char boot_id[37];
 
-	Table *containers;     /* id -> Container */
-	Table *names;          /* name -> Container */
-	List container_order;  /* oldest first */
+	Table *containers;    /* id -> Container */
+	Table *names;         /* name -> Container */
+	List container_order; /* oldest first */
 
-	List subscriptions;    /* EventSubscription */
+	List subscriptions; /* EventSubscription */
 	Event kept[EVENTS_KEPT];
 	size_t kept_next, kept_count;
 
-	Table *pulls;          /* full reference and platform -> Job */
-	Source *sweep;         /* removes trash, in steps */
-	bool closing;          /* nothing is begun any more */
-	bool collect;          /* something was removed: look for what nobody needs any more */
+	Table *pulls;  /* full reference and platform -> Job */
+	Source *sweep; /* removes trash, in steps */
+	bool closing;  /* nothing is begun any more */
+	bool collect;  /* something was removed: look for what nobody needs any more */
 };
 
 /* Trash is removed from a timer, a tree at a time. */

@@ -8,7 +8,8 @@
 #include "base/strings.h"
 #include "engine/internal.h"
 
-/* Late subscribers get the latest line of each item: as many as an image may have layers, and a few for the job itself. */
+/* Late subscribers get the latest line of each item: as many as an image may have layers, and a few for the job itself.
+ */
 enum { JOB_REMEMBERED_MAX = 1024 };
 
 typedef struct JobLine {
@@ -103,7 +104,7 @@ static JobLine *job_line_slot(Job *job, const JobProgress *progress)
 	if (job->line_count == JOB_REMEMBERED_MAX)
 		return NULL;
 	job->lines = mem_array(job->lines, job->line_count + 1, sizeof(JobLine));
-	job->lines[job->line_count] = (JobLine){ .phase = progress->phase };
+	job->lines[job->line_count] = (JobLine){.phase = progress->phase};
 	return &job->lines[job->line_count++];
 }
 

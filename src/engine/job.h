@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Whatever takes longer than a disk write is a Job: it has progress, can be cancelled, and has subscribers. When the last subscriber leaves, the
- * job is cancelled. A job frees itself after its end was delivered; it never ends inside the call that made it.
+ * Whatever takes longer than a disk write is a Job: it has progress, can be cancelled, and has subscribers. When the
+ * last subscriber leaves, the job is cancelled. A job frees itself after its end was delivered; it never ends inside
+ * the call that made it.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,15 +21,15 @@ typedef enum JobPhase {
 	JOB_DOWNLOADING, /* current of total bytes */
 	JOB_VERIFYING,
 	JOB_DOWNLOADED,
-	JOB_UNPACKING,   /* current of total bytes (compressed) */
-	JOB_COMPLETE,    /* item done */
-	JOB_EXISTS,      /* item is here (or there, for a push) already */
-	JOB_PREPARING,   /* push: item */
+	JOB_UNPACKING, /* current of total bytes (compressed) */
+	JOB_COMPLETE,  /* item done */
+	JOB_EXISTS,    /* item is here (or there, for a push) already */
+	JOB_PREPARING, /* push: item */
 	JOB_UPLOADING,
 	JOB_UPLOADED,
-	JOB_RETRYING,    /* text: the reason; current: seconds */
-	JOB_DIGEST,      /* text: "sha256:..." of the result; total: its size */
-	JOB_RESULT,      /* text: last line to show ("Downloaded newer image for x") ; item: reference or id */
+	JOB_RETRYING, /* text: the reason; current: seconds */
+	JOB_DIGEST,   /* text: "sha256:..." of the result; total: its size */
+	JOB_RESULT,   /* text: last line to show ("Downloaded newer image for x") ; item: reference or id */
 	JOB_PHASES
 } JobPhase;
 
@@ -41,7 +42,8 @@ typedef struct JobProgress {
 
 typedef struct JobHandlers {
 	void (*progress)(void *arg, const JobProgress *progress);
-	void (*ended)(void *arg, const Error *error); /* NULL: success. Always the last call; the subscription is gone after it */
+	void (*ended)(void *arg,
+		const Error *error); /* NULL: success. Always the last call; the subscription is gone after it */
 } JobHandlers;
 
 JobSubscription *job_subscribe(Job *job, const JobHandlers *handlers, void *arg);

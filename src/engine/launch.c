@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A start: the bundle is written, the socket listens, the shim is spawned. What follows is said by the shim (life.c). */
+/* A start: the bundle is written, the socket listens, the shim is spawned. What follows is said by the shim (life.c).
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,8 +35,8 @@ static void launch_hostname(char ret[256], const Container *container)
 static fallible launch_write_health(Container *container, const BundleInput *input)
 {
 	const StringList *test = &container->record.spec.health.test;
-	autoclear(StringList) arguments = { 0 };
-	autoclear(Buffer) text = { 0 };
+	autoclear(StringList) arguments = {0};
+	autoclear(Buffer) text = {0};
 	autofree char *path = path_join(container->bundle, "health.json");
 
 	if (!test->count || string_equal(test->items[0], "NONE"))
@@ -55,8 +56,8 @@ static fallible launch_write_bundle(Container *container, const Image *image)
 {
 	Engine *engine = container->engine;
 	const Runtime *runtime = container_runtime(container);
-	autoclear(StringList) directories = { 0 };
-	autoclear(Buffer) text = { 0 };
+	autoclear(StringList) directories = {0};
+	autoclear(Buffer) text = {0};
 	autofree char *rootfs = path_join(container->bundle, "rootfs");
 	autofree char *config = path_join(container->bundle, "config.json");
 	autofree char *hosts = path_join(container->bundle, "hosts");
@@ -112,7 +113,8 @@ static fallible launch_log_limits(ShimOptions *options, const Container *contain
 	return NULL;
 }
 
-/* crun copies itself into sealed memory at each start unless it runs from there already. The copy follows an upgrade of the program. */
+/* crun copies itself into sealed memory at each start unless it runs from there already. The copy follows an upgrade of
+ * the program. */
 static fallible launch_seal(Engine *engine, const Runtime *runtime)
 {
 	SealedRuntime *sealed = &engine->sealed;
@@ -120,7 +122,8 @@ static fallible launch_seal(Engine *engine, const Runtime *runtime)
 
 	if (stat(runtime->path, &status) < 0)
 		return error_errno(errno, "runtime \"%s\"", runtime->path);
-	if (sealed->fd >= 0 && sealed->device == status.st_dev && sealed->inode == status.st_ino && sealed->modified == status.st_mtime)
+	if (sealed->fd >= 0 && sealed->device == status.st_dev && sealed->inode == status.st_ino &&
+		sealed->modified == status.st_mtime)
 		return NULL;
 	close_fd(&sealed->fd);
 	TRY(shim_seal_runtime(&sealed->fd, runtime->path));
@@ -130,7 +133,8 @@ static fallible launch_seal(Engine *engine, const Runtime *runtime)
 	return NULL;
 }
 
-/* The socket is there before the shim is: who attaches now sees the first byte, and a kedged that comes after us finds the shim at once. */
+/* The socket is there before the shim is: who attaches now sees the first byte, and a kedged that comes after us finds
+ * the shim at once. */
 static fallible launch_listen(Container *container, int *ret_fd)
 {
 	TRY(shim_listen(ret_fd, container->bundle));
@@ -187,7 +191,8 @@ static fallible launch_try(Container *container)
 
 	if (!container_runtime(container))
 		return error_new(ERROR_INVALID, "unknown runtime \"%s\"",
-			container->record.spec.runtime ? container->record.spec.runtime : container->engine->config.default_runtime);
+			container->record.spec.runtime ? container->record.spec.runtime
+						       : container->engine->config.default_runtime);
 	TRY(image_pinned(&image, container->engine->store, container->id));
 	if (!image)
 		return error_new(ERROR_NOT_FOUND, "No such image: %s", container->record.image_id);

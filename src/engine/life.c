@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A run, as its shim tells it: started, failed, exited, gone. Each becomes a transition, a record, events, and answers to whoever waits. */
+/* A run, as its shim tells it: started, failed, exited, gone. Each becomes a transition, a record, events, and answers
+ * to whoever waits. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,7 +30,8 @@ void container_count_unknown_start(Container *container)
 		container->record.restart_count++;
 }
 
-/* kedged died between spawning this shim and hearing from it: the start goes on, unless somebody has asked for the removal meanwhile. */
+/* kedged died between spawning this shim and hearing from it: the start goes on, unless somebody has asked for the
+ * removal meanwhile. */
 static void adopt_unknown_start(Container *container)
 {
 	if (container->state == CONTAINER_REMOVING) {
@@ -80,7 +82,8 @@ static void shim_says_started(void *arg, const ShimStatus *status)
 	health_begin(container);
 	container_event(container, "start", NULL, NULL);
 	if (error && !list_empty(&container->starts))
-		container->pending_signal = SIGKILL; /* who asked is told that it failed; what a policy started goes on */
+		container->pending_signal =
+			SIGKILL; /* who asked is told that it failed; what a policy started goes on */
 	completions_finish(&container->starts, error);
 	if (error)
 		error_log(error, "container \"%s\": started, but its record was not written", container->record.name);
@@ -91,7 +94,8 @@ static void shim_says_started(void *arg, const ShimStatus *status)
 	container->pending_signal = 0;
 }
 
-/* Clients tell a command that is not there (127) and one that cannot be run (126) from other failures by these words of Docker's. */
+/* Clients tell a command that is not there (127) and one that cannot be run (126) from other failures by these words of
+ * Docker's. */
 static fallible start_failure(const Container *container, const ShimStatus *status, const char *reason)
 {
 	const ContainerSpec *spec = &container->record.spec;
@@ -99,10 +103,12 @@ static fallible start_failure(const Container *container, const ShimStatus *stat
 	const char *name = container->record.name;
 
 	if (status->not_found == EXIT_NOT_FOUND)
-		return error_new(ERROR_INVALID, "could not start container \"%s\": exec: \"%s\": executable file not found in $PATH", name,
+		return error_new(ERROR_INVALID,
+			"could not start container \"%s\": exec: \"%s\": executable file not found in $PATH", name,
 			command);
 	if (status->not_found == EXIT_NOT_EXECUTABLE)
-		return error_new(ERROR_INVALID, "could not start container \"%s\": exec: \"%s\": permission denied (%s)", name, command,
+		return error_new(ERROR_INVALID,
+			"could not start container \"%s\": exec: \"%s\": permission denied (%s)", name, command,
 			reason);
 	return error_new(ERROR_INTERNAL, "could not start container \"%s\": %s", name, reason);
 }
@@ -237,7 +243,8 @@ static void shim_is_gone(void *arg)
 	container->shim = shim_free(container->shim);
 	container->shim_listens = false;
 	container_ref(container);
-	container_clean_run(container); /* before anybody is told: who hears of the end may start the next run at once */
+	container_clean_run(
+		container); /* before anybody is told: who hears of the end may start the next run at once */
 	if (!container->exit_seen) {
 		shim_gone_while_live(container);
 		container_attaches_end(container);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Load: an archive of `docker save` or an OCI layout, as a tar stream (plain, gzip or zstd). The stream is spooled to staging while kedge-unpack takes it
- * apart there and computes the digest of every file; what is read here is bounded documents and files whose digests are known.
+ * Load: an archive of `docker save` or an OCI layout, as a tar stream (plain, gzip or zstd). The stream is spooled to
+ * staging while kedge-unpack takes it apart there and computes the digest of every file; what is read here is bounded
+ * documents and files whose digests are known.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -22,8 +23,8 @@
 struct ImageLoad {
 	Engine *engine;
 	Job *job;
-	char *directory;  /* below the store's root: "staging/load-xxxx" */
-	char *spool;      /* the archive itself */
+	char *directory; /* below the store's root: "staging/load-xxxx" */
+	char *spool;     /* the archive itself */
 	int spool_fd;
 	int directory_fd;
 	int64_t received;
@@ -43,7 +44,7 @@ static void load_end(ImageLoad *load, Error *take_error)
 
 static void load_result(ImageLoad *load, const char *text)
 {
-	JobProgress progress = { .phase = JOB_RESULT, .item = "", .text = text };
+	JobProgress progress = {.phase = JOB_RESULT, .item = "", .text = text};
 
 	job_progress(load->job, &progress);
 }
@@ -57,7 +58,7 @@ static fallible load_names(ImageLoad *load, const ArchiveImage *image, const Dig
 	autofree char *by_id = NULL;
 
 	for (size_t i = 0; i < image->names.count; i++) {
-		autoclear(Reference) reference = { 0 };
+		autoclear(Reference) reference = {0};
 		autofree char *familiar = NULL, *text = NULL;
 
 		TRY(reference_parse(&reference, image->names.items[i]));
@@ -111,9 +112,9 @@ static fallible load_blobs(ImageLoad *load)
 
 static fallible load_image(ImageLoad *load)
 {
-	autoclear(Manifest) manifest = { 0 };
+	autoclear(Manifest) manifest = {0};
 	autofree char *config = NULL;
-	InstallInput input = { .take_manifest = &manifest };
+	InstallInput input = {.take_manifest = &manifest};
 
 	TRY(archive_import(load->archive, load->next, load->engine->store, load->directory_fd));
 	input.manifest_digest = archive_image(load->archive, load->next)->manifest;
@@ -177,11 +178,11 @@ static void load_free(void *arg)
 
 static fallible load_open(ImageLoad *load)
 {
-	static const UnpackerHandlers handlers = { .done = load_unpacked };
+	static const UnpackerHandlers handlers = {.done = load_unpacked};
 	Engine *engine = load->engine;
 	autofree char *program = engine_program(engine, "kedge-unpack");
 	int root = store_dir(engine->store);
-	UnpackerOptions options = { .program = program, .mode = UNPACK_ARCHIVE };
+	UnpackerOptions options = {.program = program, .mode = UNPACK_ARCHIVE};
 	char random[17];
 
 	string_random_hex(random, 16);
@@ -197,7 +198,7 @@ static fallible load_open(ImageLoad *load)
 
 fallible image_load_begin(ImageLoad **ret, Job **ret_job, Engine *engine)
 {
-	static const JobImplementation implementation = { .cancel = load_cancel, .free = load_free };
+	static const JobImplementation implementation = {.cancel = load_cancel, .free = load_free};
 	ImageLoad *load = mem_new(ImageLoad);
 	Error *error;
 

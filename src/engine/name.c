@@ -8,16 +8,18 @@
 
 enum { NAME_MAX_LENGTH = 255 };
 
-static const char *const adjectives[] = { "able", "amber", "astern", "brave", "bright", "brisk", "calm", "clear", "coastal", "crisp",
-	"deft", "eager", "early", "fair", "fleet", "fresh", "gentle", "golden", "hardy", "hearty", "keen", "lively", "lofty",
-	"lucid", "merry", "mild", "modest", "nimble", "noble", "northern", "patient", "plucky", "polar", "proud", "quick",
-	"quiet", "ready", "salty", "serene", "sharp", "silver", "sober", "solid", "steady", "stout", "sunny", "sure", "swift",
-	"tidal", "trim", "trusty", "upbeat", "vivid", "warm", "western", "windward", "wise", "witty", "young", "zesty" };
-static const char *const nouns[] = { "anchor", "barge", "beacon", "berth", "bollard", "bosun", "bow", "brig", "buoy", "canal", "cape",
-	"capstan", "cleat", "clipper", "compass", "cove", "cutter", "deck", "dinghy", "dock", "ferry", "fjord", "fluke", "galley",
-	"gannet", "gull", "harbour", "hawser", "helm", "hull", "jetty", "keel", "ketch", "kite", "lagoon", "lantern", "lighter",
-	"lock", "lugger", "mast", "mooring", "oar", "pier", "pilot", "port", "quay", "reef", "rigging", "rudder", "sail", "schooner",
-	"sextant", "shoal", "skiff", "sloop", "spar", "tern", "tide", "tiller", "wharf" };
+static const char *const adjectives[] = {"able", "amber", "astern", "brave", "bright", "brisk", "calm", "clear",
+	"coastal", "crisp", "deft", "eager", "early", "fair", "fleet", "fresh", "gentle", "golden", "hardy", "hearty",
+	"keen", "lively", "lofty", "lucid", "merry", "mild", "modest", "nimble", "noble", "northern", "patient",
+	"plucky", "polar", "proud", "quick", "quiet", "ready", "salty", "serene", "sharp", "silver", "sober", "solid",
+	"steady", "stout", "sunny", "sure", "swift", "tidal", "trim", "trusty", "upbeat", "vivid", "warm", "western",
+	"windward", "wise", "witty", "young", "zesty"};
+static const char *const nouns[] = {"anchor", "barge", "beacon", "berth", "bollard", "bosun", "bow", "brig", "buoy",
+	"canal", "cape", "capstan", "cleat", "clipper", "compass", "cove", "cutter", "deck", "dinghy", "dock", "ferry",
+	"fjord", "fluke", "galley", "gannet", "gull", "harbour", "hawser", "helm", "hull", "jetty", "keel", "ketch",
+	"kite", "lagoon", "lantern", "lighter", "lock", "lugger", "mast", "mooring", "oar", "pier", "pilot", "port",
+	"quay", "reef", "rigging", "rudder", "sail", "schooner", "sextant", "shoal", "skiff", "sloop", "spar", "tern",
+	"tide", "tiller", "wharf"};
 
 static unsigned name_random(void)
 {
@@ -48,6 +50,7 @@ fallible name_check(const char *name)
 		good = isalnum((unsigned char)name[i]) || strchr("_.-", name[i]);
 	if (good)
 		return NULL;
-	return error_new(ERROR_INVALID, "invalid container name \"%.64s\": only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed, 2 to %d characters",
+	return error_new(ERROR_INVALID,
+		"invalid container name \"%.64s\": only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed, 2 to %d characters",
 		name, NAME_MAX_LENGTH);
 }

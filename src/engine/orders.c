@@ -119,11 +119,12 @@ fallible container_stop(
 	}
 	container->record.user_stopped = true;
 	if (!container->kill_timer)
-		TRY(loop_timer(&container->kill_timer, container->engine->loop, timeout_ns, kill_timer_fired, container));
+		TRY(loop_timer(
+			&container->kill_timer, container->engine->loop, timeout_ns, kill_timer_fired, container));
 	else
 		source_rearm(container->kill_timer, timeout_ns);
 	call = mem_new(StopCall);
-	*call = (StopCall){ done, arg };
+	*call = (StopCall){done, arg};
 	container_wait(container, WAIT_NEXT_EXIT, stop_reached, call);
 	signal_now_or_when_started(container, signal ? signal : container_stop_signal(container));
 	if (container->state == CONTAINER_RUNNING)
@@ -167,7 +168,7 @@ fallible container_restart(Container *container, int64_t timeout_s, int signal, 
 	bool already = false;
 	Error *error;
 
-	*call = (RestartCall){ container_ref(container), done, arg };
+	*call = (RestartCall){container_ref(container), done, arg};
 	error = container_stop(container, timeout_s, signal, &already, restart_stopped, call);
 	if (!error && already)
 		error = container_start(container, &already, restart_started, call);

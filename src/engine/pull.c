@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Pull: a registry's image into the store. kedge-fetch brings verified bytes, the Install unpacks them while they arrive. */
+/* Pull: a registry's image into the store. kedge-fetch brings verified bytes, the Install unpacks them while they
+ * arrive. */
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,15 +15,15 @@
 typedef struct Pull {
 	Engine *engine;
 	Job *job;
-	char *key;               /* in engine->pulls */
+	char *key; /* in engine->pulls */
 	Reference reference;
 	Platform platform;
 	Fetcher *fetcher;
 	Install *install;
-	bool was_here;           /* the image was there before this pull */
+	bool was_here; /* the image was there before this pull */
 	Digest top_digest;
-	Digest *fetching;        /* by layer: the blob that is under way; unset when done */
-	bool *resumed;           /* by layer: its beginning is from an earlier try */
+	Digest *fetching; /* by layer: the blob that is under way; unset when done */
+	bool *resumed;    /* by layer: its beginning is from an earlier try */
 	size_t layer_count;
 } Pull;
 
@@ -45,7 +46,7 @@ static void pull_fail(Pull *pull, Error *take_error)
 
 static void pull_say(Pull *pull, JobPhase phase, const char *text)
 {
-	JobProgress progress = { .phase = phase, .item = "", .text = text };
+	JobProgress progress = {.phase = phase, .item = "", .text = text};
 
 	job_progress(pull->job, &progress);
 }
@@ -84,7 +85,7 @@ static size_t pull_layer_of(const Pull *pull, const Digest *blob)
 static void pull_item(Pull *pull, JobPhase phase, const Digest *blob, int64_t current, int64_t total)
 {
 	char item[13];
-	JobProgress progress = { .phase = phase, .item = digest_short(item, blob), .current = current, .total = total };
+	JobProgress progress = {.phase = phase, .item = digest_short(item, blob), .current = current, .total = total};
 
 	job_progress(pull->job, &progress);
 }
@@ -117,19 +118,21 @@ static void fetch_blob_done(void *arg, const Digest *blob, Error *take_error)
 
 	if (take_error) {
 		if (!worth_resuming(take_error))
-			error_free(blob_abandon(pull->engine->store, blob)); /* the download's error is the one to tell */
+			error_free(
+				blob_abandon(pull->engine->store, blob)); /* the download's error is the one to tell */
 		pull_fail(pull, take_error);
 		return;
 	}
 	if (layer == pull->layer_count)
 		return;
 	pull_item(pull, JOB_DOWNLOADED, blob, 0, 0);
-	pull->fetching[layer] = (Digest){ 0 };
+	pull->fetching[layer] = (Digest){0};
 	install_blob(pull->install, layer, -1, install_descriptor(pull->install, layer)->size, true);
 }
 
-/* The beginning that an earlier try left may be damaged (a power cut), which shows when the digest of all is known. Such a blob is unpacked after
- * that, so that kedge-fetch can begin it afresh without anybody having read the bad bytes. */
+/* The beginning that an earlier try left may be damaged (a power cut), which shows when the digest of all is known.
+ * Such a blob is unpacked after that, so that kedge-fetch can begin it afresh without anybody having read the bad
+ * bytes. */
 static fallible pull_fetch_blob(Pull *pull, size_t layer, const Descriptor *descriptor)
 {
 	int64_t offset = 0;
@@ -180,7 +183,7 @@ static fallible pull_put_documents(Pull *pull, const FetchedImage *fetched, cons
 
 static fallible pull_begin_install(Pull *pull, const FetchedImage *fetched)
 {
-	autoclear(Manifest) manifest = { 0 };
+	autoclear(Manifest) manifest = {0};
 	Digest config;
 	InstallInput input = {
 		.take_manifest = &manifest,
@@ -200,7 +203,7 @@ static fallible pull_begin_install(Pull *pull, const FetchedImage *fetched)
 	pull->resumed = mem_alloc(pull->layer_count * sizeof(bool));
 	pull->fetching = mem_array(NULL, pull->layer_count + 1, sizeof(Digest));
 	for (size_t i = 0; i < pull->layer_count; i++)
-		pull->fetching[i] = (Digest){ 0 };
+		pull->fetching[i] = (Digest){0};
 	for (size_t i = 0; i < pull->layer_count; i++)
 		TRY(pull_layer(pull, i));
 	return NULL;
@@ -293,10 +296,10 @@ static char *pull_key(const Reference *reference, const Platform *platform, cons
 	return string_printf("%s\n%s\n%s\n%s\n%s", name, text, user, secret, token);
 }
 
-fallible image_pull(
-	Job **ret, Engine *engine, const Reference *reference, const Platform *platform, const ImageCredentials *credentials)
+fallible image_pull(Job **ret, Engine *engine, const Reference *reference, const Platform *platform,
+	const ImageCredentials *credentials)
 {
-	static const JobImplementation implementation = { .cancel = pull_cancel, .free = pull_free };
+	static const JobImplementation implementation = {.cancel = pull_cancel, .free = pull_free};
 	autofree char *key = pull_key(reference, platform, credentials);
 	Job *running = table_get(engine->pulls, key);
 	Pull *pull;
@@ -310,7 +313,8 @@ fallible image_pull(
 	pull->engine = engine;
 	pull->key = take(key);
 	reference_copy(&pull->reference, reference);
-	pull->platform = (Platform){ mem_strdup(platform->os), mem_strdup(platform->architecture), mem_strdup(platform->variant) };
+	pull->platform =
+		(Platform){mem_strdup(platform->os), mem_strdup(platform->architecture), mem_strdup(platform->variant)};
 	error = pull_start(pull, credentials);
 	if (error) {
 		pull_free(pull);

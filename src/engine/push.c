@@ -50,7 +50,7 @@ static void push_item(Push *push, JobPhase phase, const Digest *blob, int64_t cu
 {
 	const Descriptor *layer = push_layer(push, blob);
 	char item[13];
-	JobProgress progress = { .phase = phase, .item = digest_short(item, blob), .current = current };
+	JobProgress progress = {.phase = phase, .item = digest_short(item, blob), .current = current};
 
 	if (!layer)
 		return;
@@ -83,7 +83,8 @@ static void put_done(void *arg, const Digest *blob, Error *take_error)
 		push_item(push, JOB_UPLOADED, blob, layer->size);
 	if (!error && --push->pending == 0)
 		error = fetcher_put_manifest(push->fetcher,
-			push->manifest.media_type ? push->manifest.media_type : MEDIA_OCI_MANIFEST, push->manifest_text, push->manifest_length);
+			push->manifest.media_type ? push->manifest.media_type : MEDIA_OCI_MANIFEST, push->manifest_text,
+			push->manifest_length);
 	if (error)
 		push_fail(push, error);
 }
@@ -166,7 +167,8 @@ static fallible push_open(Push *push, const ImageCredentials *credentials)
 	if (!image)
 		return error_new(ERROR_NOT_FOUND, "An image does not exist locally with the tag: %s", name);
 	push->manifest_digest = image->manifest;
-	TRY(blob_read(&push->manifest_text, &push->manifest_length, push->engine->store, &image->manifest, MANIFEST_MAX));
+	TRY(blob_read(
+		&push->manifest_text, &push->manifest_length, push->engine->store, &image->manifest, MANIFEST_MAX));
 	TRY(manifest_parse(&push->manifest, push->manifest_text, push->manifest_length));
 	push->told = mem_alloc(push->manifest.layer_count + 1);
 	return registry_fetcher(&push->fetcher, push->engine, &push->reference, credentials, &push_handlers, push);
@@ -185,9 +187,9 @@ static fallible push_begin(Push *push)
 
 fallible image_push(Job **ret, Engine *engine, const Reference *reference, const ImageCredentials *credentials)
 {
-	static const JobImplementation implementation = { .cancel = push_cancel, .free = push_free };
+	static const JobImplementation implementation = {.cancel = push_cancel, .free = push_free};
 	Push *push = mem_new(Push);
-	JobProgress name = { .phase = JOB_NAME, .item = "" };
+	JobProgress name = {.phase = JOB_NAME, .item = ""};
 	Error *error;
 
 	push->engine = engine;

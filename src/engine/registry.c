@@ -5,7 +5,8 @@
 #include "base/memory.h"
 #include "engine/internal.h"
 
-static fallible access_for(RegistryAccess *ret, const Engine *engine, const char *host, const ImageCredentials *credentials)
+static fallible access_for(
+	RegistryAccess *ret, const Engine *engine, const char *host, const ImageCredentials *credentials)
 {
 	const EngineConfig *config = &engine->config;
 
@@ -21,11 +22,11 @@ static fallible access_for(RegistryAccess *ret, const Engine *engine, const char
 	return NULL;
 }
 
-fallible registry_fetcher(Fetcher **ret, Engine *engine, const Reference *reference, const ImageCredentials *credentials,
-	const FetcherHandlers *handlers, void *arg)
+fallible registry_fetcher(Fetcher **ret, Engine *engine, const Reference *reference,
+	const ImageCredentials *credentials, const FetcherHandlers *handlers, void *arg)
 {
 	const EngineConfig *config = &engine->config;
-	autoclear(RegistryAccess) access = { 0 };
+	autoclear(RegistryAccess) access = {0};
 	autofree char *program = engine_program(engine, "kedge-fetch");
 	FetcherOptions options = {
 		.program = program,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Removal. The record's deletion is the moment: before it nothing has changed, after it everything left is litter that start-up sweeps. */
+/* Removal. The record's deletion is the moment: before it nothing has changed, after it everything left is litter that
+ * start-up sweeps. */
 #include <signal.h>
 
 #include "base/fault.h"

@@ -16,7 +16,8 @@ bool restart_wanted(const RestartQuestion *question)
 	case RESTART_UNLESS_STOPPED:
 		return true;
 	case RESTART_ON_FAILURE:
-		return question->exit_code != 0 && (!question->max_attempts || question->attempts < question->max_attempts);
+		return question->exit_code != 0 &&
+		       (!question->max_attempts || question->attempts < question->max_attempts);
 	default:
 		return false;
 	}
@@ -54,7 +55,8 @@ bool container_restart_if_wanted(Container *container, int64_t lived_ns)
 		return false;
 	container->retry_delay_ns = restart_delay_ns(container->retry_delay_ns, lived_ns);
 	container_retry_cancel(container);
-	error = loop_timer(&container->retry, container->engine->loop, container->retry_delay_ns, retry_fired, container);
+	error = loop_timer(
+		&container->retry, container->engine->loop, container->retry_delay_ns, retry_fired, container);
 	if (error) {
 		error_log(error, "container \"%s\": cannot wait for its restart", record->name);
 		return false;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Start-up: each record meets what is true. A live shim is adopted; without one its exit file is read; without that the machine went down.
- * From there the ordinary transitions and restart policies decide: there is no special recovery code (invariant 1).
+ * Start-up: each record meets what is true. A live shim is adopted; without one its exit file is read; without that the
+ * machine went down. From there the ordinary transitions and restart policies decide: there is no special recovery code
+ * (invariant 1).
  */
 #include <fcntl.h>
 #include <string.h>
@@ -18,7 +19,8 @@ enum { EXIT_MACHINE_DOWN = 255 };
 
 #define ASK_AGAIN (200 * NANOS_PER_MILLI)
 
-/* One bad record never stops a start (invariant 2): the store names it in the log and keeps it for a person to look at. */
+/* One bad record never stops a start (invariant 2): the store names it in the log and keeps it for a person to look at.
+ */
 static void restore_set_aside(Engine *engine, const char *id, Error *take_reason)
 {
 	Error *error = record_set_aside(engine->store, "container", id, error_message(take_reason));
@@ -52,8 +54,8 @@ static bool was_live(const Container *container)
 }
 
 /*
- * A live shim of a record that is not live is either of a start that kedged died in, or still cleaning up after an exit that is on record:
- * its status will tell by the run's number (shim_says_status).
+ * A live shim of a record that is not live is either of a start that kedged died in, or still cleaning up after an exit
+ * that is on record: its status will tell by the run's number (shim_says_status).
  */
 static void restore_adopt(Container *container)
 {

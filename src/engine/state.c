@@ -43,25 +43,37 @@ static const char *const stored_state_names[CONTAINER_STATES] = {
 };
 
 const Field container_record_fields[] = {
-	{ .name = "name", .kind = FIELD_STRING, .offset = offsetof(ContainerRecord, name), .required = true },
-	{ .name = "imageId", .kind = FIELD_STRING, .offset = offsetof(ContainerRecord, image_id), .required = true },
-	{ .name = "state", .kind = FIELD_ENUM, .offset = offsetof(ContainerRecord, state), .names = stored_state_names,
-		.name_count = CONTAINER_STATES, .required = true },
-	{ .name = "pid", .kind = FIELD_INT, .offset = offsetof(ContainerRecord, pid), .omit_empty = true },
-	{ .name = "exitCode", .kind = FIELD_INT, .offset = offsetof(ContainerRecord, exit_code), .omit_empty = true },
-	{ .name = "oomKilled", .kind = FIELD_BOOL, .offset = offsetof(ContainerRecord, oom_killed), .omit_empty = true },
-	{ .name = "error", .kind = FIELD_STRING, .offset = offsetof(ContainerRecord, error), .omit_empty = true },
-	{ .name = "createdNs", .kind = FIELD_INT, .offset = offsetof(ContainerRecord, created_ns) },
-	{ .name = "startedNs", .kind = FIELD_INT, .offset = offsetof(ContainerRecord, started_ns), .omit_empty = true },
-	{ .name = "finishedNs", .kind = FIELD_INT, .offset = offsetof(ContainerRecord, finished_ns), .omit_empty = true },
-	{ .name = "restartCount", .kind = FIELD_INT, .offset = offsetof(ContainerRecord, restart_count),
-		.omit_empty = true },
-	{ .name = "run", .kind = FIELD_INT, .offset = offsetof(ContainerRecord, run), .omit_empty = true },
-	{ .name = "bootId", .kind = FIELD_STRING, .offset = offsetof(ContainerRecord, boot_id), .omit_empty = true },
-	{ .name = "userStopped", .kind = FIELD_BOOL, .offset = offsetof(ContainerRecord, user_stopped),
-		.omit_empty = true },
-	{ .name = "spec", .kind = FIELD_OBJECT, .offset = offsetof(ContainerRecord, spec), .sub = container_spec_fields,
-		.sub_size = sizeof(ContainerSpec), .required = true },
+	{.name = "name", .kind = FIELD_STRING, .offset = offsetof(ContainerRecord, name), .required = true},
+	{.name = "imageId", .kind = FIELD_STRING, .offset = offsetof(ContainerRecord, image_id), .required = true},
+	{.name = "state",
+		.kind = FIELD_ENUM,
+		.offset = offsetof(ContainerRecord, state),
+		.names = stored_state_names,
+		.name_count = CONTAINER_STATES,
+		.required = true},
+	{.name = "pid", .kind = FIELD_INT, .offset = offsetof(ContainerRecord, pid), .omit_empty = true},
+	{.name = "exitCode", .kind = FIELD_INT, .offset = offsetof(ContainerRecord, exit_code), .omit_empty = true},
+	{.name = "oomKilled", .kind = FIELD_BOOL, .offset = offsetof(ContainerRecord, oom_killed), .omit_empty = true},
+	{.name = "error", .kind = FIELD_STRING, .offset = offsetof(ContainerRecord, error), .omit_empty = true},
+	{.name = "createdNs", .kind = FIELD_INT, .offset = offsetof(ContainerRecord, created_ns)},
+	{.name = "startedNs", .kind = FIELD_INT, .offset = offsetof(ContainerRecord, started_ns), .omit_empty = true},
+	{.name = "finishedNs", .kind = FIELD_INT, .offset = offsetof(ContainerRecord, finished_ns), .omit_empty = true},
+	{.name = "restartCount",
+		.kind = FIELD_INT,
+		.offset = offsetof(ContainerRecord, restart_count),
+		.omit_empty = true},
+	{.name = "run", .kind = FIELD_INT, .offset = offsetof(ContainerRecord, run), .omit_empty = true},
+	{.name = "bootId", .kind = FIELD_STRING, .offset = offsetof(ContainerRecord, boot_id), .omit_empty = true},
+	{.name = "userStopped",
+		.kind = FIELD_BOOL,
+		.offset = offsetof(ContainerRecord, user_stopped),
+		.omit_empty = true},
+	{.name = "spec",
+		.kind = FIELD_OBJECT,
+		.offset = offsetof(ContainerRecord, spec),
+		.sub = container_spec_fields,
+		.sub_size = sizeof(ContainerSpec),
+		.required = true},
 	FIELDS_END,
 };
 
@@ -84,17 +96,19 @@ void container_move(Container *container, ContainerState next)
 	container->state = next;
 }
 
-/* A start that is under way is no fact yet: the record keeps what was true before it, and the shim's own files tell the rest (restore.c). */
+/* A start that is under way is no fact yet: the record keeps what was true before it, and the shim's own files tell the
+ * rest (restore.c). */
 fallible container_save(Container *container)
 {
-	autoclear(Buffer) text = { 0 };
+	autoclear(Buffer) text = {0};
 	Writer writer;
 
 	if (container->state != CONTAINER_STARTING)
 		container->record.state = container->state;
 	writer_init(&writer, &text);
 	fields_write(container_record_fields, &container->record, &writer, NULL);
-	return record_put(container->engine->store, "container", container->id, container->record.name, buffer_text(&text));
+	return record_put(
+		container->engine->store, "container", container->id, container->record.name, buffer_text(&text));
 }
 
 void container_save_or_log(Container *container)
@@ -107,11 +121,13 @@ void container_save_or_log(Container *container)
 
 void container_event(Container *container, const char *action, const char *key, const char *value)
 {
-	autoclear(StringMap) extra = { 0 };
+	autoclear(StringMap) extra = {0};
 
-	map_set(&extra, "image", container->record.spec.image ? container->record.spec.image : container->record.image_id);
+	map_set(&extra, "image",
+		container->record.spec.image ? container->record.spec.image : container->record.image_id);
 	map_set(&extra, "name", container->record.name);
 	if (key)
 		map_set(&extra, key, value);
-	event_emit_labels(container->engine, "container", action, container->id, &container->record.spec.labels, &extra);
+	event_emit_labels(
+		container->engine, "container", action, container->id, &container->record.spec.labels, &extra);
 }

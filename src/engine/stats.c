@@ -12,15 +12,16 @@
 
 enum { PROC_FILE_MAX = 256 << 10 };
 
-/* The first line of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal in clock ticks. Source: proc(5). */
+/* The first line of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal in clock ticks. Source: proc(5).
+ */
 static fallible system_cpu(int64_t *ret_ns)
 {
 	autofree char *text = NULL;
-	unsigned long long ticks[8] = { 0 }, sum = 0;
+	unsigned long long ticks[8] = {0}, sum = 0;
 
 	TRY(file_read(&text, NULL, AT_FDCWD, "/proc/stat", PROC_FILE_MAX));
-	sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &ticks[0], &ticks[1], &ticks[2], &ticks[3], &ticks[4],
-		&ticks[5], &ticks[6], &ticks[7]);
+	sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &ticks[0], &ticks[1], &ticks[2], &ticks[3],
+		&ticks[4], &ticks[5], &ticks[6], &ticks[7]);
 	for (size_t i = 0; i < 8; i++)
 		sum += ticks[i];
 	*ret_ns = (int64_t)sum * (NANOS_PER_SECOND / sysconf(_SC_CLK_TCK));
@@ -30,8 +31,8 @@ static fallible system_cpu(int64_t *ret_ns)
 static bool network_line(NetworkStats *ret, const char *line)
 {
 	long long rx[4], tx[4];
-	int fields = sscanf(line, " %15[^:]: %lld %lld %lld %lld %*d %*d %*d %*d %lld %lld %lld %lld", ret->name, &rx[0], &rx[1],
-		&rx[2], &rx[3], &tx[0], &tx[1], &tx[2], &tx[3]);
+	int fields = sscanf(line, " %15[^:]: %lld %lld %lld %lld %*d %*d %*d %*d %lld %lld %lld %lld", ret->name,
+		&rx[0], &rx[1], &rx[2], &rx[3], &tx[0], &tx[1], &tx[2], &tx[3]);
 
 	if (fields != 9 || string_equal(ret->name, "lo"))
 		return false;
@@ -63,10 +64,10 @@ static fallible networks_read(ContainerStats *stats, int64_t pid)
 
 fallible container_stats(ContainerStats *ret, Container *container)
 {
-	ContainerStats stats = { .read_wall_ns = clock_wall_ns(), .online_cpus = sysconf(_SC_NPROCESSORS_ONLN) };
+	ContainerStats stats = {.read_wall_ns = clock_wall_ns(), .online_cpus = sysconf(_SC_NPROCESSORS_ONLN)};
 
 	if (!container_is_live(container)) {
-		*ret = (ContainerStats){ .read_wall_ns = stats.read_wall_ns };
+		*ret = (ContainerStats){.read_wall_ns = stats.read_wall_ns};
 		return NULL;
 	}
 	TRY(cgroup_stats_read(&stats.cgroup, container->engine->cgroups, container->cgroup));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* Resource use of one container, read from its control groups when asked: nothing is sampled in the background (invariant 6). */
+/* Resource use of one container, read from its control groups when asked: nothing is sampled in the background
+ * (invariant 6). */
 #include "engine/container.h"
 #include "runtime/cgroup.h"
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * kedged's side of kedge-fetch: one unprivileged, jailed process for one pull or push. It speaks the registry protocol, verifies every digest and size,
- * and writes blobs only into descriptors that it was handed. Handlers run from the loop; they may free the fetcher. Freeing kills the process.
- * Secrets travel over the socket, never in argv or environment. The wire form between the two is fetch/wire.h. Errors are complete sentences for the
- * user (`could not pull "a:1": ...`).
+ * kedged's side of kedge-fetch: one unprivileged, jailed process for one pull or push. It speaks the registry protocol,
+ * verifies every digest and size, and writes blobs only into descriptors that it was handed. Handlers run from the
+ * loop; they may free the fetcher. Freeing kills the process. Secrets travel over the socket, never in argv or
+ * environment. The wire form between the two is fetch/wire.h. Errors are complete sentences for the user (`could not
+ * pull "a:1": ...`).
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,41 +22,47 @@
 typedef struct Fetcher Fetcher;
 
 typedef struct FetchedImage {
-	const char *manifest;       /* text, as the registry sent it; its digest is verified */
+	const char *manifest; /* text, as the registry sent it; its digest is verified */
 	size_t manifest_length;
-	Digest manifest_digest;     /* of the image manifest */
+	Digest manifest_digest; /* of the image manifest */
 	const char *media_type;
-	Digest top_digest;          /* what the tag pointed at: the index's digest where there is one, else manifest_digest */
-	const char *config;         /* text of the image configuration, verified */
+	Digest top_digest;  /* what the tag pointed at: the index's digest where there is one, else manifest_digest */
+	const char *config; /* text of the image configuration, verified */
 	size_t config_length;
 } FetchedImage;
 
 typedef struct FetcherHandlers {
 	void (*resolved)(void *arg, const FetchedImage *image);
-	void (*progress)(void *arg, const Digest *blob, int64_t bytes);             /* at most every 512 kB or 100 ms; cumulative; falls back to a smaller number where a broken blob starts afresh */
-	void (*blob_done)(void *arg, const Digest *blob, Error *take_error);         /* NULL: complete and verified (get), or stored (put) */
-	void (*blob_skipped)(void *arg, const Digest *blob);                         /* put: the registry has it; then blob_done follows */
-	void (*manifest_done)(void *arg, const Digest *digest);                      /* put */
-	void (*failed)(void *arg, Error *take_error);                                /* resolve or manifest failed, or the process ended */
-	void (*retrying)(void *arg, const Digest *blob, int attempt, int64_t delay_ms, const char *reason); /* may be NULL */
+	void (*progress)(void *arg, const Digest *blob,
+		int64_t bytes); /* at most every 512 kB or 100 ms; cumulative; falls back to a smaller number where a
+				   broken blob starts afresh */
+	void (*blob_done)(void *arg, const Digest *blob,
+		Error *take_error);                             /* NULL: complete and verified (get), or stored (put) */
+	void (*blob_skipped)(void *arg, const Digest *blob);    /* put: the registry has it; then blob_done follows */
+	void (*manifest_done)(void *arg, const Digest *digest); /* put */
+	void (*failed)(void *arg, Error *take_error);           /* resolve or manifest failed, or the process ended */
+	void (*retrying)(
+		void *arg, const Digest *blob, int attempt, int64_t delay_ms, const char *reason); /* may be NULL */
 } FetcherHandlers;
 
 typedef struct FetcherOptions {
-	const char *program;    /* path of kedge-fetch */
-	const char *user;       /* to run as; NULL: "nobody" */
-	int64_t retries;        /* per blob, without progress between them; default 5, negative: none */
+	const char *program;       /* path of kedge-fetch */
+	const char *user;          /* to run as; NULL: "nobody" */
+	int64_t retries;           /* per blob, without progress between them; default 5, negative: none */
 	int64_t retry_interval_ms; /* before the first; doubles up to 30 s; default 1000 */
-	int64_t parallel;       /* blobs at a time, default 3 */
-	int64_t stall_timeout_s;/* no byte for so long is a failure, default 30 */
+	int64_t parallel;          /* blobs at a time, default 3 */
+	int64_t stall_timeout_s;   /* no byte for so long is a failure, default 30 */
 } FetcherOptions;
 
-fallible fetcher_start(Fetcher **ret, Loop *loop, const FetcherOptions *options, const RegistryAccess *access, const Reference *reference, const FetcherHandlers *handlers, void *arg);
+fallible fetcher_start(Fetcher **ret, Loop *loop, const FetcherOptions *options, const RegistryAccess *access,
+	const Reference *reference, const FetcherHandlers *handlers, void *arg);
 Fetcher *fetcher_free(Fetcher *fetcher);
 DEFINE_AUTOPTR(Fetcher, fetcher_free)
 
 /* Manifest (through an index by platform) and configuration; answers with resolved or failed. */
 fallible fetcher_resolve(Fetcher *fetcher, const Platform *platform);
-/* Downloads into fd (borrowed: duplicated over the socket) from offset on (what is there already is hashed first). Answers with blob_done. */
+/* Downloads into fd (borrowed: duplicated over the socket) from offset on (what is there already is hashed first).
+ * Answers with blob_done. */
 fallible fetcher_get(Fetcher *fetcher, const Digest *blob, int64_t size, int fd, int64_t offset);
 /* Uploads unless the registry has it. fd: the whole blob, readable. Answers with blob_done. */
 fallible fetcher_put(Fetcher *fetcher, const Digest *blob, int64_t size, int fd);

@@ -18,7 +18,7 @@ struct Helper {
 	Source *watch;
 	Source *child;
 	Source *again; /* frames may be left */
-	pid_t pid; /* 0 once the process is reaped */
+	pid_t pid;     /* 0 once the process is reaped */
 	char *program;
 	HelperHandlers handlers;
 	void *arg;

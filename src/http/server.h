@@ -33,8 +33,8 @@ typedef struct HttpRoute {
 	size_t body_max; /* 0: HTTP_BODY_MAX */
 } HttpRoute;
 
-/* HTTP_HEADERS_MAX: request line, headers and what is read ahead of a body; an idle connection keeps as much memory. Just over
- * 32 KiB, from where on libmicrohttpd maps it, so that it goes back to the system with the connection. */
+/* HTTP_HEADERS_MAX: request line, headers and what is read ahead of a body; an idle connection keeps as much memory.
+ * Just over 32 KiB, from where on libmicrohttpd maps it, so that it goes back to the system with the connection. */
 enum { HTTP_BODY_MAX = 4 << 20, HTTP_HEADERS_MAX = 36 << 10, HTTP_CONNECTIONS_MAX = 4096 };
 
 typedef struct HttpServerOptions {

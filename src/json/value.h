@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * JSON values (jansson, seen by this folder alone): strict parsing with bounds, and read access. Documents that we know the shape of
- * go through field tables (json/fields.h); this is for the rest. A Value from an accessor is borrowed from its parent.
+ * JSON values (jansson, seen by this folder alone): strict parsing with bounds, and read access. Documents that we know
+ * the shape of go through field tables (json/fields.h); this is for the rest. A Value from an accessor is borrowed from
+ * its parent.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,10 +28,10 @@ DEFINE_AUTOPTR(Value, value_free)
 void value_write(const Value *value, Buffer *out); /* compact, keys in their order */
 bool value_equal(const Value *a, const Value *b);
 
-Value *value_get(const Value *object, const char *key);      /* NULL when absent or not an object */
-Value *value_path(const Value *object, const char *dotted);  /* "a.b.c" */
+Value *value_get(const Value *object, const char *key);     /* NULL when absent or not an object */
+Value *value_path(const Value *object, const char *dotted); /* "a.b.c" */
 Value *value_at(const Value *array, size_t index);
-size_t value_count(const Value *array_or_object);            /* 0 for others */
+size_t value_count(const Value *array_or_object);                                              /* 0 for others */
 bool value_each(const Value *object, size_t *cursor, const char **ret_key, Value **ret_value); /* cursor starts at 0 */
 bool value_is_object(const Value *value);
 bool value_is_array(const Value *value);
@@ -38,11 +39,11 @@ bool value_is_string(const Value *value);
 bool value_is_null(const Value *value); /* absent (NULL) too */
 bool value_is_number(const Value *value);
 bool value_is_bool(const Value *value);
-const char *value_string(const Value *value);                /* NULL when not a string */
+const char *value_string(const Value *value); /* NULL when not a string */
 int64_t value_int(const Value *value, int64_t otherwise);
 double value_double(const Value *value, double otherwise);
 bool value_bool(const Value *value, bool otherwise);
-const char *value_kind_name(const Value *value);             /* "string", "number", ... for messages */
+const char *value_kind_name(const Value *value); /* "string", "number", ... for messages */
 
 /* Building, where a writer (json/writer.h) does not fit. */
 Value *value_object(void);

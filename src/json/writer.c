@@ -33,7 +33,8 @@ static bool has_zero(uint64_t bytes)
 	return (bytes - EACH_BYTE(1)) & ~bytes & EACH_BYTE(0x80);
 }
 
-/* Eight bytes at a time while none is a control character, a quote, a backslash or not ASCII: most of all text is so. */
+/* Eight bytes at a time while none is a control character, a quote, a backslash or not ASCII: most of all text is so.
+ */
 static size_t common_run(const char *text, size_t length)
 {
 	size_t run = 0;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Writes JSON straight into a Buffer, without a tree: answers with a thousand containers cost their bytes alone. Commas and nesting
- * are the writer's business. Inside an object pass the key; inside an array and at the top pass NULL. Invalid UTF-8 becomes U+FFFD.
+ * Writes JSON straight into a Buffer, without a tree: answers with a thousand containers cost their bytes alone. Commas
+ * and nesting are the writer's business. Inside an object pass the key; inside an array and at the top pass NULL.
+ * Invalid UTF-8 becomes U+FFFD.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -14,14 +14,15 @@
 #include "base/options.h"
 #include "docker/api.h"
 #include "engine/engine.h"
-#include "json/fields.h"
 #include "main/notify.h"
+#include "json/fields.h"
 
 enum { CONFIG_MAX = 1 << 20, EXIT_USAGE = 2 };
 
 #define CONFIG_DEFAULT "/etc/kedge/kedged.yaml"
 
-/* kedged.yaml: the engine's settings and those of the daemon around it. Options of the same meaning win over the file. */
+/* kedged.yaml: the engine's settings and those of the daemon around it. Options of the same meaning win over the file.
+ */
 typedef struct Settings {
 	EngineConfig engine;
 	char *socket;       /* <run dir>/kedge.sock */
@@ -30,28 +31,32 @@ typedef struct Settings {
 } Settings;
 
 static const Field settings_fields[] = {
-	{ .name = "socket", .kind = FIELD_STRING, .offset = offsetof(Settings, socket) },
-	{ .name = "socketGroup", .kind = FIELD_STRING, .offset = offsetof(Settings, socket_group) },
-	{ .name = "logLevel", .kind = FIELD_STRING, .offset = offsetof(Settings, log_level) },
-	{ .name = "engine", .kind = FIELD_OBJECT, .offset = offsetof(Settings, engine), .sub = engine_config_fields,
-		.sub_size = sizeof(EngineConfig) },
+	{.name = "socket", .kind = FIELD_STRING, .offset = offsetof(Settings, socket)},
+	{.name = "socketGroup", .kind = FIELD_STRING, .offset = offsetof(Settings, socket_group)},
+	{.name = "logLevel", .kind = FIELD_STRING, .offset = offsetof(Settings, log_level)},
+	{.name = "engine",
+		.kind = FIELD_OBJECT,
+		.offset = offsetof(Settings, engine),
+		.sub = engine_config_fields,
+		.sub_size = sizeof(EngineConfig)},
 	FIELDS_END,
 };
 
 typedef struct Arguments {
-	char *config, *root, *run_dir, *socket, *group, *libexec_dir, *registries_dir, *certs_dir, *runtime, *cgroup_parent, *log_level;
+	char *config, *root, *run_dir, *socket, *group, *libexec_dir, *registries_dir, *certs_dir, *runtime,
+		*cgroup_parent, *log_level;
 	StringList insecure;
 	bool check, dump, help, version;
 } Arguments;
 
-#define TEXT(option_name, member, option_argument, text)                                                           \
-	{                                                                                                          \
-		.name = option_name, .kind = OPTION_STRING, .offset = offsetof(Arguments, member), .argument = option_argument, \
-		.help = text                                                                                       \
+#define TEXT(option_name, member, option_argument, text)                                                               \
+	{                                                                                                              \
+		.name = option_name, .kind = OPTION_STRING, .offset = offsetof(Arguments, member),                     \
+		.argument = option_argument, .help = text                                                              \
 	}
-#define SWITCH(option_name, member, text)                                                                          \
-	{                                                                                                          \
-		.name = option_name, .kind = OPTION_SWITCH, .offset = offsetof(Arguments, member), .help = text    \
+#define SWITCH(option_name, member, text)                                                                              \
+	{                                                                                                              \
+		.name = option_name, .kind = OPTION_SWITCH, .offset = offsetof(Arguments, member), .help = text        \
 	}
 
 static const Option options[] = {
@@ -65,8 +70,11 @@ static const Option options[] = {
 	TEXT("libexec-dir", libexec_dir, "DIR", "where kedge-shim, kedge-fetch and kedge-unpack are"),
 	TEXT("registries-dir", registries_dir, "DIR", "settings of single registries (/etc/kedge/registries.d)"),
 	TEXT("certs-dir", certs_dir, "DIR", "certificates by registry (/etc/docker/certs.d)"),
-	{ .name = "insecure-registry", .kind = OPTION_LIST, .offset = offsetof(Arguments, insecure), .argument = "HOST",
-		.help = "registry that may be used without TLS or with a certificate nobody vouches for" },
+	{.name = "insecure-registry",
+		.kind = OPTION_LIST,
+		.offset = offsetof(Arguments, insecure),
+		.argument = "HOST",
+		.help = "registry that may be used without TLS or with a certificate nobody vouches for"},
 	TEXT("runtime", runtime, "NAME", "OCI runtime to use (crun)"),
 	TEXT("cgroup-parent", cgroup_parent, "PATH", "control group above those of the containers (/kedge)"),
 	TEXT("log-level", log_level, "LEVEL", "debug, info, warning or error (info)"),
@@ -77,7 +85,7 @@ static const Option options[] = {
 
 static void usage(void)
 {
-	autoclear(Buffer) text = { 0 };
+	autoclear(Buffer) text = {0};
 
 	buffer_add_text(&text, "Usage: kedged [OPTION...]\n\nRuns containers on this device.\n\n");
 	options_help(options, &text, 100);
@@ -123,11 +131,13 @@ static void settings_override(Settings *settings, const Arguments *arguments)
 static fallible settings_check(const Settings *settings)
 {
 	if (log_level_find(settings->log_level) < 0)
-		return error_new(ERROR_INVALID, "log level \"%s\" is none of debug, info, warning, error", settings->log_level);
+		return error_new(
+			ERROR_INVALID, "log level \"%s\" is none of debug, info, warning, error", settings->log_level);
 	if (*settings->engine.root != '/' || *settings->engine.run_dir != '/' || *settings->socket != '/')
 		return error_new(ERROR_INVALID, "root, runDirectory and socket must be absolute paths");
 	if (*settings->engine.cgroup_parent != '/' || strstr(settings->engine.cgroup_parent, ".."))
-		return error_new(ERROR_INVALID, "cgroup parent \"%s\" must be an absolute path without \"..\"", settings->engine.cgroup_parent);
+		return error_new(ERROR_INVALID, "cgroup parent \"%s\" must be an absolute path without \"..\"",
+			settings->engine.cgroup_parent);
 	return NULL;
 }
 
@@ -148,7 +158,7 @@ static fallible settings_load(Settings *settings, const Arguments *arguments)
 
 static void settings_print(const Settings *settings)
 {
-	autoclear(Buffer) text = { 0 };
+	autoclear(Buffer) text = {0};
 	Writer writer;
 
 	writer_init(&writer, &text);
@@ -198,7 +208,7 @@ static fallible run(const Settings *settings)
 
 static fallible kedged(const Arguments *arguments)
 {
-	Settings settings = { 0 };
+	Settings settings = {0};
 	Error *error = settings_load(&settings, arguments);
 
 	if (!error) {
@@ -223,8 +233,8 @@ static int complain(Error *error, int status)
 
 int main(int argc, char **argv)
 {
-	Arguments arguments = { 0 };
-	autoclear(StringList) rest = { 0 };
+	Arguments arguments = {0};
+	autoclear(StringList) rest = {0};
 	Error *error = options_parse(options, &arguments, argc - 1, argv + 1, 0, &rest);
 
 	log_set_name("kedged");

@@ -6,5 +6,6 @@
 #include "base/loop.h"
 
 void notify(const char *state); /* "READY=1" */
-/* Feeds the watchdog from the loop at half of $WATCHDOG_USEC: a loop that hangs stops feeding. *ret is NULL when no watchdog is asked for. */
+/* Feeds the watchdog from the loop at half of $WATCHDOG_USEC: a loop that hangs stops feeding. *ret is NULL when no
+ * watchdog is asked for. */
 fallible notify_watchdog(Source **ret, Loop *loop);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Digests of small documents that are made here. Nettle is in kedged's address space already (libmicrohttpd brings it); OpenSSL's libcrypto is not.
+ * Digests of small documents that are made here. Nettle is in kedged's address space already (libmicrohttpd brings it);
+ * OpenSSL's libcrypto is not.
  */
 #include <nettle/sha2.h>
 #include <stdio.h>

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* The image configuration. Source: OCI image spec config.md; Docker's additions Healthcheck, Shell, OnBuild. Read-only view: the text is kept byte for byte elsewhere. */
+/* The image configuration. Source: OCI image spec config.md; Docker's additions Healthcheck, Shell, OnBuild. Read-only
+ * view: the text is kept byte for byte elsewhere. */
 #include <stdint.h>
 
 #include "base/cleanup.h"
 #include "base/strings.h"
-#include "json/fields.h"
 #include "oci/platform.h"
+#include "json/fields.h"
 
 enum { IMAGE_CONFIG_MAX = 8 << 20 };
 
 typedef struct HealthCheck {
-	StringList test;        /* {"NONE"}, {"CMD", ...}, {"CMD-SHELL", text}; empty: none given */
-	int64_t interval_ns;    /* 0: default (30 s) */
-	int64_t timeout_ns;     /* 0: default (30 s) */
+	StringList test;     /* {"NONE"}, {"CMD", ...}, {"CMD-SHELL", text}; empty: none given */
+	int64_t interval_ns; /* 0: default (30 s) */
+	int64_t timeout_ns;  /* 0: default (30 s) */
 	int64_t start_period_ns;
-	int64_t retries;        /* 0: default (3) */
+	int64_t retries; /* 0: default (3) */
 } HealthCheck;
 
 extern const Field health_check_fields[]; /* Docker's words: Test, Interval, Timeout, StartPeriod, Retries */

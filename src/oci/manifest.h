@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Manifests and indexes, OCI and Docker schema 2. Sources: OCI image spec manifest.md, image-index.md; Docker image manifest v2 schema 2.
- * Everything is bounded: MANIFEST_MAX bytes, MANIFEST_LAYERS_MAX layers.
+ * Manifests and indexes, OCI and Docker schema 2. Sources: OCI image spec manifest.md, image-index.md; Docker image
+ * manifest v2 schema 2. Everything is bounded: MANIFEST_MAX bytes, MANIFEST_LAYERS_MAX layers.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -41,7 +41,8 @@ typedef struct Manifest {
 typedef struct IndexEntry {
 	Descriptor descriptor;
 	Platform platform;
-	char *reference_name; /* annotation org.opencontainers.image.ref.name or io.containerd.image.name; NULL without one */
+	char *reference_name; /* annotation org.opencontainers.image.ref.name or io.containerd.image.name; NULL without
+				 one */
 } IndexEntry;
 
 typedef struct Index {
@@ -51,7 +52,8 @@ typedef struct Index {
 
 typedef enum ManifestKind { MANIFEST_IMAGE, MANIFEST_INDEX } ManifestKind;
 
-/* Decides by mediaType, the given content type (may be NULL) and the members that are there. Schema 1 is refused by name. */
+/* Decides by mediaType, the given content type (may be NULL) and the members that are there. Schema 1 is refused by
+ * name. */
 fallible manifest_kind(ManifestKind *ret, const char *text, size_t length, const char *content_type);
 fallible manifest_parse(Manifest *ret, const char *text, size_t length);
 void manifest_clear(Manifest *manifest);
@@ -59,7 +61,8 @@ DEFINE_AUTOCLEAR(Manifest, manifest_clear)
 fallible index_parse(Index *ret, const char *text, size_t length);
 void index_clear(Index *index);
 DEFINE_AUTOCLEAR(Index, index_clear)
-/* The best entry for a platform (borrowed); an error that lists what the image has when none fits. Attestations (unknown/unknown) are skipped. */
+/* The best entry for a platform (borrowed); an error that lists what the image has when none fits. Attestations
+ * (unknown/unknown) are skipped. */
 fallible index_choose(const IndexEntry **ret, const Index *index, const Platform *wanted);
 /* OCI image manifest as JSON text, for images made here. */
 char *manifest_write(const Manifest *manifest);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* Platforms ("linux/arm/v7") and their order of preference. Source: OCI image spec, image-index.md; containerd's normalisation of names. */
+/* Platforms ("linux/arm/v7") and their order of preference. Source: OCI image spec, image-index.md; containerd's
+ * normalisation of names. */
 #include <stdbool.h>
 
 #include "base/cleanup.h"
@@ -17,5 +18,6 @@ void platform_host(Platform *ret);                        /* of this machine, fr
 void platform_clear(Platform *platform);
 DEFINE_AUTOCLEAR(Platform, platform_clear)
 char *platform_text(const Platform *platform);
-/* How well an image of platform `image` runs where `wanted` is wanted: 0 not at all, higher is better (arm/v7 takes v7 over v6). */
+/* How well an image of platform `image` runs where `wanted` is wanted: 0 not at all, higher is better (arm/v7 takes v7
+ * over v6). */
 int platform_score(const Platform *wanted, const Platform *image);

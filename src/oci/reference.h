@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Image references as Docker reads them: "busybox" is docker.io/library/busybox:latest. Source: distribution/reference grammar.
+ * Image references as Docker reads them: "busybox" is docker.io/library/busybox:latest. Source: distribution/reference
+ * grammar.
  */
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -19,7 +20,7 @@ fallible reference_parse(Reference *ret, const char *text);
 void reference_clear(Reference *reference);
 DEFINE_AUTOCLEAR(Reference, reference_clear)
 void reference_copy(Reference *to, const Reference *from);
-void reference_default_tag(Reference *reference);          /* "latest" where neither tag nor digest is given */
-char *reference_name(const Reference *reference);          /* "busybox", "localhost:5000/a": familiar, without tag */
-char *reference_familiar(const Reference *reference);      /* "busybox:latest", "localhost:5000/a@sha256:..." */
-char *reference_full(const Reference *reference);          /* "docker.io/library/busybox:latest" */
+void reference_default_tag(Reference *reference);     /* "latest" where neither tag nor digest is given */
+char *reference_name(const Reference *reference);     /* "busybox", "localhost:5000/a": familiar, without tag */
+char *reference_familiar(const Reference *reference); /* "busybox:latest", "localhost:5000/a@sha256:..." */
+char *reference_full(const Reference *reference);     /* "docker.io/library/busybox:latest" */

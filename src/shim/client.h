@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The engine's side of a shim: spawn one for a start, or connect to one that outlived an earlier kedged (invariant 1). One Shim is one connection.
- * Handlers run from the loop, never from inside a call; a Shim may be freed in its own handler. Freeing disconnects and leaves the container running.
- * A shim that this process spawned is reaped when it ends, also long after its Shim was freed.
+ * The engine's side of a shim: spawn one for a start, or connect to one that outlived an earlier kedged (invariant 1).
+ * One Shim is one connection. Handlers run from the loop, never from inside a call; a Shim may be freed in its own
+ * handler. Freeing disconnects and leaves the container running. A shim that this process spawned is reaped when it
+ * ends, also long after its Shim was freed.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,35 +26,38 @@ typedef struct ShimHandlers {
 	void (*exec_exited)(void *arg, const ShimExecExit *exit, const char *output, size_t length);
 	void (*output)(void *arg, int stream, const char *data, size_t length); /* length 0: the stream ended */
 	void (*gone)(void *arg); /* the connection ended; without exited or failed before it, the shim was killed */
-} ShimHandlers; /* any may be NULL */
+} ShimHandlers;                  /* any may be NULL */
 
 typedef struct ShimOptions {
-	const char *program;       /* path of kedge-shim */
+	const char *program; /* path of kedge-shim */
 	const char *id;
 	uint64_t run;
-	const char *bundle;        /* <run dir>/<id>: config.json is there; the shim adds shim.sock, pid, runtime.log, and mounts rootfs/ here */
-	const char *state;         /* <root>/containers/<id>: exit and container.log* are written here */
-	const char *runtime;       /* path of the OCI runtime */
-	const char *runtime_root;  /* its --root */
-	const char *layers;        /* overlay: directory of the lower layers */
-	const char *lower;         /* overlay: "17:16:3", names in `layers`, topmost first; "" when the image has no layer */
-	const char *upper, *work;  /* overlay: absolute */
-	const char *oom_file;      /* NULL: none */
-	const char *log_driver;    /* "json-file" or "none" */
-	int64_t log_max_size;      /* bytes a file; 0: no limit */
-	int64_t log_max_files;     /* 1..: container.log, container.log.1, ... */
+	const char *bundle;  /* <run dir>/<id>: config.json is there; the shim adds shim.sock, pid, runtime.log, and
+				mounts rootfs/ here */
+	const char *state;   /* <root>/containers/<id>: exit and container.log* are written here */
+	const char *runtime; /* path of the OCI runtime */
+	const char *runtime_root; /* its --root */
+	const char *layers;       /* overlay: directory of the lower layers */
+	const char *lower; /* overlay: "17:16:3", names in `layers`, topmost first; "" when the image has no layer */
+	const char *upper, *work; /* overlay: absolute */
+	const char *oom_file;     /* NULL: none */
+	const char *log_driver;   /* "json-file" or "none" */
+	int64_t log_max_size;     /* bytes a file; 0: no limit */
+	int64_t log_max_files;    /* 1..: container.log, container.log.1, ... */
 	bool is_crun;
-	int64_t start_timeout_ms;  /* a runtime that hangs longer is killed and reported */
-	const char *cgroup;        /* cgroupsPath of the container, ends with the id: the shim removes what is left by itself; NULL: the runtime does */
-	bool is_volatile;          /* upper is thrown away at the end (--rm): never wait for the disk when it is unmounted */
-	int runtime_fd;            /* the runtime's program from shim_seal_runtime(), saves crun a second exec; 0: none */
-	int listen_fd;             /* from shim_listen(); 0: the shim makes its socket itself */
+	int64_t start_timeout_ms; /* a runtime that hangs longer is killed and reported */
+	const char *cgroup; /* cgroupsPath of the container, ends with the id: the shim removes what is left by itself;
+			       NULL: the runtime does */
+	bool is_volatile;   /* upper is thrown away at the end (--rm): never wait for the disk when it is unmounted */
+	int runtime_fd;     /* the runtime's program from shim_seal_runtime(), saves crun a second exec; 0: none */
+	int listen_fd;      /* from shim_listen(); 0: the shim makes its socket itself */
 } ShimOptions;
 
-/* Makes <bundle>/shim.sock before there is a shim: connections made (and attached) between this and shim_spawn() see the container's output from
- * its first byte. The descriptor is the caller's; close it after shim_spawn(). */
+/* Makes <bundle>/shim.sock before there is a shim: connections made (and attached) between this and shim_spawn() see
+ * the container's output from its first byte. The descriptor is the caller's; close it after shim_spawn(). */
 fallible shim_listen(int *ret_fd, const char *bundle);
-/* An executable copy of the runtime in memory, sealed as crun wants it: crun then does not copy and execute itself again. One for all shims. */
+/* An executable copy of the runtime in memory, sealed as crun wants it: crun then does not copy and execute itself
+ * again. One for all shims. */
 fallible shim_seal_runtime(int *ret_fd, const char *runtime);
 
 fallible shim_spawn(Shim **ret, Loop *loop, const ShimOptions *options, const ShimHandlers *handlers, void *arg);

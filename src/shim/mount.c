@@ -50,7 +50,8 @@ static fallible overlay_options(Buffer *out, const ShimSettings *settings)
 	return NULL;
 }
 
-/* overlay refuses what was mounted volatile before, since a power cut may have torn it. Such a container does not outlive one. */
+/* overlay refuses what was mounted volatile before, since a power cut may have torn it. Such a container does not
+ * outlive one. */
 static void forget_volatile(const ShimSettings *settings)
 {
 	autofree char *mark = path_join(settings->work, "work/incompat/volatile");

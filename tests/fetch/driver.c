@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Plays kedged's part for the tests of kedge-fetch: one pull, push or login through fetch/client.h, each event a JSON line on standard output.
- * A directory holds an image as files: manifest.json, config.json and each blob by the hexadecimal part of its digest. */
+/* Plays kedged's part for the tests of kedge-fetch: one pull, push or login through fetch/client.h, each event a JSON
+ * line on standard output. A directory holds an image as files: manifest.json, config.json and each blob by the
+ * hexadecimal part of its digest. */
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -12,8 +13,8 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "fetch/client.h"
-#include "json/writer.h"
 #include "oci/image_config.h"
+#include "json/writer.h"
 
 typedef struct DriverOptions {
 	char *program, *platform, *registries, *certs, *username, *password, *identity_token;
@@ -21,10 +22,14 @@ typedef struct DriverOptions {
 	int64_t retries, interval, parallel, stall;
 } DriverOptions;
 
-#define TEXT(option, member) {.name = option, .kind = OPTION_STRING, .offset = offsetof(DriverOptions, member), .argument = "TEXT"}
-#define NUMBER(option, member)                                                                                     \
-	{                                                                                                          \
-		.name = option, .kind = OPTION_INT, .offset = offsetof(DriverOptions, member), .argument = "N", .min = -1, .max = 100000 \
+#define TEXT(option, member)                                                                                           \
+	{                                                                                                              \
+		.name = option, .kind = OPTION_STRING, .offset = offsetof(DriverOptions, member), .argument = "TEXT"   \
+	}
+#define NUMBER(option, member)                                                                                         \
+	{                                                                                                              \
+		.name = option, .kind = OPTION_INT, .offset = offsetof(DriverOptions, member), .argument = "N",        \
+		.min = -1, .max = 100000                                                                               \
 	}
 
 static const Option options_table[] = {
@@ -276,11 +281,19 @@ static fallible load_access(RegistryAccess *ret, const DriverOptions *options, c
 
 static fallible run(Driver *driver, const StringList *arguments)
 {
-	static const FetcherHandlers handlers = {.resolved = on_resolved, .progress = on_progress, .blob_done = on_blob_done,
-		.blob_skipped = on_blob_skipped, .manifest_done = on_manifest_done, .failed = on_failed, .retrying = on_retrying};
+	static const FetcherHandlers handlers = {.resolved = on_resolved,
+		.progress = on_progress,
+		.blob_done = on_blob_done,
+		.blob_skipped = on_blob_skipped,
+		.manifest_done = on_manifest_done,
+		.failed = on_failed,
+		.retrying = on_retrying};
 	const DriverOptions *options = &driver->options;
-	FetcherOptions fetcher = {.program = options->program, .retries = options->retries, .retry_interval_ms = options->interval,
-		.parallel = options->parallel, .stall_timeout_s = options->stall};
+	FetcherOptions fetcher = {.program = options->program,
+		.retries = options->retries,
+		.retry_interval_ms = options->interval,
+		.parallel = options->parallel,
+		.stall_timeout_s = options->stall};
 	autoclear(Reference) reference = {0};
 	autoclear(RegistryAccess) access = {0};
 

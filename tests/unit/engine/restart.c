@@ -16,17 +16,17 @@ typedef struct Case {
 } Case;
 
 static const Case cases[] = {
-	{ { .policy = RESTART_NO, .exit_code = 1 }, false },
-	{ { .policy = RESTART_ALWAYS, .exit_code = 0 }, true },
-	{ { .policy = RESTART_ALWAYS, .exit_code = 137, .attempts = 1000 }, true },
-	{ { .policy = RESTART_ALWAYS, .user_stopped = true }, false },
-	{ { .policy = RESTART_UNLESS_STOPPED, .exit_code = 0 }, true },
-	{ { .policy = RESTART_UNLESS_STOPPED, .user_stopped = true }, false },
-	{ { .policy = RESTART_ON_FAILURE, .exit_code = 0 }, false },
-	{ { .policy = RESTART_ON_FAILURE, .exit_code = 1 }, true },
-	{ { .policy = RESTART_ON_FAILURE, .exit_code = 1, .max_attempts = 2, .attempts = 1 }, true },
-	{ { .policy = RESTART_ON_FAILURE, .exit_code = 1, .max_attempts = 2, .attempts = 2 }, false },
-	{ { .policy = RESTART_ON_FAILURE, .exit_code = 1, .user_stopped = true }, false },
+	{{.policy = RESTART_NO, .exit_code = 1}, false},
+	{{.policy = RESTART_ALWAYS, .exit_code = 0}, true},
+	{{.policy = RESTART_ALWAYS, .exit_code = 137, .attempts = 1000}, true},
+	{{.policy = RESTART_ALWAYS, .user_stopped = true}, false},
+	{{.policy = RESTART_UNLESS_STOPPED, .exit_code = 0}, true},
+	{{.policy = RESTART_UNLESS_STOPPED, .user_stopped = true}, false},
+	{{.policy = RESTART_ON_FAILURE, .exit_code = 0}, false},
+	{{.policy = RESTART_ON_FAILURE, .exit_code = 1}, true},
+	{{.policy = RESTART_ON_FAILURE, .exit_code = 1, .max_attempts = 2, .attempts = 1}, true},
+	{{.policy = RESTART_ON_FAILURE, .exit_code = 1, .max_attempts = 2, .attempts = 2}, false},
+	{{.policy = RESTART_ON_FAILURE, .exit_code = 1, .user_stopped = true}, false},
 };
 
 static void test_policies(void **state)
@@ -38,7 +38,7 @@ static void test_policies(void **state)
 
 static void test_delays_grow_to_a_minute(void **state)
 {
-	static const int64_t milliseconds[] = { 100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 60000, 60000 };
+	static const int64_t milliseconds[] = {100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 60000, 60000};
 	int64_t delay = 0;
 
 	(void)state;
@@ -57,8 +57,10 @@ static void test_ten_seconds_of_life_reset_the_delay(void **state)
 
 static void test_names(void **state)
 {
-	static const char *const good[] = { "ab", "a1", "web-1", "a_b.c", "0x" };
-	static const char *const bad[] = { "", "a", "-ab", ".ab", "a b", "a/b", "a\nb", "\xc3\xa4" "b" };
+	static const char *const good[] = {"ab", "a1", "web-1", "a_b.c", "0x"};
+	static const char *const bad[] = {"", "a", "-ab", ".ab", "a b", "a/b", "a\nb",
+		"\xc3\xa4"
+		"b"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)

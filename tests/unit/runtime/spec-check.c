@@ -193,8 +193,10 @@ static void test_names(void **state)
 	static const Case cases[] = {
 		{"\"extraHosts\":[\"a:1.2.3.4\",\"b:::1\"]", NULL},
 		{"\"extraHosts\":[\"a\"]", "field \"extraHosts\": \"a\" is not of the form name:address"},
-		{"\"extraHosts\":[\"a b:1.1.1.1\"]", "field \"extraHosts\": \"a b:1.1.1.1\" is not of the form name:address"},
-		{"\"extraHosts\":[\"a\\nb:1.1.1.1\"]", "field \"extraHosts\": \"a\nb:1.1.1.1\" is not of the form name:address"},
+		{"\"extraHosts\":[\"a b:1.1.1.1\"]",
+			"field \"extraHosts\": \"a b:1.1.1.1\" is not of the form name:address"},
+		{"\"extraHosts\":[\"a\\nb:1.1.1.1\"]",
+			"field \"extraHosts\": \"a\nb:1.1.1.1\" is not of the form name:address"},
 		{"\"extraHosts\":[\"a:b\"]", "field \"extraHosts\": \"b\" is not an address"},
 		{"\"dns\":[\"8.8.8.8\",\"fe80::1\"],\"dnsSearch\":[\"x.y\"],\"dnsOptions\":[\"ndots:2\"]", NULL},
 		{"\"dns\":[\"dns.example\"]", "field \"dns\": \"dns.example\" is not an address"},
