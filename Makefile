@@ -15,6 +15,7 @@ deps: ## install the Debian packages that building needs
 	@tools/deps build
 
 $(BUILD)/build.ninja: meson.build | deps
+	@echo "building into $(BUILD)/: a minute or two the first time"
 	@mkdir -p $(BUILD)
 	@meson setup $(BUILD) --prefix $(PREFIX) $(MESON_FLAGS) >$(BUILD)/setup.log || { cat $(BUILD)/setup.log; exit 1; }
 
