@@ -145,6 +145,14 @@ Error *error_hint(Error *error, const char *format, ...)
 	return error;
 }
 
+Error *error_copy(const Error *error)
+{
+	Error *copy = error_make(error->kind, error->number, mem_strdup(error->message));
+
+	copy->hint = error->hint ? mem_strdup(error->hint) : NULL;
+	return copy;
+}
+
 Error *error_free(Error *error)
 {
 	if (error) {
@@ -173,6 +181,11 @@ const char *error_message(const Error *error)
 const char *error_hint_text(const Error *error)
 {
 	return error->hint;
+}
+
+char *error_text(const Error *error)
+{
+	return string_printf("%s%s%s", error->message, error->hint ? ": " : "", error->hint ? error->hint : "");
 }
 
 int error_http_status(ErrorKind kind)

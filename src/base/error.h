@@ -54,15 +54,17 @@ fallible error_errno(int errno_value, const char *format, ...) __attribute__((fo
 /* Takes error, gives it back with "<formatted>: " in front. */
 fallible error_wrap(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Takes error, gives it back with a hint for the user: a sentence that says what to do. */
+/* Takes error, gives it back with a hint for the user: what to do, in the style of a message. */
 fallible error_hint(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+Error *error_copy(const Error *error); /* message, kind and hint: for a second reader of the same failure */
 Error *error_free(Error *error); /* NULL is fine; returns NULL */
 
 ErrorKind error_kind(const Error *error);
 int error_number(const Error *error); /* errno the error came from, or 0 */
 const char *error_message(const Error *error);
 const char *error_hint_text(const Error *error); /* NULL without one */
+char *error_text(const Error *error);            /* owned: "message: hint", for those who have one line only */
 
 int error_http_status(ErrorKind kind);
 ErrorKind error_kind_of_http(int status);

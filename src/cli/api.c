@@ -93,6 +93,16 @@ fallible target_query_filters(Buffer *target, const StringList *filters)
 
 /* ---- calls ---- */
 
+Error *api_failure(ErrorKind kind, const char *message, const char *hint)
+{
+	autofree char *tail = string_printf(": %s", hint ? hint : "");
+	size_t length = strlen(message), tail_length = strlen(tail);
+
+	if (!hint || length < tail_length || !string_equal(message + length - tail_length, tail))
+		return error_new(kind, "%s", message);
+	return error_hint(error_new(kind, "%.*s", (int)(length - tail_length), message), "%s", hint);
+}
+
 /* The daemon's words; what is no JSON (something else listens there) is shown cut. */
 fallible api_error(HttpClient *client)
 {
@@ -106,7 +116,7 @@ fallible api_error(HttpClient *client)
 	error_free(ill_formed); /* the text itself is shown below */
 	const char *message = value_string(value_get(value, "message"));
 	if (message)
-		return error_new(kind, "%s", message);
+		return api_failure(kind, message, value_string(value_get(value, "hint")));
 	return error_new(kind, "kedged answered with status %d: %.200s", status,
 		string_trim(body.data ? body.data : (char[]){""}));
 }

@@ -113,7 +113,7 @@ static fallible check(Cli *cli, Credentials *credentials, const char *registry)
 	write_string(&writer, "password", credentials->password);
 	write_string(&writer, "serveraddress", config_server_name(registry));
 	write_object_end(&writer);
-	TRY_WRAP(api_post(cli, &answer, "/auth", buffer_text(&body)), "could not log in to registry \"%s\"", registry);
+	TRY(api_post(cli, &answer, "/auth", buffer_text(&body)));
 	const char *token = value_string(value_get(answer, "IdentityToken"));
 	if (!string_empty(token))
 		credentials->identity_token = mem_strdup(token);

@@ -304,7 +304,8 @@ static fallible stream_error(const Value *line)
 		message = value_string(value_get(line, "error"));
 	if (!message)
 		return NULL;
-	return error_new(code >= 400 && code < 600 ? error_kind_of_http((int)code) : ERROR_UNAVAILABLE, "%s", message);
+	return api_failure(code >= 400 && code < 600 ? error_kind_of_http((int)code) : ERROR_UNAVAILABLE, message,
+		value_string(value_path(line, "errorDetail.hint")));
 }
 
 fallible progress_line(void *arg, const Value *line)

@@ -131,14 +131,17 @@ static void send_text(Progress *progress, const char *key, const char *id, const
 static void send_error(Progress *progress, const Error *error)
 {
 	autoclear(Buffer) line = {0};
+	autofree char *message = error_text(error);
 	Writer writer;
 
 	writer_init(&writer, &line);
 	write_object(&writer, NULL);
 	write_object(&writer, "errorDetail");
-	write_string(&writer, "message", error_message(error));
+	write_string(&writer, "message", message);
+	if (error_hint_text(error))
+		write_string(&writer, "hint", error_hint_text(error));
 	write_object_end(&writer);
-	write_string(&writer, "error", error_message(error));
+	write_string(&writer, "error", message);
 	write_object_end(&writer);
 	send_line(progress, &line);
 }
@@ -274,7 +277,7 @@ static void on_ended(void *arg, const Error *error)
 	Progress *progress = arg;
 
 	if (error && !progress->stream) {
-		http_respond_error(progress->request, error_new(error_kind(error), "%s", error_message(error)));
+		http_respond_error(progress->request, error_copy(error));
 	} else {
 		if (error)
 			send_error(progress, error);

@@ -179,7 +179,7 @@ static void login_ended(void *arg, const Error *error)
 	Login *login = arg;
 
 	if (error)
-		http_respond_error(login->request, error_new(error_kind(error), "%s", error_message(error)));
+		http_respond_error(login->request, error_copy(error));
 	else
 		http_respond(login->request, 200, "application/json", body, sizeof(body) - 1);
 	free(login);

@@ -88,14 +88,14 @@ void http_respond_buffer(HttpRequest *request, int status, const char *content_t
 void http_respond_error(HttpRequest *request, Error *take)
 {
 	autoclear(Buffer) body = {0};
-	autofree char *message = NULL;
-	const char *hint = error_hint_text(take);
+	autofree char *message = error_text(take);
 	Writer writer;
 
-	message = string_printf("%s%s%s", error_message(take), hint ? ": " : "", hint ? hint : "");
 	writer_init(&writer, &body);
 	write_object(&writer, NULL);
 	write_string(&writer, "message", message);
+	if (error_hint_text(take))
+		write_string(&writer, "hint", error_hint_text(take));
 	write_object_end(&writer);
 	buffer_add_char(&body, '\n');
 	http_respond_buffer(request, error_http_status(error_kind(take)), "application/json", &body);

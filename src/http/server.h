@@ -77,8 +77,8 @@ void http_request_on_gone(HttpRequest *request, void (*gone)(void *arg), void *a
 /* ---- answering: exactly one of these, now or later ---- */
 void http_respond(HttpRequest *request, int status, const char *content_type, const void *body, size_t length);
 void http_respond_buffer(HttpRequest *request, int status, const char *content_type, Buffer *take);
-void http_respond_error(HttpRequest *request, Error *take); /* {"message": "..."} with the kind's status; a hint is
-							       appended in brackets-free form after ": " */
+void http_respond_error(HttpRequest *request, Error *take); /* {"message": "..."} with the kind's status; a hint stands behind the
+							       message after ": ", and alone in "hint" */
 void http_response_header(HttpRequest *request, const char *name, const char *value); /* before answering */
 /* Headers are sent at once, the body as it is written, chunked. */
 HttpStream *http_respond_stream(HttpRequest *request, int status, const char *content_type);

@@ -230,7 +230,7 @@ def test_login_refused_keeps_nothing(tmp_path):
     with Served({"POST /auth": response(401, b'{"message":"unauthorized: wrong password"}')}) as served:
         done = served.run("login", "-u", "me", "-p", "x", "r.example", DOCKER_CONFIG=str(tmp_path))
         assert done.returncode == 1
-        assert done.err.endswith('kedge: could not log in to registry "r.example": unauthorized: wrong password\n')
+        assert done.err.endswith('kedge: unauthorized: wrong password\n')
     assert not (tmp_path / "config.json").exists()
 
 

@@ -337,7 +337,7 @@ def test_push_and_pull_with_login(daemon):
         assert refused.returncode == 1
         wrong = daemon.kedge("login", "-u", "me", "--password-stdin", registry.host, input=b"wrong", check=False)
         assert wrong.returncode == 1
-        assert f'could not log in to registry "{registry.host}"' in wrong.err
+        assert f'could not log in to "{registry.host}"' in wrong.err
         assert daemon.kedge("login", "-u", "me", "--password-stdin", registry.host, input=b"se:cret\n").out == "Login Succeeded\n"
         pushed = daemon.kedge("push", name).out
         digest = re.search(r"digest: (sha256:[0-9a-f]{64})", pushed)[1]
