@@ -15,7 +15,7 @@ static const Option options[] = {
 		.help = "accepted: input is not attached yet"},
 	{"sig-proxy", 0, OPTION_SWITCH, offsetof(AttachOptions, sig_proxy),
 		.help = "hand signals on to it (default: true)"},
-	{"detach-keys", 0, OPTION_REFUSED, .argument = "KEYS", .help = "it comes with interactive sessions"},
+	{"detach-keys", 0, OPTION_REFUSED, .argument = "KEYS", .help = "stdin and terminals are not there yet"},
 	OPTION_END,
 };
 

@@ -180,7 +180,7 @@ static fallible check_attach(const ContainerOptions *options)
 			*c |= *c >= 'A' && *c <= 'Z' ? 0x20 : 0;
 		if (string_equal(stream, "stdin"))
 			return error_new(
-				ERROR_UNSUPPORTED, "option \"--attach\": stdin comes with interactive sessions");
+				ERROR_UNSUPPORTED, "option \"--attach\": stdin is not there yet");
 		if (!string_equal(stream, "stdout") && !string_equal(stream, "stderr"))
 			return error_new(
 				ERROR_INVALID, "option \"--attach\": \"%s\" is neither stdout nor stderr", stream);

@@ -4,7 +4,7 @@
 #include "cli/cli.h"
 
 #define WINDOWS "it exists on Windows only"
-#define INTERACTIVE "it comes with interactive sessions"
+#define INTERACTIVE "stdin and terminals are not there yet"
 #define PORTS "publishing ports needs bridge networks, which are not there yet; use --network host"
 #define BRIDGES "it needs bridge networks, which are not there yet"
 
@@ -81,7 +81,7 @@ const Option run_options[] = {
 		.complete = "file"},
 	{"mount", 0, OPTION_LIST, AT(mounts), "FIELDS", "the same in words: type=bind,source=/a,target=/b,readonly"},
 	{"tmpfs", 0, OPTION_LIST, AT(tmpfs), "TARGET[:OPTIONS]", "a file system in memory"},
-	{"volumes-from", 0, OPTION_LIST, AT(volumes_from), "CONTAINER[:ro]", "the mounts of another container",
+	{"volumes-from", 0, OPTION_LIST, AT(volumes_from), "CONTAINER[:ro]", "the mounts of another container (not there yet)",
 		.complete = "container"},
 	{"read-only", 0, OPTION_SWITCH, AT(read_only), .help = "make the root file system read-only"},
 	{"shm-size", 0, OPTION_BYTES, AT(shm_size), "BYTES", "size of /dev/shm (default: 64m)"},
@@ -91,7 +91,7 @@ const Option run_options[] = {
 
 	{.kind = OPTION_HEADING, .help = "Network:"},
 	{"network", 0, OPTION_STRING, AT(network), "NETWORK",
-		"none, host or container:NAME (without it: loopback alone)", .complete = "none host"},
+		"none or host (without it: loopback alone)", .complete = "none host"},
 	{"net", 0, OPTION_STRING, AT(network), "NETWORK", "the older name of --network", .complete = "none host"},
 	{"add-host", 0, OPTION_LIST, AT(add_hosts), "NAME:ADDRESS", "a line for /etc/hosts"},
 	{"dns", 0, OPTION_LIST, AT(dns), "ADDRESS", "a name server"},
@@ -150,9 +150,9 @@ const Option run_options[] = {
 	{"device-cgroup-rule", 0, OPTION_LIST, AT(device_cgroup_rules), "RULE",
 		"a rule for devices, for example \"c 188:* rmw\""},
 	{"sysctl", 0, OPTION_LIST, AT(sysctls), "NAME=VALUE", "a kernel setting of its namespaces"},
-	{"pid", 0, OPTION_STRING, AT(pid), "MODE", "process ids: host or container:NAME (without it: its own)",
+	{"pid", 0, OPTION_STRING, AT(pid), "MODE", "process ids: host (without it: its own)",
 		.complete = "host"},
-	{"ipc", 0, OPTION_STRING, AT(ipc), "MODE", "shared memory: none, host, private, shareable or container:NAME",
+	{"ipc", 0, OPTION_STRING, AT(ipc), "MODE", "shared memory: none, host, private or shareable",
 		.complete = "none host private shareable"},
 	{"uts", 0, OPTION_STRING, AT(uts), "MODE", "host name: host (without it: its own)", .complete = "host"},
 	{"userns", 0, OPTION_STRING, AT(userns), "MODE", "user ids: host", .complete = "host"},

@@ -26,8 +26,8 @@ const Option global_options[] = {
 static const struct {
 	const char *name, *reason;
 } refused[] = {
-	{"exec", "it comes with interactive sessions"},
-	{"cp", "copying files comes with interactive sessions"},
+	{"exec", "running commands in a running container is not there yet"},
+	{"cp", "copying files is not there yet; bind a directory with -v"},
 	{"network", "there are no networks to manage yet; use --network host or none"},
 	{"port", "publishing ports needs bridge networks, which are not there yet"},
 	{"volume", "there are no named volumes yet; bind a directory with -v"},
@@ -45,20 +45,20 @@ static const struct {
 	{"config", "kedge is no cluster"},
 	{"plugin", "kedge has no plugins"},
 	{"search", "registries are not searched"},
-	{"manifest", "it is not there yet"},
-	{"trust", "it is not there yet"},
-	{"diff", "it is not there yet"},
-	{"export", "it is not there yet"},
-	{"history", "it is not there yet"},
-	{"import", "it is not there yet"},
-	{"pause", "it is not there yet"},
-	{"rename", "it is not there yet"},
-	{"save", "it is not there yet"},
-	{"top", "it is not there yet"},
-	{"unpause", "it is not there yet"},
-	{"update", "it is not there yet"},
-	{"prune", "it is not there yet"},
-	{"df", "it is not there yet"},
+	{"manifest", "kedge does not have it yet"},
+	{"trust", "kedge does not have it yet"},
+	{"diff", "kedge does not have it yet"},
+	{"export", "kedge does not have it yet"},
+	{"history", "kedge does not have it yet"},
+	{"import", "kedge does not have it yet"},
+	{"pause", "kedge does not have it yet"},
+	{"rename", "kedge does not have it yet"},
+	{"save", "kedge does not have it yet"},
+	{"top", "kedge does not have it yet"},
+	{"unpause", "kedge does not have it yet"},
+	{"update", "kedge does not have it yet"},
+	{"prune", "kedge does not have it yet"},
+	{"df", "kedge does not have it yet"},
 };
 
 static size_t longest_name(void)
@@ -119,7 +119,7 @@ static size_t difference(const char *a, const char *b)
 static const char *nearest_command(const char *word)
 {
 	const char *nearest = NULL;
-	size_t least = strlen(word) / 3 + 2;
+	size_t length = strlen(word), least = (length < 6 ? 1 : length / 3) + 1; /* further away it is another word */
 
 	for (const Command *const *command = commands; *command; command++) {
 		size_t distance = difference(word, (*command)->name);

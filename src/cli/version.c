@@ -43,6 +43,20 @@ static const Fact server_facts[] = {
 	{NULL},
 };
 
+/* The name that images and Docker have for what uname(2) calls the machine. */
+static const char *architecture(const char *machine)
+{
+	static const struct {
+		const char *machine, *name;
+	} names[] = {{"x86_64", "amd64"}, {"aarch64", "arm64"}, {"armv7l", "arm"}, {"armv6l", "arm"}, {"i686", "386"}};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (string_equal(machine, names[i].machine))
+			return names[i].name;
+	}
+	return machine;
+}
+
 static Value *describe_client(void)
 {
 	Value *client = value_object();
@@ -51,7 +65,7 @@ static Value *describe_client(void)
 	value_set(client, "Version", value_new_string(KEDGE_VERSION));
 	value_set(client, "ApiVersion", value_new_string(CLIENT_API_VERSION));
 	if (uname(&host) == 0) {
-		autofree char *platform = string_printf("linux/%s", host.machine);
+		autofree char *platform = string_printf("linux/%s", architecture(host.machine));
 		value_set(client, "Platform", value_new_string(platform));
 	}
 	return client;

@@ -102,6 +102,8 @@ static fallible settings_read_file(Settings *settings, const char *path)
 
 	TRY(file_read(&text, &length, AT_FDCWD, path, CONFIG_MAX));
 	TRY_WRAP(value_parse_yaml(&value, text, length), "configuration \"%s\"", path);
+	if (value_is_null(value)) /* nothing, or comments alone */
+		return NULL;
 	TRY_WRAP(fields_read(settings_fields, settings, value, FIELDS_STRICT), "configuration \"%s\"", path);
 	return NULL;
 }

@@ -155,7 +155,7 @@ fallible cgroup_layout_parse(CgroupLayout **ret, const char *mountinfo)
 		TRY(read_line(layout, line));
 	if (!layout->count)
 		return error_hint(error_new(ERROR_UNAVAILABLE, "no control group hierarchy is mounted"),
-			"Mount cgroup2 at /sys/fs/cgroup.");
+			"mount cgroup2 at /sys/fs/cgroup");
 	cgroup_layout_read_swap(layout);
 	*ret = take(layout);
 	return NULL;
@@ -230,9 +230,9 @@ static fallible refuse_crun(const char *mount, const char *controller)
 				  "crun cannot run containers while \"%s\" holds the controller \"%s\" beside control "
 				  "groups of version 1",
 				  mount, controller),
-		"Use runc, boot with version 2 alone, or mount that controller in version 1: mount -t cgroup -o %s "
+		"use runc, boot with version 2 alone, or mount that controller in version 1: mount -t cgroup -o %s "
 		"cgroup "
-		"/sys/fs/cgroup/%s.",
+		"/sys/fs/cgroup/%s",
 		controller, controller);
 }
 

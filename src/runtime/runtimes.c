@@ -196,7 +196,7 @@ static fallible choose_default(Runtimes *runtimes, const char *name)
 	if (!string_empty(name) && !runtimes_get(runtimes, name))
 		return error_hint(
 			error_new(ERROR_INVALID, "default runtime \"%s\" is neither configured nor installed", name),
-			"Install crun or runc, or set runtimes in kedged.yaml.");
+			"install crun or runc, or set runtimes in kedged.yaml");
 	for (size_t i = 0; string_empty(name) && i < sizeof(known_names) / sizeof(known_names[0]); i++)
 		if (runtimes_get(runtimes, known_names[i]))
 			name = known_names[i];

@@ -30,7 +30,7 @@ static bool is_ignored(const char *word)
 static fallible bad_bind(const char *bind, const char *reason)
 {
 	return error_hint(
-		error_new(ERROR_INVALID, "bind \"%s\" %s", bind, reason), "The form is source:target[:ro|rw,...].");
+		error_new(ERROR_INVALID, "bind \"%s\" %s", bind, reason), "the form is source:target[:ro|rw,...]");
 }
 
 static fallible apply_option(MountSpec *mount, const char *bind, const char *word, bool *has_access)

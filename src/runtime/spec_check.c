@@ -298,7 +298,7 @@ static fallible check_modes(const ContainerSpec *spec)
 			return error_hint(error_new(ERROR_UNSUPPORTED,
 						  "field \"%s\": network \"%s\": user networks are not supported yet",
 						  rule->name, mode),
-				"Use none or host.");
+				"use none or host");
 		return error_new(ERROR_INVALID, "field \"%s\": \"%s\" is unknown", rule->name, mode);
 	}
 	if (spec_is_host(spec->uts_mode) && (!string_empty(spec->hostname) || !string_empty(spec->domainname)))
@@ -476,7 +476,7 @@ static fallible check_log(const ContainerSpec *spec)
 		strcmp(spec->log_driver, "none") != 0)
 		return error_hint(error_new(ERROR_UNSUPPORTED, "field \"logDriver\": \"%s\" is not supported yet",
 					  spec->log_driver),
-			"Use json-file or none.");
+			"use json-file or none");
 	for (size_t i = 0; i < spec->log_options.count; i++)
 		TRY_WRAP(check_log_option(&spec->log_options.items[i]), "field \"logOptions\": \"%s\"",
 			spec->log_options.items[i].key);

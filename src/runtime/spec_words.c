@@ -62,7 +62,7 @@ static Error *read_seccomp(SecurityChoice *choice, const char *value)
 	if (choice->seccomp_off || strcmp(value, "builtin") == 0 || strcmp(value, "default") == 0)
 		return NULL;
 	return error_hint(error_new(ERROR_UNSUPPORTED, "seccomp profiles of one's own are not supported yet"),
-		"Use seccomp=unconfined or leave the default profile.");
+		"use seccomp=unconfined or leave the default profile");
 }
 
 static bool kernel_has_apparmor(void)

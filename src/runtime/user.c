@@ -142,7 +142,7 @@ static fallible resolve_group(int64_t *ret, const char *groups, const char *name
 		number = group.gid;
 	else if (!is_number)
 		return error_hint(error_new(ERROR_INVALID, "group \"%s\" is not in the image's /etc/group", name),
-			"Give a number, or a group that the image has.");
+			"give a number, or a group that the image has");
 	*ret = number;
 	return NULL;
 }
@@ -171,7 +171,7 @@ static fallible resolve_name(UserIds *ids, char **ret_name, const char *name, co
 	}
 	if (!is_number)
 		return error_hint(error_new(ERROR_INVALID, "user \"%s\" is not in the image's /etc/passwd", name),
-			"Give a number, or a user that the image has.");
+			"give a number, or a user that the image has");
 	ids->uid = (uid_t)number;
 	return NULL;
 }

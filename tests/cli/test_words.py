@@ -81,7 +81,7 @@ def test_version():
 ERRORS = [
     (["frobnicate"], 1, 'unknown command "frobnicate"', 'see "kedge --help"'),
     (["imags"], 1, 'unknown command "imags"', 'did you mean "images"? all commands: kedge --help'),
-    (["exec"], 1, 'command "exec" is not available: it comes with interactive sessions', None),
+    (["exec"], 1, 'command "exec" is not available: running commands in a running container is not there yet', None),
     (["container"], 1, '"kedge container" needs a command', 'see "kedge --help"'),
     (["container", "frob"], 1, 'unknown command "container frob"', 'see "kedge --help"'),
     (["image", "build"], 1, 'command "image build" is not available: kedge does not build images yet', None),
@@ -95,8 +95,8 @@ ERRORS = [
     (["ps", "--format", "{{.ID"], 1, 'template "{{.ID": the template ends where "}}" should be', None),
     (["inspect", "--type", "network", "x"], 1, 'option "--type": "network" is neither container nor image', None),
     (["run"], 125, '"kedge run" takes at least 1 argument: kedge run [OPTIONS] IMAGE [COMMAND] [ARG...]', 'see "kedge run --help"'),
-    (["run", "-it", "x"], 125, 'option "--interactive" is not available: it comes with interactive sessions', 'see "kedge run --help"'),
-    (["run", "-t", "x"], 125, 'option "--tty" is not available: it comes with interactive sessions', 'see "kedge run --help"'),
+    (["run", "-it", "x"], 125, 'option "--interactive" is not available: stdin and terminals are not there yet', 'see "kedge run --help"'),
+    (["run", "-t", "x"], 125, 'option "--tty" is not available: stdin and terminals are not there yet', 'see "kedge run --help"'),
     (["run", "-p", "80:80", "x"], 125, 'option "--publish" is not available: publishing ports needs bridge networks, which are not there yet; use '
      '--network host', 'see "kedge run --help"'),
     (["run", "--gpus", "all", "x"], 125, 'option "--gpus" is not available: there are no GPU drivers; use --device', 'see "kedge run --help"'),
