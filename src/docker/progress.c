@@ -272,12 +272,24 @@ static void progress_free(Progress *progress)
 	free(progress);
 }
 
+/* A 401 makes docker's program ask for a password on the terminal, in scripts too: dockerd answers 404 to a pull that needs a login. */
+static Error *early_error(const Progress *progress, const Error *error)
+{
+	const char *hint = error_hint_text(error);
+	Error *answer;
+
+	if (progress->kind != PROGRESS_PULL || error_kind(error) != ERROR_UNAUTHORIZED)
+		return error_copy(error);
+	answer = error_new(ERROR_NOT_FOUND, "%s", error_message(error));
+	return hint ? error_hint(answer, "%s", hint) : answer;
+}
+
 static void on_ended(void *arg, const Error *error)
 {
 	Progress *progress = arg;
 
 	if (error && !progress->stream) {
-		http_respond_error(progress->request, error_copy(error));
+		http_respond_error(progress->request, early_error(progress, error));
 	} else {
 		if (error)
 			send_error(progress, error);

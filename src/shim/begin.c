@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/files.h"
 #include "shim/exitfile.h"
+#include "shim/hurry.h"
 #include "shim/launch.h"
 #include "shim/mount.h"
 #include "shim/remains.h"
@@ -117,6 +118,7 @@ static fallible start_runtime(Server *s)
 Error *server_begin(Server *s)
 {
 	TRY(watch_signals(s));
+	hurry_control_groups(s->settings->oom_file);
 	TRY(mount_root(s->settings));
 	if (s->connections.listen_fd < 0)
 		TRY(make_listener(&s->connections.listen_fd));

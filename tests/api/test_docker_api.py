@@ -570,7 +570,7 @@ def test_login_push_and_pull_with_credentials(daemon, api):
         assert {"Preparing", "Pushed"} <= {line.get("status") for line in said}
         api.delete(f"/images/{name}:2")
         status, data = api.raw("POST", f"/images/create?fromImage={name}&tag=2")
-        assert status in (401, 403, 404, 500) and b"secret" not in data
+        assert status == 404 and b"secret" not in data
         status, data = api.raw("POST", f"/images/create?fromImage={name}&tag=2", None, header)
         assert status == 200 and lines(data)[-1]["status"] == f"Status: Downloaded newer image for {name}:2"
         assert said[-1]["aux"]["Digest"] in api.get(f"/images/{name}:2/json")["RepoDigests"][0]
