@@ -98,6 +98,7 @@ def test_kill(box):
 def test_restart(box):
     identity = box.run_container(["sh", "-c", "echo run; exec sleep 60"], StopSignal="KILL")
     first = state(box, identity)
+    kedge.wait_for(lambda: "run" in box.log_text(identity))
     box.api.post(f"/containers/{identity}/restart?t=1")
     second = state(box, identity)
     assert second["Running"] and second["Pid"] != first["Pid"] and second["StartedAt"] > first["StartedAt"]

@@ -101,6 +101,7 @@ def test_policies_survive_a_killed_kedged(daemon):
     always = daemon.run_container(["sh", "-c", "echo run; sleep 0.3; exit 1"], host=policy("always"))
     stopped = daemon.run_container(["sh", "-c", "echo run; sleep 60"], host=policy("always"))
     killed = daemon.run_container(["sh", "-c", "echo run; sleep 60"], host=policy("unless-stopped"))
+    kedge.wait_for(lambda: runs(daemon, stopped) == runs(daemon, killed) == 1)
     daemon.api.post(f"/containers/{stopped}/stop?t=0")
     daemon.api.post(f"/containers/{killed}/kill")
     for _ in range(3):
