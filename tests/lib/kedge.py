@@ -315,13 +315,14 @@ class Daemon:
             self.remove_all()
             wait_for(lambda: not self.leftovers(), 15)
         finally:
-            self.stop()
+            status, log = self.stop(), self.log_tail(60)
             for directory in cgroup_directories(self.cgroup_parent):
                 try:
                     directory.rmdir()
                 except OSError:
                     pass
             shutil.rmtree(self.directory, ignore_errors=True)
+        assert status == 0, f"kedged ended with {status}:\n{log}"  # what a sanitizer finds at the end is told here
 
 
 def demultiplex(data):
