@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HTTP server of src/http through its socket: what clients send that is slow, large, broken or early, and what they do not wait for."""
+import json
 import os
 import re
 import resource
@@ -158,7 +159,7 @@ def test_unknown_path_and_method(client):
 def test_error_with_hint(client):
     status, headers, body = client.ask("GET", "/fail")
     assert (status, headers["content-type"]) == (409, "application/json")
-    assert body == b'{"message":"name \\"x\\n\\" is taken: take another"}\n'
+    assert json.loads(body) == {"message": 'name "x\n" is taken: take another', "hint": "take another"}
 
 
 @pytest.mark.parametrize("path, expected", [
