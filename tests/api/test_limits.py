@@ -77,7 +77,7 @@ def test_cpus_are_set_and_felt(box):
 
 
 def test_pids_are_set_and_felt(box):
-    identity = box.run_container(["sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do sleep 30 & done; wait"], host={"PidsLimit": 5})
+    identity = box.run_container(["sh", "-c", "(for i in 1 2 3 4 5 6 7 8 9; do sleep 30 & done); exec sleep 60"], host={"PidsLimit": 5})
     assert group_file(box, identity, "pids.max") == "5"
     kedge.wait_for(lambda: "fork" in box.log_text(identity))
 
