@@ -69,12 +69,13 @@ void clock_format(char ret[CLOCK_TEXT_MAX], int64_t wall_ns)
 		memcpy(ret, never, sizeof(never));
 		return;
 	}
-	int64_t seconds = wall_ns / NANOS_PER_SECOND - (wall_ns % NANOS_PER_SECOND < 0);
+	int64_t rest = wall_ns % NANOS_PER_SECOND;
+	int64_t seconds = wall_ns / NANOS_PER_SECOND - (rest < 0);
 	int64_t days = seconds / SECONDS_PER_DAY - (seconds % SECONDS_PER_DAY < 0);
 	int second_of_day = (int)(seconds - days * SECONDS_PER_DAY);
 	date_of_days(days, &year, &month, &day);
 	snprintf(ret, CLOCK_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%09dZ", year, month, day, second_of_day / 3600,
-		second_of_day / 60 % 60, second_of_day % 60, (int)(wall_ns - seconds * NANOS_PER_SECOND));
+		second_of_day / 60 % 60, second_of_day % 60, (int)(rest < 0 ? rest + NANOS_PER_SECOND : rest));
 }
 
 /* Reads exactly `digits` digits and, if it is not NUL, the character behind them. */
