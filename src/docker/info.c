@@ -209,14 +209,6 @@ static void write_swarm(Writer *writer)
 	write_object_end(writer);
 }
 
-static void write_warnings(Writer *writer, const StringMap *warnings)
-{
-	write_array(writer, "Warnings");
-	for (size_t i = 0; i < warnings->count; i++)
-		write_stringf(writer, NULL, "WARNING: %s", warnings->items[i].value);
-	write_array_end(writer);
-}
-
 /* ---- the answer ---- */
 
 static void write_info(Writer *writer, Engine *engine, const EngineInfo *info)
@@ -246,7 +238,7 @@ static void write_info(Writer *writer, Engine *engine, const EngineInfo *info)
 	write_string(writer, "Isolation", "");
 	write_string(writer, "InitBinary", "");
 	write_words(writer, "SecurityOptions", security);
-	write_warnings(writer, engine_warnings(engine));
+	write_words(writer, "Warnings", none);
 }
 
 static void info(HttpRequest *request, void *context)

@@ -189,7 +189,6 @@ Engine *engine_free(Engine *engine)
 	runtimes_free(engine->runtimes);
 	cgroup_layout_free(engine->cgroups);
 	store_close(engine->store);
-	map_clear(&engine->warnings);
 	engine_config_clear(&engine->config);
 	free(engine);
 	return NULL;
@@ -245,11 +244,6 @@ Loop *engine_loop(const Engine *engine)
 const EngineConfig *engine_config(const Engine *engine)
 {
 	return &engine->config;
-}
-
-StringMap *engine_warnings(Engine *engine)
-{
-	return &engine->warnings;
 }
 
 char *engine_program(const Engine *engine, const char *name)

@@ -51,7 +51,6 @@ DEFINE_AUTOPTR(Engine, engine_free)
 
 Loop *engine_loop(const Engine *engine);
 const EngineConfig *engine_config(const Engine *engine);
-StringMap *engine_warnings(Engine *engine); /* what this host lacks, for info */
 
 typedef struct EngineInfo {
 	size_t containers, running, paused, stopped, images;

@@ -32,7 +32,6 @@ struct Engine {
 	Runtimes *runtimes;
 	SeccompCache *seccomp;
 	SealedRuntime sealed;
-	StringMap warnings;
 	char id[65];
 	char boot_id[37];
 

@@ -28,7 +28,6 @@ struct ImageLoad {
 	int spool_fd;
 	int directory_fd;
 	int64_t received;
-	bool finished;
 	Unpacker *unpacker;
 	Archive *archive; /* what was found in it */
 	size_t next;      /* image to install */
@@ -227,7 +226,6 @@ fallible image_load_data(ImageLoad *load, const void *data, size_t length)
 
 void image_load_finish(ImageLoad *load)
 {
-	load->finished = true;
 	if (load->unpacker)
 		unpacker_input(load->unpacker, load->received, true);
 }
