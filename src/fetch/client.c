@@ -120,9 +120,9 @@ static void on_ended(void *arg, Error *take_error)
 static fallible send_message(
 	Fetcher *fetcher, const WireMessage *message, const char *payload, size_t payload_length, int fd)
 {
-	TRY(wire_send(helper_channel(fetcher->helper), message, payload, payload_length, fd));
-	helper_sent(fetcher->helper);
-	return NULL;
+	Channel *channel = helper_channel(fetcher->helper);
+
+	return helper_sent(fetcher->helper, wire_send(channel, message, payload, payload_length, fd));
 }
 
 static int64_t or_default(int64_t value, int64_t otherwise)

@@ -146,10 +146,22 @@ static void handle_again(void *arg)
 	handle_frames(helper, FRAMES_PER_TURN);
 }
 
-void helper_sent(Helper *helper)
+static void watch_for_writing(Helper *helper)
 {
 	if (!helper->has_ended)
 		source_set_events(helper->watch, LOOP_READ | (channel_is_pending(helper->channel) ? LOOP_WRITE : 0));
+}
+
+fallible helper_sent(Helper *helper, Error *take_error)
+{
+	int number = take_error ? error_number(take_error) : 0;
+
+	if (number == EPIPE || number == ECONNRESET) {
+		error_free(take_error);
+		return NULL;
+	}
+	watch_for_writing(helper);
+	return take_error;
 }
 
 static void on_channel(void *arg, int fd, unsigned events)
@@ -159,7 +171,7 @@ static void on_channel(void *arg, int fd, unsigned events)
 
 	if (events & LOOP_WRITE) {
 		error_free(channel_flush(helper->channel)); /* reading tells that the process is gone */
-		helper_sent(helper);
+		watch_for_writing(helper);
 	}
 	if (events & LOOP_READ)
 		handle_frames(helper, FRAMES_PER_TURN);

@@ -25,6 +25,10 @@ typedef struct HelperHandlers {
 
 fallible helper_start(Helper **ret, Loop *loop, const char *const *argv, const HelperHandlers *handlers, void *arg);
 Channel *helper_channel(Helper *helper); /* borrowed, to send with; then call helper_sent() */
-void helper_sent(Helper *helper);        /* watches for the rest to go out */
+
+/* After each sending, with what it returned: watches for the rest to go out. A process that is gone is no error here:
+ * `ended` follows and tells its exit status. */
+fallible helper_sent(Helper *helper, Error *take_error);
+
 Helper *helper_free(Helper *helper);
 DEFINE_AUTOPTR(Helper, helper_free)

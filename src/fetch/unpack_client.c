@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +133,11 @@ static void on_ended(void *arg, Error *take_error)
 
 /* ---- life ---- */
 
+static fallible send_message(Unpacker *unpacker, const UnpackMessage *message, int fd)
+{
+	return helper_sent(unpacker->helper, unpack_wire_send(helper_channel(unpacker->helper), message, fd));
+}
+
 static fallible send_start(Unpacker *unpacker, const UnpackerOptions *options)
 {
 	const UnpackMessage directory = {.numbers = {.word = UNPACK_DIRECTORY}};
@@ -148,10 +152,8 @@ static fallible send_start(Unpacker *unpacker, const UnpackerOptions *options)
 					     .complete = options->input_complete,
 				     }};
 
-	TRY(unpack_wire_send(helper_channel(unpacker->helper), &directory, options->directory_fd));
-	TRY(unpack_wire_send(helper_channel(unpacker->helper), &start, options->input_fd));
-	helper_sent(unpacker->helper);
-	return NULL;
+	TRY(send_message(unpacker, &directory, options->directory_fd));
+	return send_message(unpacker, &start, options->input_fd);
 }
 
 Error *unpacker_start(
@@ -165,23 +167,18 @@ Error *unpacker_start(
 	unpacker->program = mem_strdup(options->program);
 	const char *const argv[] = {unpacker->program, "--serve", NULL};
 	TRY(helper_start(&unpacker->helper, loop, argv, &frames, unpacker));
-	Error *error = send_start(unpacker, options);
-	if (error && error_number(error) != EPIPE)
-		return error;
-	error_free(error); /* it has died already: its end says of what */
+	TRY(send_start(unpacker, options));
 	*ret = take(unpacker);
 	return NULL;
 }
 
-/* That the process is gone is told by the helper's end. */
 void unpacker_input(Unpacker *unpacker, int64_t available, bool complete)
 {
 	const UnpackMessage message = {.numbers = {.word = UNPACK_INPUT, .available = available, .complete = complete}};
 
 	if (unpacker->finished)
 		return;
-	error_free(unpack_wire_send(helper_channel(unpacker->helper), &message, -1));
-	helper_sent(unpacker->helper);
+	error_free(send_message(unpacker, &message, -1)); /* a lost process is told by its end */
 }
 
 Unpacker *unpacker_free(Unpacker *unpacker)
