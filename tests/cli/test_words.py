@@ -14,6 +14,10 @@ FORMS = """container:run container:create container:start container:stop contain
  system:events system:info""".split()
 
 
+OLDER_DOCKERS = {"kubeconfig"}  # of Docker 20.10, gone since
+RENAMED = {"time"}  # its letter went to the new name
+
+
 def long_options(text):
     """Options that a help text lists: lines that begin with them, not those that other text mentions."""
     return set(re.findall(r"^\s{1,6}(?:-\w, )?--([a-z0-9-]+)", text, re.M))
@@ -30,7 +34,7 @@ def taken_or_refused(words, option):
 def test_every_option_of_docker_is_known(command):
     words = command.split(":")
     text = subprocess.run(["docker", *words, "--help"], stdout=subprocess.PIPE, text=True).stdout
-    options = long_options(text) - {"help"}
+    options = long_options(text) - OLDER_DOCKERS - {"help"}
     assert options or command in ("wait", "tag", "logout", "container:wait", "image:tag"), text
     assert [option for option in sorted(options) if not taken_or_refused(words, option)] == []
 
@@ -51,7 +55,7 @@ def test_short_options_are_dockers(command):
     ours = dict(pair[::-1] for pair in pairs.findall(run(*words, "--help").out))
     docker = subprocess.run(["docker", *words, "--help"], stdout=subprocess.PIPE, text=True).stdout
     for letter, option in pairs.findall(docker):
-        if option in long_options(run(*words, "--help").out):
+        if option in long_options(run(*words, "--help").out) - RENAMED:
             assert ours.get(option) == letter, option
 
 

@@ -52,6 +52,14 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def docker_major():
+    """The major version of docker's own program, 0 without it: Debian's is older than what the comparisons are written for."""
+    if not shutil.which("docker"):
+        return 0
+    words = subprocess.run(["docker", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    return int(words[2].split(".")[0])
+
+
 # ---- control groups -------------------------------------------------------------------------------------------------------------
 
 def prepare_cgroups():
