@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define COUNT(table) (sizeof(table) / sizeof((table)[0])) /* of an array, not of a pointer */
+
 void *mem_alloc(size_t size); /* zeroed; size 0 gives a valid pointer */
 void *mem_realloc(void *p, size_t size);
 void *mem_array(void *p, size_t count, size_t item_size); /* realloc with overflow check */

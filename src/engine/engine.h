@@ -41,6 +41,7 @@ extern const Field engine_config_fields[];
 void engine_config_init(EngineConfig *config); /* defaults */
 void engine_config_clear(EngineConfig *config);
 DEFINE_AUTOCLEAR(EngineConfig, engine_config_clear)
+fallible engine_config_check(const EngineConfig *config); /* of what needs no look at this machine */
 
 /* Opens the store, reads all records, adopts what runs (invariant 1), starts what restart policies ask for. config is
  * copied. */

@@ -133,14 +133,11 @@ static void settings_override(Settings *settings, const Arguments *arguments)
 static fallible settings_check(const Settings *settings)
 {
 	if (log_level_find(settings->log_level) < 0)
-		return error_new(
-			ERROR_INVALID, "log level \"%s\" is none of debug, info, warning, error", settings->log_level);
-	if (*settings->engine.root != '/' || *settings->engine.run_dir != '/' || *settings->socket != '/')
-		return error_new(ERROR_INVALID, "root, runDirectory and socket must be absolute paths");
-	if (*settings->engine.cgroup_parent != '/' || strstr(settings->engine.cgroup_parent, ".."))
-		return error_new(ERROR_INVALID, "cgroup parent \"%s\" must be an absolute path without \"..\"",
-			settings->engine.cgroup_parent);
-	return NULL;
+		return error_new(ERROR_INVALID, "field \"logLevel\": \"%s\" is none of debug, info, warning, error",
+			settings->log_level);
+	if (*settings->socket != '/')
+		return error_new(ERROR_INVALID, "field \"socket\": path \"%s\" is not absolute", settings->socket);
+	return engine_config_check(&settings->engine);
 }
 
 static fallible settings_load(Settings *settings, const Arguments *arguments)

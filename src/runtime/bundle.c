@@ -6,10 +6,9 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/memory.h"
 #include "runtime/bundle_parts.h"
 #include "runtime/capability.h"
-
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 /* The last thing in a container's argv[0], where Docker has it too. */
 #define INIT_PATH "/sbin/docker-init"

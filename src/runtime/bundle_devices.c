@@ -7,9 +7,8 @@
 #include <sys/sysmacros.h>
 
 #include "base/files.h"
+#include "base/memory.h"
 #include "runtime/bundle_parts.h"
-
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 enum { HOST_DEVICES_MAX = 2048, DEPTH_MAX = 8 };
 

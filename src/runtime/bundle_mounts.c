@@ -5,8 +5,6 @@
 #include "base/memory.h"
 #include "runtime/bundle_parts.h"
 
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
-
 enum { SHM_SIZE = 64 << 20 };
 #define INIT_SOURCE "/usr/bin/tini-static"
 #define INIT_TARGET "/sbin/docker-init"

@@ -183,7 +183,7 @@ static fallible add_configured(Runtimes *runtimes, const StringMap *configured)
 
 static void add_known(Runtimes *runtimes)
 {
-	for (size_t i = 0; i < sizeof(known_names) / sizeof(known_names[0]); i++) {
+	for (size_t i = 0; i < COUNT(known_names); i++) {
 		autofree char *path = runtimes_get(runtimes, known_names[i]) ? NULL : search(known_names[i]);
 		if (path)
 			add(runtimes, known_names[i], path);
@@ -197,13 +197,18 @@ static fallible choose_default(Runtimes *runtimes, const char *name)
 		return error_hint(
 			error_new(ERROR_INVALID, "default runtime \"%s\" is neither configured nor installed", name),
 			"install crun or runc, or set runtimes in kedged.yaml");
-	for (size_t i = 0; string_empty(name) && i < sizeof(known_names) / sizeof(known_names[0]); i++)
+	for (size_t i = 0; string_empty(name) && i < COUNT(known_names); i++)
 		if (runtimes_get(runtimes, known_names[i]))
 			name = known_names[i];
 	if (string_empty(name) && runtimes->count)
 		name = runtimes->items[0].name;
 	runtimes->default_name = mem_strdup(string_empty(name) ? "crun" : name);
 	return NULL;
+}
+
+bool runtimes_is_found_by_itself(const char *name)
+{
+	return names_find(known_names, COUNT(known_names), name) >= 0;
 }
 
 fallible runtimes_find(Runtimes **ret, const StringMap *configured, const char *default_name)

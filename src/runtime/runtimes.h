@@ -18,6 +18,8 @@ typedef struct Runtime {
 
 typedef struct Runtimes Runtimes;
 
+bool runtimes_is_found_by_itself(const char *name); /* without being configured, if it is installed */
+
 /* configured: name -> path, may be empty; crun and runc are found by themselves in PATH and /usr/{bin,sbin}. */
 fallible runtimes_find(Runtimes **ret, const StringMap *configured, const char *default_name);
 Runtimes *runtimes_free(Runtimes *runtimes);

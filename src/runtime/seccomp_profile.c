@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/seccomp_profile.h"
+#include "base/memory.h"
 
 #include <linux/capability.h>
 #include <string.h>
@@ -8,7 +9,6 @@
 #include "json/writer.h"
 
 #define CAP(name) CAPABILITY_BIT(CAP_##name)
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 const SeccompGroup seccomp_groups[] = {
 	/* files: opening, reading, writing */

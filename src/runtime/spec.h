@@ -116,5 +116,6 @@ DEFINE_AUTOCLEAR(ContainerSpec, container_spec_clear)
 void container_spec_merge_image(ContainerSpec *spec, const ImageConfig *image);
 /* Checks every field's value; ERROR_INVALID names the field and the reason, ERROR_UNSUPPORTED what is not there yet. */
 fallible container_spec_check(const ContainerSpec *spec);
+fallible spec_check_log(const char *driver, const StringMap *options); /* the part of it that defaults need, too */
 /* Docker's -v syntax "source:target[:options]" into mounts. */
 fallible container_spec_parse_binds(ContainerSpec *spec);

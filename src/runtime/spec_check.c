@@ -6,11 +6,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/process.h"
 #include "runtime/capability.h"
 #include "runtime/spec_words.h"
-
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 enum { HOSTNAME_MAX = 64, USER_MAX = 256 };
 
@@ -470,16 +469,14 @@ static fallible check_log_option(const StringPair *option)
 	return error_new(ERROR_UNSUPPORTED, "option is not supported; max-size and max-file are");
 }
 
-static fallible check_log(const ContainerSpec *spec)
+fallible spec_check_log(const char *driver, const StringMap *options)
 {
-	if (!string_empty(spec->log_driver) && strcmp(spec->log_driver, "json-file") != 0 &&
-		strcmp(spec->log_driver, "none") != 0)
-		return error_hint(error_new(ERROR_UNSUPPORTED, "field \"logDriver\": \"%s\" is not supported yet",
-					  spec->log_driver),
+	if (!string_empty(driver) && strcmp(driver, "json-file") != 0 && strcmp(driver, "none") != 0)
+		return error_hint(
+			error_new(ERROR_UNSUPPORTED, "field \"logDriver\": \"%s\" is not supported yet", driver),
 			"use json-file or none");
-	for (size_t i = 0; i < spec->log_options.count; i++)
-		TRY_WRAP(check_log_option(&spec->log_options.items[i]), "field \"logOptions\": \"%s\"",
-			spec->log_options.items[i].key);
+	for (size_t i = 0; i < options->count; i++)
+		TRY_WRAP(check_log_option(&options->items[i]), "field \"logOptions\": \"%s\"", options->items[i].key);
 	return NULL;
 }
 
@@ -502,7 +499,7 @@ static fallible check_life(const ContainerSpec *spec)
 			"field \"healthOnFailure\": \"%s\" is none of none, kill, restart, stop",
 			spec->health_on_failure);
 	TRY(check_health(&spec->health));
-	return check_log(spec);
+	return spec_check_log(spec->log_driver, &spec->log_options);
 }
 
 fallible container_spec_check(const ContainerSpec *spec)
