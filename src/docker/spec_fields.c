@@ -54,16 +54,19 @@ const Field host_plain_fields[] = {
 	FIELD("ReadonlyRootfs", FIELD_BOOL, read_only_root),
 	FIELD("SecurityOpt", FIELD_STRINGS, security_options),
 	FIELD("UTSMode", FIELD_STRING, uts_mode),
+	FIELD("UsernsMode", FIELD_STRING, userns_mode),
 	FIELD("Sysctls", FIELD_MAP, sysctls),
 	FIELD("CpuShares", FIELD_INT, cpu_shares),
 	FIELD("Memory", FIELD_INT, memory),
 	FIELD("NanoCpus", FIELD_INT, nano_cpus),
 	FIELD("BlkioWeight", FIELD_INT, blkio_weight),
+	FIELD("CgroupParent", FIELD_STRING, cgroup_parent),
 	FIELD("CpuPeriod", FIELD_INT, cpu_period),
 	FIELD("CpuQuota", FIELD_INT, cpu_quota),
 	FIELD("CpusetCpus", FIELD_STRING, cpuset_cpus),
 	FIELD("CpusetMems", FIELD_STRING, cpuset_mems),
 	{ .name = "Devices", .kind = FIELD_ARRAY, .offset = offsetof(ContainerSpec, devices), .sub = device_fields, .sub_size = sizeof(DeviceSpec) },
+	FIELD("DeviceCgroupRules", FIELD_STRINGS, device_rules),
 	FIELD("MemoryReservation", FIELD_INT, memory_reservation),
 	FIELD("MemorySwap", FIELD_INT, memory_swap),
 	FIELD("OomKillDisable", FIELD_BOOL, oom_kill_disable),
@@ -80,8 +83,4 @@ const Field host_default_fields[] = {
 	FIELD("Runtime", FIELD_STRING, runtime),
 	FIELDS_END,
 };
-
-const char *const masked_paths[] = { "/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
-	"/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap", NULL };
-const char *const read_only_paths[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", NULL };
 /* clang-format on */

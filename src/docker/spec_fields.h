@@ -7,7 +7,3 @@
 extern const Field config_plain_fields[];
 extern const Field host_plain_fields[];
 extern const Field host_default_fields[];
-
-/* What is hidden from containers that are not privileged; NULL-terminated. Source: moby oci/defaults.go. */
-extern const char *const masked_paths[];
-extern const char *const read_only_paths[];

@@ -15,7 +15,7 @@ typedef struct DockerMount {
 	char *source, *target;
 	bool read_only;
 	char *propagation;
-	bool make_source;
+	bool make_source, is_flat, read_only_flat, read_only_forced;
 	int64_t tmpfs_size, tmpfs_mode;
 	Value *volume_options;
 } DockerMount;
@@ -30,7 +30,8 @@ typedef struct CreateBody {
 	bool network_disabled;
 	char *network_mode, *log_type, *restart_name;
 	int64_t restart_max;
-	StringMap log_options, tmpfs;
+	StringMap log_options, tmpfs, annotations;
+	StringList masked_paths, read_only_paths;
 	FieldArray mounts; /* DockerMount */
 	bool init;
 	Value *endpoints;
@@ -47,6 +48,9 @@ enum { TYPE_BIND, TYPE_VOLUME, TYPE_TMPFS };
 static const Field bind_fields[] = {
 	PART("Propagation", FIELD_STRING, DockerMount, propagation),
 	PART("CreateMountpoint", FIELD_BOOL, DockerMount, make_source),
+	PART("NonRecursive", FIELD_BOOL, DockerMount, is_flat),
+	PART("ReadOnlyNonRecursive", FIELD_BOOL, DockerMount, read_only_flat),
+	PART("ReadOnlyForceRecursive", FIELD_BOOL, DockerMount, read_only_forced),
 	FIELDS_END,
 };
 static const Field tmpfs_fields[] = {
@@ -80,6 +84,9 @@ static const Field host_fields[] = {
 	NESTED("RestartPolicy", restart_fields),
 	{ .name = "Mounts", .kind = FIELD_ARRAY, .offset = offsetof(CreateBody, mounts), .sub = mount_fields, .sub_size = sizeof(DockerMount) },
 	FIELD("Tmpfs", FIELD_MAP, tmpfs),
+	FIELD("Annotations", FIELD_MAP, annotations),
+	FIELD("MaskedPaths", FIELD_STRINGS, masked_paths),
+	FIELD("ReadonlyPaths", FIELD_STRINGS, read_only_paths),
 	FIELD("Init", FIELD_BOOL, init),
 	FIELDS_END,
 };
@@ -114,8 +121,7 @@ static const struct Refusal {
 	{ "HostConfig.VolumeDriver", "volume drivers are not available", "local" },
 	{ "HostConfig.StorageOpt", "storage options are not available", NULL },
 	{ "HostConfig.UsernsMode", "user namespaces are not available yet", "host" },
-	{ "HostConfig.CgroupParent", "a control group of the caller's choice is not available", NULL },
-	{ "HostConfig.Cgroup", "a control group of the caller's choice is not available", NULL },
+	{ "HostConfig.Cgroup", "a control group of another container is not available", NULL },
 	{ "HostConfig.Isolation", "only \"default\" is available", "default" },
 	{ "HostConfig.BlkioWeightDevice", "limits by block device are not available yet", NULL },
 	{ "HostConfig.BlkioDeviceReadBps", "limits by block device are not available yet", NULL },
@@ -124,7 +130,6 @@ static const struct Refusal {
 	{ "HostConfig.BlkioDeviceWriteIOps", "limits by block device are not available yet", NULL },
 	{ "HostConfig.CpuRealtimePeriod", "real-time scheduling is not available", NULL },
 	{ "HostConfig.CpuRealtimeRuntime", "real-time scheduling is not available", NULL },
-	{ "HostConfig.DeviceCgroupRules", "device rules are not available yet", NULL },
 	{ "HostConfig.DeviceRequests", "device requests are not available", NULL },
 	{ "HostConfig.KernelMemory", "kernels do not limit it any more", NULL },
 	{ "HostConfig.KernelMemoryTCP", "limiting it is not available", NULL },
@@ -149,27 +154,6 @@ static bool asks_for_nothing(const Value *value, const char *harmless)
 	       (value_is_number(value) && value_double(value, 1) == 0);
 }
 
-static bool are_ours(const Value *paths, const char *const *ours)
-{
-	size_t known = 0;
-
-	for (size_t i = 0; i < value_count(paths); i++)
-		for (const char *const *path = ours; *path; path++)
-			known += string_equal(value_string(value_at(paths, i)), *path);
-	return known > 0 && known == value_count(paths);
-}
-
-/* A container made again from its inspection brings our own lists back; an empty list asks for nothing to be hidden. */
-static fallible refuse_paths(const Value *host, const char *name, const char *const *ours)
-{
-	const Value *paths = value_get(host, name);
-
-	if (value_is_null(paths) || are_ours(paths, ours) || value_bool(value_get(host, "Privileged"), false))
-		return NULL;
-	return error_new(
-		ERROR_UNSUPPORTED, "field \"HostConfig.%s\": paths of the caller's choice are not available yet", name);
-}
-
 static fallible refuse_odd_ones(const Value *host)
 {
 	const Value *swappiness = value_get(host, "MemorySwappiness");
@@ -177,8 +161,7 @@ static fallible refuse_odd_ones(const Value *host)
 	if (value_is_number(swappiness) && value_int(swappiness, 0) != -1)
 		return error_new(
 			ERROR_UNSUPPORTED, "field \"HostConfig.MemorySwappiness\": swappiness is not available yet");
-	TRY(refuse_paths(host, "MaskedPaths", masked_paths));
-	return refuse_paths(host, "ReadonlyPaths", read_only_paths);
+	return NULL;
 }
 
 static fallible refuse_unavailable(const Value *body)
@@ -191,6 +174,21 @@ static fallible refuse_unavailable(const Value *body)
 
 /* ---- converting ---- */
 
+/* Read-only below too is a promise that an older kernel breaks without a word: refused rather than half kept. */
+static fallible read_bind(MountSpec *ret, const DockerMount *mount)
+{
+	if (mount->read_only_forced)
+		return error_new(
+			ERROR_UNSUPPORTED, "field \"HostConfig.Mounts\": \"ReadOnlyForceRecursive\" is not available");
+	if (mount->read_only_flat && !mount->read_only)
+		return error_new(
+			ERROR_INVALID, "field \"HostConfig.Mounts\": \"ReadOnlyNonRecursive\" needs \"ReadOnly\"");
+	ret->make_source = mount->make_source;
+	ret->is_flat = mount->is_flat;
+	ret->propagation = string_empty(mount->propagation) ? NULL : mem_strdup(mount->propagation);
+	return NULL;
+}
+
 static fallible read_mount(MountSpec *ret, const DockerMount *mount)
 {
 	if (mount->type > TYPE_TMPFS)
@@ -201,10 +199,9 @@ static fallible read_mount(MountSpec *ret, const DockerMount *mount)
 	ret->source = string_empty(mount->source) ? NULL : mem_strdup(mount->source);
 	ret->target = mem_strdup(mount->target);
 	ret->read_only = mount->read_only;
-	ret->make_source = mount->make_source;
-	ret->propagation = string_empty(mount->propagation) ? NULL : mem_strdup(mount->propagation);
+	ret->as_mount = true;
 	if (mount->type != TYPE_TMPFS)
-		return NULL;
+		return read_bind(ret, mount);
 	autoclear(StringList) options = {0};
 	if (mount->tmpfs_size)
 		strings_printf(&options, "size=%lld", (long long)mount->tmpfs_size);
@@ -297,7 +294,7 @@ static void read_health(CreateBody *body)
 }
 
 static const char *const empty_means_none[] = {"Hostname", "Domainname", "User", "WorkingDir", "CgroupnsMode",
-	"IpcMode", "PidMode", "UTSMode", "Runtime", "CpusetCpus", "CpusetMems"};
+	"CgroupParent", "IpcMode", "PidMode", "UTSMode", "UsernsMode", "Runtime", "CpusetCpus", "CpusetMems"};
 
 /* Docker's clients send "" where they mean nothing; a ContainerSpec has NULL there. */
 static void drop_empty_texts(const Field *table, ContainerSpec *spec)
@@ -309,6 +306,36 @@ static void drop_empty_texts(const Field *table, ContainerSpec *spec)
 				table->name) >= 0)
 			string_replace(slot, NULL);
 	}
+}
+
+static bool are_same(const StringList *a, const StringList *b)
+{
+	for (size_t i = 0; i < a->count && i < b->count; i++)
+		if (strcmp(a->items[i], b->items[i]) != 0)
+			return false;
+	return a->count == b->count;
+}
+
+/* A list of the caller's own, also an empty one. Our own comes back with what inspect showed, and says nothing. */
+static bool take_paths(StringList *ret, const StringList *asked, const Value *given, const StringList *ours)
+{
+	if (!value_is_array(given) || are_same(asked, ours))
+		return false;
+	strings_copy(ret, asked);
+	return true;
+}
+
+static void read_paths(CreateBody *body, const Value *host)
+{
+	ContainerSpec *spec = &body->spec;
+	autoclear(StringList) hidden = {0}, unwritable = {0};
+
+	container_spec_masked_paths(&hidden, spec);
+	container_spec_read_only_paths(&unwritable, spec);
+	spec->masked_paths_given =
+		take_paths(&spec->masked_paths, &body->masked_paths, value_get(host, "MaskedPaths"), &hidden);
+	spec->read_only_paths_given = take_paths(
+		&spec->read_only_paths, &body->read_only_paths, value_get(host, "ReadonlyPaths"), &unwritable);
 }
 
 static fallible convert(CreateBody *body, const Value *value)
@@ -326,6 +353,8 @@ static fallible convert(CreateBody *body, const Value *value)
 	spec->init = body->init;
 	strings_copy(&spec->exposed_ports, &body->exposed_ports);
 	strings_copy(&spec->volumes, &body->volumes);
+	map_copy(&spec->annotations, &body->annotations);
+	read_paths(body, value_get(value, "HostConfig"));
 	TRY(read_network(body));
 	TRY(read_restart(body));
 	read_log(body);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "docker/forms.h"
@@ -57,7 +58,43 @@ void write_config(Writer *writer, const ContainerView *view)
 
 static bool is_from_bind(const MountSpec *mount)
 {
-	return mount->kind == MOUNT_BIND && mount->make_source;
+	return mount->kind == MOUNT_BIND && mount->make_source && !mount->as_mount;
+}
+
+static void write_bind_options(Writer *writer, const MountSpec *mount)
+{
+	if (!mount->propagation && !mount->is_flat && !mount->make_source)
+		return;
+	write_object(writer, "BindOptions");
+	if (mount->propagation)
+		write_string(writer, "Propagation", mount->propagation);
+	if (mount->is_flat)
+		write_bool(writer, "NonRecursive", true);
+	if (mount->make_source)
+		write_bool(writer, "CreateMountpoint", true);
+	write_object_end(writer);
+}
+
+static void write_tmpfs_option(Writer *writer, const char *option)
+{
+	if (string_starts(option, "size="))
+		write_int(writer, "SizeBytes", strtoll(option + strlen("size="), NULL, 10));
+	else if (string_starts(option, "mode="))
+		write_int(writer, "Mode", strtoll(option + strlen("mode="), NULL, 8));
+}
+
+/* The words that spec_read.c made of them, back again. */
+static void write_tmpfs_options(Writer *writer, const MountSpec *mount)
+{
+	autoclear(StringList) options = {0};
+
+	if (string_empty(mount->options))
+		return;
+	strings_split(&options, mount->options, ',');
+	write_object(writer, "TmpfsOptions");
+	for (size_t i = 0; i < options.count; i++)
+		write_tmpfs_option(writer, options.items[i]);
+	write_object_end(writer);
 }
 
 static void write_asked_mount(Writer *writer, const MountSpec *mount)
@@ -69,12 +106,16 @@ static void write_asked_mount(Writer *writer, const MountSpec *mount)
 	write_string(writer, "Target", mount->target);
 	if (mount->read_only)
 		write_bool(writer, "ReadOnly", true);
-	if (mount->propagation && mount->kind == MOUNT_BIND) {
-		write_object(writer, "BindOptions");
-		write_string(writer, "Propagation", mount->propagation);
-		write_object_end(writer);
-	}
+	if (mount->kind == MOUNT_BIND)
+		write_bind_options(writer, mount);
+	else if (mount->kind == MOUNT_TMPFS)
+		write_tmpfs_options(writer, mount);
 	write_object_end(writer);
+}
+
+static bool is_from_tmpfs(const MountSpec *mount)
+{
+	return mount->kind == MOUNT_TMPFS && !mount->as_mount;
 }
 
 /* Binds are shown as they were given, file systems in memory as Tmpfs: the rest was asked for as Mounts. */
@@ -84,13 +125,13 @@ static void write_asked_mounts(Writer *writer, const ContainerSpec *spec)
 
 	write_array(writer, "Mounts");
 	for (size_t i = 0; i < spec->mounts.count; i++)
-		if (mounts[i].kind != MOUNT_TMPFS && !is_from_bind(&mounts[i]))
+		if (!is_from_tmpfs(&mounts[i]) && !is_from_bind(&mounts[i]))
 			write_asked_mount(writer, &mounts[i]);
 	write_array_end(writer);
 	write_object(writer, "Tmpfs");
 	for (size_t i = 0; i < spec->mounts.count; i++)
-		if (mounts[i].kind == MOUNT_TMPFS)
-			write_string(writer, mounts[i].target, mounts[i].options);
+		if (is_from_tmpfs(&mounts[i]))
+			write_string(writer, mounts[i].target, mounts[i].options ? mounts[i].options : "");
 	write_object_end(writer);
 }
 
@@ -101,11 +142,11 @@ void write_mounts(Writer *writer, const ContainerSpec *spec)
 	write_array(writer, "Mounts");
 	for (size_t i = 0; i < spec->mounts.count; i++) {
 		const MountSpec *mount = &mounts[i];
-		if (mount->kind == MOUNT_TMPFS)
+		if (is_from_tmpfs(mount))
 			continue; /* HostConfig has them */
 		write_object(writer, NULL);
 		write_string(writer, "Type", mount_kind_names[mount->kind]);
-		write_string(writer, "Source", mount->source);
+		write_string(writer, "Source", mount->source ? mount->source : "");
 		write_string(writer, "Destination", mount->target);
 		write_string(writer, "Mode", mount->read_only && is_from_bind(mount) ? "ro" : "");
 		write_bool(writer, "RW", !mount->read_only);
@@ -139,9 +180,8 @@ static void write_absent(Writer *writer)
 {
 	static const char *const nulls[] = {"VolumesFrom", "Links", "MemorySwappiness", "BlkioWeightDevice",
 		"BlkioDeviceReadBps", "BlkioDeviceWriteBps", "BlkioDeviceReadIOps", "BlkioDeviceWriteIOps",
-		"DeviceCgroupRules", "DeviceRequests", NULL};
-	static const char *const texts[] = {
-		"ContainerIDFile", "VolumeDriver", "Cgroup", "CgroupParent", "UsernsMode", "Isolation", NULL};
+		"DeviceRequests", NULL};
+	static const char *const texts[] = {"ContainerIDFile", "VolumeDriver", "Cgroup", "Isolation", NULL};
 	static const char *const numbers[] = {"CpuRealtimePeriod", "CpuRealtimeRuntime", "KernelMemory",
 		"KernelMemoryTCP", "CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth", NULL};
 	static const char *const objects[] = {"PortBindings", NULL}, *const no[] = {"PublishAllPorts", NULL};
@@ -154,12 +194,14 @@ static void write_absent(Writer *writer)
 	write_raw(writer, "ConsoleSize", "[0,0]");
 }
 
-static void write_paths(Writer *writer, const char *key, const char *const *paths, bool are_open)
+static void write_paths(Writer *writer, const ContainerSpec *spec)
 {
-	write_array(writer, key);
-	for (; !are_open && *paths; paths++)
-		write_string(writer, NULL, *paths);
-	write_array_end(writer);
+	autoclear(StringList) masked = {0}, read_only = {0};
+
+	container_spec_masked_paths(&masked, spec);
+	container_spec_read_only_paths(&read_only, spec);
+	write_strings(writer, "MaskedPaths", &masked);
+	write_strings(writer, "ReadonlyPaths", &read_only);
 }
 
 static const char *shown(const char *text, const char *otherwise)
@@ -185,8 +227,9 @@ void write_host_config(Writer *writer, const ContainerView *view, const char *de
 	write_defaults(writer, spec, default_runtime);
 	write_policies(writer, spec);
 	write_asked_mounts(writer, spec);
-	write_paths(writer, "MaskedPaths", masked_paths, spec->privileged);
-	write_paths(writer, "ReadonlyPaths", read_only_paths, spec->privileged);
+	write_paths(writer, spec);
+	if (spec->annotations.count > 0)
+		write_map(writer, "Annotations", &spec->annotations);
 	write_absent(writer);
 	write_object_end(writer);
 }

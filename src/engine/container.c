@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/memory.h"
 #include "engine/container_internal.h"
+#include "runtime/spec_words.h"
 #include "store/images.h"
 #include "store/records.h"
 #include "store/snapshots.h"
@@ -89,7 +90,7 @@ Container *container_new(Engine *engine, const char *id)
 	container->bundle = string_printf("%s/containers/%s", engine->config.run_dir, id);
 	container->state_directory = snapshot_path(engine->store, id, NULL);
 	container->log_path = snapshot_path(engine->store, id, "container.log");
-	container->cgroup = string_printf("%s/%s", engine->config.cgroup_parent, id);
+	container_place(container);
 	list_init(&container->link);
 	list_init(&container->starts);
 	list_init(&container->removals);
@@ -97,6 +98,17 @@ Container *container_new(Engine *engine, const char *id)
 	list_init(&container->attaches);
 	container_spec_init(&container->record.spec);
 	return container;
+}
+
+void container_place(Container *container)
+{
+	const char *parent = container->record.spec.cgroup_parent;
+	autofree char *absolute =
+		string_printf("/%s", string_empty(parent) ? container->engine->config.cgroup_parent : parent);
+	autofree char *clean = spec_clean_path(absolute);
+
+	free(container->cgroup);
+	container->cgroup = string_printf("%s/%s", strcmp(clean, "/") == 0 ? "" : clean, container->id);
 }
 
 void container_free(Container *container)
@@ -249,6 +261,7 @@ fallible container_create(
 	error = create_name(&container->record.name, engine, name);
 	if (!error)
 		error = create_spec(&container->record.spec, engine, spec, image);
+	container_place(container);
 	container->record.image_id = mem_strdup(image->id.text);
 	container->record.created_ns = clock_wall_ns();
 	if (!error)

@@ -73,6 +73,7 @@ extern const Field container_record_fields[];
 /* ---- container.c ---- */
 Container *container_new(Engine *engine, const char *id);
 void container_free(Container *container);
+void container_place(Container *container); /* its control group, by its record */
 void container_index(Container *container); /* into the engine's tables */
 void container_unindex(Container *container);
 

@@ -197,6 +197,8 @@ static fallible launch_try(Container *container)
 	if (!image)
 		return error_new(ERROR_NOT_FOUND, "No such image: %s", container->record.image_id);
 	TRY(sources_make(&container->record.spec));
+	if (container->record.spec.cgroup_parent)
+		TRY(cgroup_make_parent(container->engine->cgroups, container->record.spec.cgroup_parent));
 	TRY(fault("engine.launch.bundle"));
 	TRY(launch_write_bundle(container, image));
 	TRY(fault("engine.launch.spawn"));

@@ -42,6 +42,7 @@ static void restore_record(void *arg, const char *id, const char *name, const ch
 		container_free(container);
 		return;
 	}
+	container_place(container);
 	container->state = (ContainerState)container->record.state;
 	container_index(container);
 }

@@ -12,6 +12,7 @@
 
 /* The last thing in a container's argv[0], where Docker has it too. */
 #define INIT_PATH "/sbin/docker-init"
+#define SECCOMP_ANNOTATION "run.oci.seccomp_bpf_data"
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* ---- process ---- */
@@ -103,59 +104,20 @@ static fallible write_process_members(Writer *writer, const BundleInput *input)
 
 /* ---- linux ---- */
 
-static const char *const masked_paths[] = {
-	"/proc/acpi",
-	"/proc/asound",
-	"/proc/interrupts",
-	"/proc/kcore",
-	"/proc/keys",
-	"/proc/latency_stats",
-	"/proc/sched_debug",
-	"/proc/scsi",
-	"/proc/timer_list",
-	"/proc/timer_stats",
-	"/sys/devices/virtual/powercap",
-	"/sys/firmware",
-};
-
-static const char *const read_only_paths[] = {
-	"/proc/bus",
-	"/proc/fs",
-	"/proc/irq",
-	"/proc/sys",
-	"/proc/sysrq-trigger",
-};
-
-/* Counters that tell one container what the others do; few machines have them, and none gets or loses them while it
- * runs. */
-static const StringList *throttle_paths(void)
+static void write_path_list(Writer *writer, const char *key, const StringList *paths)
 {
-	static StringList found;
-	static bool is_read;
-
-	for (long i = 0; !is_read && i < sysconf(_SC_NPROCESSORS_CONF); i++) {
-		autofree char *path = string_printf("/sys/devices/system/cpu/cpu%ld/thermal_throttle", i);
-		if (file_exists(AT_FDCWD, path))
-			strings_add(&found, path);
-	}
-	is_read = true;
-	return &found;
+	if (paths->count)
+		write_strings(writer, key, paths);
 }
 
-static void write_paths(Writer *writer)
+static void write_paths(Writer *writer, const ContainerSpec *spec)
 {
-	const StringList *throttle = throttle_paths();
+	autoclear(StringList) masked = {0}, read_only = {0};
 
-	write_array(writer, "maskedPaths");
-	for (size_t i = 0; i < COUNT(masked_paths); i++)
-		write_string(writer, NULL, masked_paths[i]);
-	for (size_t i = 0; i < throttle->count; i++)
-		write_string(writer, NULL, throttle->items[i]);
-	write_array_end(writer);
-	write_array(writer, "readonlyPaths");
-	for (size_t i = 0; i < COUNT(read_only_paths); i++)
-		write_string(writer, NULL, read_only_paths[i]);
-	write_array_end(writer);
+	container_spec_masked_paths(&masked, spec);
+	container_spec_read_only_paths(&read_only, spec);
+	write_path_list(writer, "maskedPaths", &masked);
+	write_path_list(writer, "readonlyPaths", &read_only);
 }
 
 /* NULL is private here; those that the kernel lacks are left out. */
@@ -228,8 +190,7 @@ static fallible write_linux(Writer *writer, const BundleInput *input)
 	write_string(writer, "cgroupsPath", input->cgroup);
 	write_namespaces(writer, input->spec);
 	write_sysctls(writer, input->spec);
-	if (!security.paths_unmasked)
-		write_paths(writer);
+	write_paths(writer, input->spec);
 	if (propagation)
 		write_string(writer, "rootfsPropagation", propagation);
 	TRY(bundle_write_devices(writer, input));
@@ -255,10 +216,13 @@ static fallible write_annotations(Writer *writer, const BundleInput *input)
 	const char *filter;
 
 	TRY(read_filter(&filter, input, true));
-	if (!filter)
+	if (!filter && !input->spec->annotations.count)
 		return NULL;
 	write_object(writer, "annotations");
-	write_string(writer, "run.oci.seccomp_bpf_data", filter);
+	for (size_t i = 0; i < input->spec->annotations.count; i++)
+		write_string(writer, input->spec->annotations.items[i].key, input->spec->annotations.items[i].value);
+	if (filter)
+		write_string(writer, SECCOMP_ANNOTATION, filter);
 	write_object_end(writer);
 	return NULL;
 }

@@ -2,18 +2,21 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "base/cleanup.h"
 #include "base/files.h"
 #include "base/memory.h"
 #include "runtime/bundle_parts.h"
 
-enum { HOST_DEVICES_MAX = 2048, DEPTH_MAX = 8 };
+enum { NODES_MAX = 2048, DEPTH_MAX = 8 };
 
 typedef struct DeviceNode {
-	const char *path; /* in the container */
+	char *path; /* in the container; owned */
 	const char *permissions;
 	char type;
 	unsigned major, minor;
@@ -22,17 +25,103 @@ typedef struct DeviceNode {
 	gid_t gid;
 } DeviceNode;
 
-static bool describe(DeviceNode *ret, const struct stat *st)
+typedef struct DeviceNodes {
+	DeviceNode *items;
+	size_t count;
+} DeviceNodes;
+
+static void nodes_clear(DeviceNodes *nodes)
+{
+	for (size_t i = 0; i < nodes->count; i++)
+		free(nodes->items[i].path);
+	free(nodes->items);
+}
+
+DEFINE_AUTOCLEAR(DeviceNodes, nodes_clear)
+
+/* False when it is no device. path is copied. */
+static bool nodes_add(DeviceNodes *nodes, const char *path, const char *permissions, const struct stat *st)
 {
 	if (!S_ISCHR(st->st_mode) && !S_ISBLK(st->st_mode))
 		return false;
-	ret->type = S_ISCHR(st->st_mode) ? 'c' : 'b';
-	ret->major = major(st->st_rdev);
-	ret->minor = minor(st->st_rdev);
-	ret->mode = st->st_mode & 07777;
-	ret->uid = st->st_uid;
-	ret->gid = st->st_gid;
+	nodes->items = mem_array(nodes->items, nodes->count + 1, sizeof(DeviceNode));
+	nodes->items[nodes->count++] = (DeviceNode){
+		.path = mem_strdup(path),
+		.permissions = permissions,
+		.type = S_ISCHR(st->st_mode) ? 'c' : 'b',
+		.major = major(st->st_rdev),
+		.minor = minor(st->st_rdev),
+		.mode = st->st_mode & 07777,
+		.uid = st->st_uid,
+		.gid = st->st_gid,
+	};
 	return true;
+}
+
+/* ---- all below a directory ---- */
+
+typedef struct Walk {
+	DeviceNodes *nodes;
+	const char *host, *container; /* the directory here and there */
+	const char *permissions;
+	int depth;
+} Walk;
+
+/* The container has these of its own, or they stand for this process. */
+static bool is_own(const char *path)
+{
+	static const char *const own[] = {"/dev/pts", "/dev/shm", "/dev/fd", "/dev/mqueue", "/dev/console", "/dev/ptmx",
+		"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"};
+
+	return names_find(own, COUNT(own), path) >= 0;
+}
+
+static Error *walk_entry(void *arg, int dir, const char *name, unsigned char type)
+{
+	const Walk *walk = arg;
+	autofree char *host = path_join(walk->host, name), *container = path_join(walk->container, name);
+	Walk below = {walk->nodes, host, container, walk->permissions, walk->depth + 1};
+	struct stat st;
+
+	if (is_own(host) || walk->nodes->count >= NODES_MAX)
+		return NULL;
+	if (type == DT_DIR)
+		return walk->depth < DEPTH_MAX ? dir_each(AT_FDCWD, host, walk_entry, &below) : NULL;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		nodes_add(walk->nodes, container, walk->permissions, &st);
+	return NULL;
+}
+
+/* ---- what the caller asked for ---- */
+
+static fallible collect_device(DeviceNodes *nodes, const DeviceSpec *device)
+{
+	const char *permissions = string_empty(device->permissions) ? "rwm" : device->permissions;
+	Walk walk = {nodes, device->host_path, device->container_path, permissions, 0};
+	size_t before = nodes->count;
+	struct stat st;
+
+	if (stat(device->host_path, &st) < 0)
+		return error_new(ERROR_INVALID, "device \"%s\": %s", device->host_path, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return nodes_add(nodes, device->container_path, permissions, &st)
+			       ? NULL
+			       : error_new(ERROR_INVALID, "\"%s\" is not a device", device->host_path);
+	TRY(dir_each(AT_FDCWD, device->host_path, walk_entry, &walk));
+	if (nodes->count == before)
+		return error_new(ERROR_INVALID, "directory \"%s\" holds no device", device->host_path);
+	return NULL;
+}
+
+/* Of a privileged container those that stand where the host has them are among the host's already. */
+static fallible collect_devices(DeviceNodes *nodes, const ContainerSpec *spec)
+{
+	for (size_t i = 0; i < spec->devices.count; i++) {
+		const DeviceSpec *device = (const DeviceSpec *)spec->devices.items + i;
+		if (!spec->privileged || !string_equal(device->host_path, device->container_path))
+			TRY(collect_device(nodes, device));
+	}
+	return NULL;
 }
 
 static void write_node(Writer *writer, const DeviceNode *node)
@@ -50,80 +139,17 @@ static void write_node(Writer *writer, const DeviceNode *node)
 	write_object_end(writer);
 }
 
-static fallible read_device(DeviceNode *ret, const DeviceSpec *device)
-{
-	struct stat st;
-
-	*ret = (DeviceNode){.path = device->container_path, .permissions = device->permissions};
-	if (string_empty(ret->permissions))
-		ret->permissions = "rwm";
-	if (stat(device->host_path, &st) < 0)
-		return error_new(ERROR_INVALID, "device \"%s\": %s", device->host_path, strerror(errno));
-	if (!describe(ret, &st))
-		return error_new(ERROR_INVALID, "\"%s\" is not a device", device->host_path);
-	return NULL;
-}
-
-/* ---- privileged: all of the host's ---- */
-
-typedef struct HostDevices {
-	Writer *writer;
-	const char *directory;
-	size_t *count;
-	int depth;
-} HostDevices;
-
-/* The container has these of its own, or they stand for this process. */
-static bool is_own(const char *path)
-{
-	static const char *const own[] = {"/dev/pts", "/dev/shm", "/dev/fd", "/dev/mqueue", "/dev/console", "/dev/ptmx",
-		"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"};
-
-	return names_find(own, COUNT(own), path) >= 0;
-}
-
-static Error *write_host_device(void *arg, int dir, const char *name, unsigned char type)
-{
-	const HostDevices *host = arg;
-	autofree char *path = path_join(host->directory, name);
-	HostDevices below = {host->writer, path, host->count, host->depth + 1};
-	DeviceNode node = {.path = path, .permissions = "rwm"};
-	struct stat st;
-
-	if (is_own(path) || *host->count >= HOST_DEVICES_MAX)
-		return NULL;
-	if (type == DT_DIR)
-		return host->depth < DEPTH_MAX ? dir_each(AT_FDCWD, path, write_host_device, &below) : NULL;
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !describe(&node, &st))
-		return NULL;
-	write_node(host->writer, &node);
-	(*host->count)++;
-	return NULL;
-}
-
-static fallible write_host_devices(Writer *writer)
-{
-	size_t count = 0;
-	HostDevices host = {.writer = writer, .directory = "/dev", .count = &count};
-
-	return dir_each(AT_FDCWD, "/dev", write_host_device, &host);
-}
-
 fallible bundle_write_devices(Writer *writer, const BundleInput *input)
 {
-	const ContainerSpec *spec = input->spec;
-	DeviceNode node;
+	autoclear(DeviceNodes) nodes = {0};
+	Walk host = {&nodes, "/dev", "/dev", "rwm", 0};
 
+	if (input->spec->privileged)
+		TRY(dir_each(AT_FDCWD, "/dev", walk_entry, &host));
+	TRY(collect_devices(&nodes, input->spec));
 	write_array(writer, "devices");
-	if (spec->privileged)
-		TRY(write_host_devices(writer));
-	for (size_t i = 0; i < spec->devices.count; i++) {
-		const DeviceSpec *device = (const DeviceSpec *)spec->devices.items + i;
-		if (spec->privileged && string_equal(device->host_path, device->container_path))
-			continue; /* among the host's already */
-		TRY(read_device(&node, device));
-		write_node(writer, &node);
-	}
+	for (size_t i = 0; i < nodes.count; i++)
+		write_node(writer, &nodes.items[i]);
 	write_array_end(writer);
 	return NULL;
 }
@@ -166,17 +192,33 @@ static void write_rule(Writer *writer, const DeviceRule *rule)
 	write_object_end(writer);
 }
 
+/* "c 188:* rmw", checked at create */
+static void write_text_rule(Writer *writer, const char *text)
+{
+	char major_text[16], minor_text[16], access[8];
+	DeviceRule rule = {.allow = true, .access = access};
+
+	if (sscanf(text, "%c %15[0-9*]:%15[0-9*] %7[rwm]", &rule.type, major_text, minor_text, access) != 4)
+		return;
+	rule.major = major_text[0] == '*' ? -1 : atoi(major_text);
+	rule.minor = minor_text[0] == '*' ? -1 : atoi(minor_text);
+	write_rule(writer, &rule);
+}
+
 static fallible write_rules(Writer *writer, const ContainerSpec *spec)
 {
-	DeviceNode node;
+	autoclear(DeviceNodes) nodes = {0};
 
+	TRY(collect_devices(&nodes, spec));
 	for (size_t i = 0; i < COUNT(default_rules); i++)
 		write_rule(writer, &default_rules[i]);
-	for (size_t i = 0; i < spec->devices.count; i++) {
-		TRY(read_device(&node, (const DeviceSpec *)spec->devices.items + i));
-		DeviceRule rule = {true, node.type, (int)node.major, (int)node.minor, node.permissions};
+	for (size_t i = 0; i < nodes.count; i++) {
+		const DeviceNode *node = &nodes.items[i];
+		DeviceRule rule = {true, node->type, (int)node->major, (int)node->minor, node->permissions};
 		write_rule(writer, &rule);
 	}
+	for (size_t i = 0; i < spec->device_rules.count; i++)
+		write_text_rule(writer, spec->device_rules.items[i]);
 	return NULL;
 }
 

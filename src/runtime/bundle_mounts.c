@@ -105,8 +105,8 @@ static void write_init(Writer *writer, const ContainerSpec *spec)
 
 static void write_bind(Writer *writer, const MountSpec *mount)
 {
-	autofree char *options = string_printf("rbind,%s,%s", mount->read_only ? "ro" : "rw",
-		string_empty(mount->propagation) ? "rprivate" : mount->propagation);
+	autofree char *options = string_printf("%s,%s,%s", mount->is_flat ? "bind" : "rbind",
+		mount->read_only ? "ro" : "rw", string_empty(mount->propagation) ? "rprivate" : mount->propagation);
 	Mount out = {mount->target, "bind", mount->source, options};
 
 	write_mount(writer, &out, false);
@@ -161,9 +161,9 @@ fallible bundle_write_mounts(Writer *writer, const BundleInput *input)
 	write_array(writer, "mounts");
 	write_defaults(writer, input->spec);
 	write_shm(writer, input->spec);
-	write_managed(writer, input);
-	write_init(writer, input->spec);
 	write_callers(writer, input->spec);
+	write_managed(writer, input); /* on top of an /etc of the caller's own */
+	write_init(writer, input->spec);
 	write_array_end(writer);
 	return NULL;
 }

@@ -30,6 +30,8 @@ typedef struct MountSpec {
 	char *target; /* absolute path in the container */
 	bool read_only;
 	bool make_source;  /* -v creates a missing source directory, --mount does not */
+	bool as_mount;     /* asked for by --mount: shown among "Mounts", not among "Binds" or "Tmpfs" */
+	bool is_flat;      /* bind: without what is mounted below the source */
 	char *propagation; /* "rprivate" when NULL */
 	char *options;     /* tmpfs: "size=64m,mode=1777"; NULL: defaults */
 } MountSpec;
@@ -72,10 +74,15 @@ typedef struct ContainerSpec {
 	/* isolation */
 	char *network_mode; /* NULL/"default"/"bridge": private loopback; "none", "host", "container:ID" */
 	char *pid_mode, *ipc_mode, *uts_mode, *cgroupns_mode; /* NULL: private */
+	char *userns_mode;                                    /* NULL or "host": there are no user namespaces */
 	bool privileged;
 	StringList cap_add, cap_drop;
-	StringList security_options; /* "seccomp=unconfined", "no-new-privileges", ... */
-	FieldArray devices;          /* DeviceSpec */
+	StringList security_options;              /* "seccomp=unconfined", "no-new-privileges", ... */
+	FieldArray devices;                       /* DeviceSpec */
+	StringList device_rules;                  /* "c 188:* rmw" */
+	StringList masked_paths, read_only_paths; /* in place of the defaults when they are given, also empty ones */
+	bool masked_paths_given, read_only_paths_given;
+	StringMap annotations; /* for the runtime */
 	StringMap sysctls;
 	FieldArray ulimits;     /* UlimitSpec */
 	StringList extra_hosts; /* "name:address" */
@@ -92,6 +99,7 @@ typedef struct ContainerSpec {
 	int64_t blkio_weight;
 	int64_t oom_score_adj;
 	bool oom_kill_disable;
+	char *cgroup_parent; /* control group to make the container's in; NULL: the daemon's */
 
 	/* life */
 	int restart_policy;  /* RestartPolicy */
@@ -119,3 +127,9 @@ fallible container_spec_check(const ContainerSpec *spec);
 fallible spec_check_log(const char *driver, const StringMap *options); /* the part of it that defaults need, too */
 /* Docker's -v syntax "source:target[:options]" into mounts. */
 fallible container_spec_parse_binds(ContainerSpec *spec);
+/*
+ * What of /proc and /sys the container does not see, or cannot write to: the defaults, in place of them what the caller
+ * gave (an empty list too), nothing when it is privileged. Source: moby oci/defaults.go.
+ */
+void container_spec_masked_paths(StringList *ret, const ContainerSpec *spec);
+void container_spec_read_only_paths(StringList *ret, const ContainerSpec *spec);

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -360,6 +361,48 @@ static fallible check_device(const DeviceSpec *device)
 	return NULL;
 }
 
+/* "c 188:* rmw". Source: kernel Documentation/admin-guide/cgroup-v1/devices.rst. */
+static bool is_device_rule(const char *rule)
+{
+	char type, major[8], minor[8], access[4];
+	int length = 0;
+
+	if (sscanf(rule, "%c %7[0-9*]:%7[0-9*] %3[rwm]%n", &type, major, minor, access, &length) != 4 || rule[length])
+		return false;
+	return strchr("acb", type) && (!strchr(major, '*') || !major[1]) && (!strchr(minor, '*') || !minor[1]);
+}
+
+static fallible check_device_rules(const StringList *rules)
+{
+	for (size_t i = 0; i < rules->count; i++)
+		if (!is_device_rule(rules->items[i]))
+			return error_new(ERROR_INVALID,
+				"field \"deviceCgroupRules\": \"%s\" is not of the form \"c 188:* rwm\"",
+				rules->items[i]);
+	return NULL;
+}
+
+static fallible check_paths(const char *field, const StringList *paths)
+{
+	for (size_t i = 0; i < paths->count; i++)
+		if (paths->items[i][0] != '/' || has_dot_dot(paths->items[i]))
+			return error_new(
+				ERROR_INVALID, "field \"%s\": \"%s\" must be an absolute path", field, paths->items[i]);
+	return NULL;
+}
+
+static fallible check_cgroup_parent(const char *parent)
+{
+	if (string_empty(parent))
+		return NULL;
+	if (strlen(parent) >= PATH_MAX / 2 || has_dot_dot(parent) || has_control_character(parent))
+		return error_new(ERROR_INVALID, "field \"cgroupParent\": \"%.300s\" is not a plain path", parent);
+	if (string_ends(parent, ".slice"))
+		return error_new(ERROR_UNSUPPORTED,
+			"field \"cgroupParent\": \"%s\": slices of systemd are not supported, give a path", parent);
+	return NULL;
+}
+
 static fallible check_isolation(const ContainerSpec *spec)
 {
 	uint64_t capabilities;
@@ -374,7 +417,13 @@ static fallible check_isolation(const ContainerSpec *spec)
 		TRY(check_ulimit((const UlimitSpec *)spec->ulimits.items + i));
 	for (size_t i = 0; i < spec->devices.count; i++)
 		TRY_WRAP(check_device((const DeviceSpec *)spec->devices.items + i), "devices[%zu]", i);
-	return NULL;
+	TRY(check_device_rules(&spec->device_rules));
+	TRY(check_paths("maskedPaths", &spec->masked_paths));
+	TRY(check_paths("readonlyPaths", &spec->read_only_paths));
+	if (!string_empty(spec->userns_mode) && !spec_is_host(spec->userns_mode))
+		return error_new(ERROR_UNSUPPORTED,
+			"field \"usernsMode\": \"%s\": user namespaces are not supported yet", spec->userns_mode);
+	return check_cgroup_parent(spec->cgroup_parent);
 }
 
 /* ---- names in the container ---- */

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/files.h"
+#include "base/memory.h"
 
 bool spec_is_host(const char *mode)
 {
@@ -78,10 +79,19 @@ static Error *read_apparmor(SecurityChoice *choice, const char *value)
 	return error_new(ERROR_UNSUPPORTED, "AppArmor is not available on this host");
 }
 
+/* As with Docker, labels mean nothing where the kernel has no SELinux: such a line of a file for many machines is taken
+ * here too. */
 static Error *read_label(SecurityChoice *choice, const char *value)
 {
+	static const char *const keys[] = {"user", "role", "type", "level", "filetype"};
+	autofree char *key = mem_strndup(value, strcspn(value, "=:"));
+
 	(void)choice;
 	if (strcmp(value, "disable") == 0)
+		return NULL;
+	if (names_find(keys, sizeof(keys) / sizeof(keys[0]), key) < 0)
+		return error_new(ERROR_INVALID, "\"%s\" is none of disable, user, role, type, level, filetype", value);
+	if (!file_exists(AT_FDCWD, "/sys/fs/selinux/enforce"))
 		return NULL;
 	return error_new(ERROR_UNSUPPORTED, "SELinux labels are not supported");
 }
@@ -119,7 +129,7 @@ static fallible read_security_option(SecurityChoice *choice, const char *option)
 
 fallible spec_read_security(SecurityChoice *ret, const ContainerSpec *spec)
 {
-	SecurityChoice choice = {.seccomp_off = spec->privileged, .paths_unmasked = spec->privileged};
+	SecurityChoice choice = {.seccomp_off = spec->privileged};
 
 	for (size_t i = 0; i < spec->security_options.count; i++) {
 		const char *option = spec->security_options.items[i];

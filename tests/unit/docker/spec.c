@@ -115,8 +115,13 @@ static void test_refusals(void **state)
 		"field \"HostConfig.Links\": links are not available");
 	refuses("{\"Image\":\"x\",\"HostConfig\":{\"MemorySwappiness\":10}}", ERROR_UNSUPPORTED,
 		"field \"HostConfig.MemorySwappiness\": swappiness is not available yet");
-	refuses("{\"Image\":\"x\",\"HostConfig\":{\"MaskedPaths\":[]}}", ERROR_UNSUPPORTED,
-		"field \"HostConfig.MaskedPaths\": paths of the caller's choice are not available yet");
+	refuses("{\"Image\":\"x\",\"HostConfig\":{\"MaskedPaths\":\"/proc\"}}", ERROR_INVALID,
+		"field \"HostConfig.MaskedPaths\" must be an array of strings, not a string");
+	refuses("{\"Image\":\"x\",\"HostConfig\":{\"UsernsMode\":\"private\"}}", ERROR_UNSUPPORTED,
+		"field \"HostConfig.UsernsMode\": user namespaces are not available yet");
+	refuses("{\"Image\":\"x\",\"HostConfig\":{\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/a\",\"Target\":\"/b\","
+		"\"BindOptions\":{\"ReadOnlyForceRecursive\":true}}]}}",
+		ERROR_UNSUPPORTED, "field \"HostConfig.Mounts\": \"ReadOnlyForceRecursive\" is not available");
 	refuses("{\"Image\":\"x\",\"HostConfig\":{\"NetworkMode\":\"mine\"}}", ERROR_INVALID,
 		"field \"HostConfig.NetworkMode\": network mine not found");
 	refuses("{\"Image\":\"x\",\"NetworkingConfig\":{\"EndpointsConfig\":{\"mine\":{}}}}", ERROR_INVALID,
@@ -140,7 +145,19 @@ static void test_round_trip(void **state)
 		"{\"Image\":\"x\",\"Cmd\":[\"a\",\"b\"],\"Hostname\":\"h\",\"Labels\":{\"k\":\"v\"},\"HostConfig\":{"
 		"\"Binds\":[\"/a:/"
 		"b\"],\"Memory\":67108864,\"NetworkMode\":\"host\",\"CapDrop\":[\"ALL\"],\"Tmpfs\":{\"/t\":\"\"},"
-		"\"RestartPolicy\":{\"Name\":\"unless-stopped\"},\"ShmSize\":1048576,\"PidsLimit\":9}}"));
+		"\"RestartPolicy\":{\"Name\":\"unless-stopped\"},\"ShmSize\":1048576,\"PidsLimit\":9,"
+		"\"Mounts\":[{\"Type\":\"tmpfs\",\"Target\":\"/m\",\"TmpfsOptions\":{\"SizeBytes\":4096,\"Mode\":448}},"
+		"{\"Type\":\"bind\",\"Source\":\"/a\",\"Target\":\"/c\",\"ReadOnly\":true,\"BindOptions\":{"
+		"\"Propagation\":\"rslave\",\"NonRecursive\":true,\"CreateMountpoint\":true}}],"
+		"\"Devices\":[{\"PathOnHost\":\"/dev/null\",\"PathInContainer\":\"/dev/"
+		"x\",\"CgroupPermissions\":\"r\"}],"
+		"\"DeviceCgroupRules\":[\"c 1:* "
+		"r\"],\"CgroupParent\":\"/p\",\"UsernsMode\":\"host\",\"MaskedPaths\":[],"
+		"\"ReadonlyPaths\":[\"/proc/fs\"],\"Annotations\":{\"a\":\"b\"},\"GroupAdd\":[\"1\"],\"Init\":true,"
+		"\"Ulimits\":[{\"Name\":\"nofile\",\"Soft\":1,\"Hard\":2}],\"Sysctls\":{\"net.a\":\"1\"},"
+		"\"PidMode\":\"host\",\"UTSMode\":\"host\",\"OomScoreAdj\":5,\"SecurityOpt\":[\"no-new-privileges\"],"
+		"\"Dns\":[\"1.1.1.1\"],\"ExtraHosts\":[\"a:1.2.3.4\"],\"ReadonlyRootfs\":true}}"));
+	assert_true(spec.masked_paths_given && spec.read_only_paths_given);
 	writer_init(&writer, &text);
 	write_object(&writer, NULL);
 	write_config(&writer, &view);

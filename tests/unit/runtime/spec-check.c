@@ -150,6 +150,7 @@ static void test_isolation(void **state)
 		{"\"capAdd\":[\"FLY\"]", "field \"capAdd\": capability \"FLY\" is unknown"},
 		{"\"securityOptions\":[\"seccomp=unconfined\",\"seccomp:unconfined\",\"no-new-privileges\","
 		 "\"no-new-privileges:true\",\"no-new-privileges=false\",\"apparmor=unconfined\",\"label=disable\","
+		 "\"label=type:x\","
 		 "\"systempaths=unconfined\",\"seccomp=builtin\"]",
 			NULL},
 		{"\"securityOptions\":[\"no-new-privileges=maybe\"]",
@@ -256,8 +257,6 @@ static void test_not_there_yet(void **state)
 			"field \"securityOptions\": \"seccomp=/etc/profile.json\": seccomp profiles of one's own are "
 			"not "
 			"supported yet"},
-		{"\"securityOptions\":[\"label=level:s0\"]",
-			"field \"securityOptions\": \"label=level:s0\": SELinux labels are not supported"},
 		{"\"extraHosts\":[\"a:host-gateway\"]", "field \"extraHosts\": \"host-gateway\" is not supported yet"},
 		{"\"logDriver\":\"syslog\"", "field \"logDriver\": \"syslog\" is not supported yet"},
 		{"\"logOptions\":{\"tag\":\"x\"}",
