@@ -115,9 +115,9 @@ DockerApi *docker_api_free(DockerApi *api)
 	return NULL;
 }
 
-int docker_api_quiesce(DockerApi *api)
+int docker_api_quiesce(DockerApi *api, void (*quiet)(void *arg), void *arg)
 {
-	return http_server_quiesce(api->server);
+	return http_server_quiesce(api->server, quiet, arg);
 }
 
 /* ---- what all resources use ---- */

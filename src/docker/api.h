@@ -16,4 +16,5 @@ typedef struct DockerApi DockerApi;
 fallible docker_api_new(DockerApi **ret, Engine *engine, int listen_fd); /* makes the HTTP server on it */
 DockerApi *docker_api_free(DockerApi *api);
 DEFINE_AUTOPTR(DockerApi, docker_api_free)
-int docker_api_quiesce(DockerApi *api); /* for an upgrade: gives the listening socket */
+/* For an upgrade: gives the listening socket, see http_server_quiesce(). */
+int docker_api_quiesce(DockerApi *api, void (*quiet)(void *arg), void *arg);

@@ -196,6 +196,7 @@ static void attach_container(HttpRequest *request, void *context)
 		return;
 	}
 	attach->output = output_on_stream(request, type, attach->framed, &output_handlers, attach);
+	output_may_last(attach->output);
 	attach_begin(attach);
 }
 

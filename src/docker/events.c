@@ -198,6 +198,7 @@ static fallible open_stream(EventStream *events, Engine *engine, HttpRequest *re
 	TRY(schedule_end(events, engine));
 	http_request_on_gone(request, stream_free, events);
 	events->stream = http_respond_stream(request, 200, "application/json");
+	http_stream_may_last(events->stream);
 	if (since_ns)
 		events_each_since(engine, since_ns, on_kept, events);
 	events->subscription = events_subscribe(engine, on_event, events);

@@ -237,6 +237,7 @@ static void wait_container(HttpRequest *request, void *context)
 	wait->container = container_ref(container);
 	http_request_on_gone(request, wait_gone, wait);
 	wait->stream = http_respond_stream(request, 200, "application/json");
+	http_stream_may_last(wait->stream);
 	wait->wait = container_wait(container, condition, wait_done, wait);
 }
 

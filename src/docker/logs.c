@@ -134,8 +134,10 @@ static void container_logs(HttpRequest *request, void *context)
 	}
 	logs->output = output_on_stream(request, output_content_type(docker_version(request), !view.spec->tty),
 		!view.spec->tty, &handlers, logs);
-	if (query.follow)
-		logs->wait = container_wait(container, WAIT_NEXT_EXIT, on_container_end, logs);
+	if (!query.follow)
+		return;
+	output_may_last(logs->output);
+	logs->wait = container_wait(container, WAIT_NEXT_EXIT, on_container_end, logs);
 }
 
 const HttpRoute logs_routes[] = {

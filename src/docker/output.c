@@ -83,6 +83,12 @@ fallible output_on_fd(Output **ret, Loop *loop, int fd, bool framed, const Outpu
 	return NULL;
 }
 
+void output_may_last(Output *output)
+{
+	if (output->http)
+		http_stream_may_last(output->http);
+}
+
 void output_write(Output *output, int stream, const char *head, const void *data, size_t length)
 {
 	size_t head_length = head ? strlen(head) : 0, all = head_length + length;

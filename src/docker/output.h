@@ -21,6 +21,7 @@ Output *output_on_stream(
 	HttpRequest *request, const char *content_type, bool framed, const OutputHandlers *handlers, void *arg);
 /* fd of http_hijack(), owned from now on. */
 fallible output_on_fd(Output **ret, Loop *loop, int fd, bool framed, const OutputHandlers *handlers, void *arg);
+void output_may_last(Output *output); /* as http_stream_may_last() */
 /* head comes before data in the same frame; may be NULL. */
 void output_write(Output *output, int stream, const char *head, const void *data, size_t length);
 void output_end(Output *output);     /* sends the rest and ends; frees */

@@ -89,8 +89,10 @@ static void write_detail(Writer *writer, int64_t current, int64_t total)
 
 static void begin_stream(Progress *progress)
 {
-	if (!progress->stream)
-		progress->stream = http_respond_stream(progress->request, 200, "application/json");
+	if (progress->stream)
+		return;
+	progress->stream = http_respond_stream(progress->request, 200, "application/json");
+	http_stream_may_last(progress->stream);
 }
 
 static void send_line(Progress *progress, Buffer *line)
@@ -272,7 +274,8 @@ static void progress_free(Progress *progress)
 	free(progress);
 }
 
-/* A 401 makes docker's program ask for a password on the terminal, in scripts too: dockerd answers 404 to a pull that needs a login. */
+/* A 401 makes docker's program ask for a password on the terminal, in scripts too: dockerd answers 404 to a pull that
+ * needs a login. */
 static Error *early_error(const Progress *progress, const Error *error)
 {
 	const char *hint = error_hint_text(error);

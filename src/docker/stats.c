@@ -223,8 +223,10 @@ static void container_statistics(HttpRequest *request, void *context)
 		return;
 	}
 	http_request_on_gone(request, on_gone, stats);
-	if (streams)
-		stats->stream = http_respond_stream(request, 200, "application/json");
+	if (!streams)
+		return;
+	stats->stream = http_respond_stream(request, 200, "application/json");
+	http_stream_may_last(stats->stream);
 }
 
 const HttpRoute stats_routes[] = {

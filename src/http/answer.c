@@ -189,6 +189,11 @@ void http_stream_end(HttpStream *stream)
 	request_resume(stream->request);
 }
 
+void http_stream_may_last(HttpStream *stream)
+{
+	stream->may_last = true;
+}
+
 /* ---- taking the connection over ---- */
 
 static void on_upgrade(void *arg, struct MHD_Connection *connection, void *slot, const char *early, size_t length,

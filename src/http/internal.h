@@ -24,7 +24,19 @@ struct HttpServer {
 	Source *again;        /* a run that was asked for by server_kick() */
 	int64_t timer_due_ns; /* monotonic; 0: the timer is stopped */
 	List requests;
+	List connections; /* HttpConnection */
+	Source *quiet_call;
+	void (*quiet)(void *arg); /* http_server_quiesce() was called, and this was not yet */
+	void *quiet_arg;
 };
+
+/* A client, from accept to close. */
+typedef struct HttpConnection {
+	List in_server;
+	int fd;               /* libmicrohttpd's */
+	HttpRequest *request; /* the one that is being taken or answered */
+	bool was_used;        /* a request was answered: the client knows that such a connection may end */
+} HttpConnection;
 
 struct HttpStream {
 	HttpRequest *request;
@@ -33,11 +45,13 @@ struct HttpStream {
 	void (*drain)(void *arg);
 	void *drain_arg;
 	bool ended;
+	bool may_last;
 };
 
 struct HttpRequest {
 	List in_server;
 	HttpServer *server;
+	HttpConnection *link;
 	struct MHD_Connection *connection;
 	const char *method;
 	const char *path;        /* as sent, without query */
@@ -71,6 +85,12 @@ struct HttpRequest {
 
 /* server.c: libmicrohttpd looks at resumed connections when it runs next, and does not wake up by itself. */
 void server_kick(HttpServer *server);
+
+/* connections.c */
+HttpConnection *connection_of(struct MHD_Connection *connection);
+void connection_notify(void *server, struct MHD_Connection *connection, void **slot,
+	enum MHD_ConnectionNotificationCode code); /* libmicrohttpd's callback */
+void connection_answered(HttpServer *server, HttpConnection *link);
 
 /* request.c: libmicrohttpd's callbacks */
 enum MHD_Result request_handle(void *server, struct MHD_Connection *connection, const char *url, const char *method,

@@ -23,6 +23,8 @@ static HttpRequest *request_new(
 
 	request->server = server;
 	request->connection = connection;
+	request->link = connection_of(connection);
+	request->link->request = request;
 	request->path = url;
 	request->method = method;
 	list_append(&server->requests, &request->in_server);
@@ -101,11 +103,12 @@ void request_completed(
 {
 	HttpRequest *request = *slot;
 
-	(void)server, (void)connection, (void)code;
+	(void)connection, (void)code;
 	*slot = NULL;
 	if (!request)
 		return;
 	request_leave(request);
+	connection_answered(server, request->link);
 	request_free(request);
 }
 

@@ -112,6 +112,7 @@ static fallible start_daemon(HttpServer *server, int listen_fd)
 		MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,
 		MHD_OPTION_LISTEN_SOCKET, listen_fd,
 		MHD_OPTION_NOTIFY_COMPLETED, request_completed, server,
+		MHD_OPTION_NOTIFY_CONNECTION, connection_notify, server,
 		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
@@ -155,6 +156,7 @@ fallible http_server_new(HttpServer **ret, Loop *loop, int listen_fd, const Http
 	server->options = *options;
 	server->watch_fd = -1;
 	list_init(&server->requests);
+	list_init(&server->connections);
 	split_headers(&server->headers, options->headers);
 	TRY(start_daemon(server, fd));
 	take_fd(&fd);
@@ -186,16 +188,9 @@ HttpServer *http_server_free(HttpServer *server)
 	source_free(server->timer);
 	source_free(server->again);
 	source_free(server->watch);
+	source_free(server->quiet_call);
 	close_fd(&server->watch_fd);
 	map_clear(&server->headers);
 	free(server);
 	return NULL;
-}
-
-int http_server_quiesce(HttpServer *server)
-{
-	MHD_socket fd = MHD_quiesce_daemon(server->daemon);
-
-	run(server);
-	return fd;
 }

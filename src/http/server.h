@@ -50,8 +50,12 @@ typedef struct HttpServerOptions {
 fallible http_server_new(HttpServer **ret, Loop *loop, int listen_fd, const HttpServerOptions *options);
 HttpServer *http_server_free(HttpServer *server);
 DEFINE_AUTOPTR(HttpServer, http_server_free)
-/* Stops accepting (the listening socket goes back to the caller), lets what runs finish. */
-int http_server_quiesce(HttpServer *server);
+/*
+ * Stops accepting: the listening socket goes back to the caller, and who connects from now on waits in its queue.
+ * Connections that were accepted are answered once more and closed after it; quiet is called, once, from the loop, when
+ * nothing is left to be answered but streams that may last. It may never come: the caller sets a limit.
+ */
+int http_server_quiesce(HttpServer *server, void (*quiet)(void *arg), void *arg);
 /* Binds a unix socket (0660, group if it exists), replacing a stale one. */
 fallible http_listen_unix(int *ret_fd, const char *path, const char *group);
 
@@ -77,8 +81,8 @@ void http_request_on_gone(HttpRequest *request, void (*gone)(void *arg), void *a
 /* ---- answering: exactly one of these, now or later ---- */
 void http_respond(HttpRequest *request, int status, const char *content_type, const void *body, size_t length);
 void http_respond_buffer(HttpRequest *request, int status, const char *content_type, Buffer *take);
-void http_respond_error(HttpRequest *request, Error *take); /* {"message": "..."} with the kind's status; a hint stands behind the
-							       message after ": ", and alone in "hint" */
+void http_respond_error(HttpRequest *request, Error *take); /* {"message": "..."} with the kind's status; a hint stands
+							       behind the message after ": ", and alone in "hint" */
 void http_response_header(HttpRequest *request, const char *name, const char *value); /* before answering */
 /* Headers are sent at once, the body as it is written, chunked. */
 HttpStream *http_respond_stream(HttpRequest *request, int status, const char *content_type);
@@ -87,6 +91,8 @@ size_t http_stream_pending(const HttpStream *stream);                        /* 
 void http_stream_on_drain(
 	HttpStream *stream, void (*drain)(void *arg), void *arg); /* each time the queue becomes empty */
 void http_stream_end(HttpStream *stream);
+/* It ends when somebody else wants it to: a server that is to be quiet does not wait for it. */
+void http_stream_may_last(HttpStream *stream);
 /* 101 Switching Protocols (Upgrade: tcp) with the content type given; then ready gets the raw descriptor (owned) and
  * bytes that came early. fd -1: the client left. */
 void http_hijack(HttpRequest *request, const char *content_type,

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kedged: options, configuration, wiring, loop. */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,7 +16,9 @@
 #include "base/options.h"
 #include "docker/api.h"
 #include "engine/engine.h"
+#include "main/handed.h"
 #include "main/notify.h"
+#include "main/upgrade.h"
 #include "json/fields.h"
 
 enum { CONFIG_MAX = 1 << 20, EXIT_USAGE = 2 };
@@ -173,39 +177,70 @@ static void stop(void *loop)
 	loop_stop(loop);
 }
 
-static fallible serve(Loop *loop, Engine *engine, const Settings *settings)
+static fallible serve(int *ret_next, Loop *loop, Engine *engine, const Settings *settings, char *const *argv)
 {
 	autoptr(DockerApi) api = NULL;
+	autoptr(Upgrade) upgrade = NULL;
 	autoptr(Source) terminate = NULL;
 	autoptr(Source) interrupt = NULL;
 	autoptr(Source) watchdog = NULL;
 	int listen_fd = -1;
 
-	TRY(http_listen_unix(&listen_fd, settings->socket, settings->socket_group));
+	TRY(handed_listen(&listen_fd, settings->socket, settings->socket_group));
+	notify_store(listen_fd);
 	TRY(docker_api_new(&api, engine, listen_fd));
+	TRY(upgrade_new(&upgrade, loop, api, argv));
 	TRY(loop_signal(&terminate, loop, SIGTERM, stop, loop));
 	TRY(loop_signal(&interrupt, loop, SIGINT, stop, loop));
 	TRY(notify_watchdog(&watchdog, loop));
 	notify("READY=1");
 	log_info("kedged %s listens on %s", KEDGE_VERSION, settings->socket);
+	TRY(handed_children(loop));
 	TRY(loop_run(loop));
-	notify("STOPPING=1");
+	*ret_next = upgrade_take_socket(upgrade);
+	if (*ret_next < 0)
+		notify("STOPPING=1");
 	return NULL;
 }
 
-static fallible run(const Settings *settings)
+static fallible serve_engine(int *ret_next, const Settings *settings, char *const *argv)
 {
 	autoptr(Loop) loop = NULL;
 	autoptr(Engine) engine = NULL;
 
-	umask(022);
-	signal(SIGPIPE, SIG_IGN);
 	TRY(loop_new(&loop));
 	TRY_WRAP(engine_new(&engine, loop, &settings->engine), "could not start");
-	return serve(loop, engine, settings);
+	return serve(ret_next, loop, engine, settings, argv);
 }
 
-static fallible kedged(const Arguments *arguments)
+/* Clients and shims take a descriptor each: what the administrator allows is used. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_warning("could not raise the limit of open files: %s", strerror(errno));
+}
+
+static fallible run(const Settings *settings, char *const *argv)
+{
+	autofree char *program = NULL;
+	autofd next = -1;
+
+	umask(022);
+	signal(SIGPIPE, SIG_IGN);
+	raise_descriptor_limit();
+	TRY(serve_engine(&next, settings, argv));
+	if (next < 0)
+		return NULL;
+	TRY(upgrade_program(&program));
+	return handed_over(next, program, argv);
+}
+
+static fallible kedged(const Arguments *arguments, char *const *argv)
 {
 	Settings settings = {0};
 	Error *error = settings_load(&settings, arguments);
@@ -215,7 +250,7 @@ static fallible kedged(const Arguments *arguments)
 		if (arguments->dump)
 			settings_print(&settings);
 		else if (!arguments->check)
-			error = run(&settings);
+			error = run(&settings, argv);
 	}
 	fields_clear(settings_fields, &settings);
 	return error;
@@ -246,7 +281,7 @@ int main(int argc, char **argv)
 	else if (arguments.version)
 		puts("kedged " KEDGE_VERSION);
 	else
-		error = kedged(&arguments);
+		error = kedged(&arguments, argv);
 	options_clear(options, &arguments);
 	return error ? complain(error, EXIT_FAILURE) : EXIT_SUCCESS;
 }

@@ -8,22 +8,56 @@
 
 #include "base/strings.h"
 
-void notify(const char *state)
+static bool find_manager(struct sockaddr_un *ret, socklen_t *ret_length)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	socklen_t length;
+
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (!path || (*path != '/' && *path != '@') || strlen(path) >= sizeof(ret->sun_path))
+		return false;
+	memcpy(ret->sun_path, path, strlen(path));
+	*ret_length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+	if (*path == '@')
+		ret->sun_path[0] = '\0';
+	return true;
+}
+
+/* Nobody listens: nobody needs to know. */
+static void send_message(struct msghdr *message, const char *state)
+{
+	struct iovec text = {.iov_base = (char *)state, .iov_len = strlen(state)};
+	struct sockaddr_un address;
 	autofd fd = -1;
 
-	if (!path || (*path != '/' && *path != '@') || strlen(path) >= sizeof(address.sun_path))
+	if (!find_manager(&address, &message->msg_namelen))
 		return;
-	memcpy(address.sun_path, path, strlen(path));
-	length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-	if (*path == '@')
-		address.sun_path[0] = '\0';
+	message->msg_name = &address;
+	message->msg_iov = &text;
+	message->msg_iovlen = 1;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0) /* nobody listens: nobody needs to know */
-		(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, length);
+	if (fd >= 0)
+		(void)!sendmsg(fd, message, MSG_NOSIGNAL);
+}
+
+void notify(const char *state)
+{
+	send_message(&(struct msghdr){0}, state);
+}
+
+void notify_store(int fd)
+{
+	union {
+		char space[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {0};
+	struct msghdr message = {.msg_control = control.space, .msg_controllen = sizeof(control.space)};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+	send_message(&message, "FDSTORE=1\nFDNAME=api");
 }
 
 static Source *watchdog_timer;

@@ -6,6 +6,9 @@
 #include "base/loop.h"
 
 void notify(const char *state); /* "READY=1" */
+/* systemd keeps the descriptor across a restart and hands it to the next kedged (FileDescriptorStoreMax=): who connects
+ * meanwhile waits. */
+void notify_store(int fd);
 /* Feeds the watchdog from the loop at half of $WATCHDOG_USEC: a loop that hangs stops feeding. *ret is NULL when no
  * watchdog is asked for. */
 fallible notify_watchdog(Source **ret, Loop *loop);

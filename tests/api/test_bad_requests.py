@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests that no client should send: each is answered with a 400 that names what is wrong, and the daemon lives."""
 import json
+import os
 import random
+import resource
 import socket
-import time
 
 import pytest
 
@@ -207,23 +208,51 @@ def test_what_is_no_http(box):
         assert box.api.raw("GET", "/_ping")[0] == 200
 
 
-def test_slow_half_closed_and_idle_clients(box):
-    idle = []
-    for number in range(300):
+class Narrow(kedge.Daemon):
+    """A kedged that is started with the usual soft limit of open files, as from a shell."""
+
+    def command(self):
+        return ["prlimit", "--nofile=1024:8192", *super().command()]
+
+
+@pytest.fixture
+def narrow():
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit[1], limit[1]))
+    it = Narrow().start()
+    it.load_busybox()
+    yield it
+    it.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+
+
+def test_slow_half_closed_and_idle_clients(narrow):
+    """Two thousand at once: silent ones, ones that stop in the middle of a header or a body, ones that have ended their half."""
+    beginnings = [b"", b"POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Le", b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n",
+                  b"POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{", b"G"]
+    clients = []
+    for number in range(2000):
         client = socket.socket(socket.AF_UNIX)
-        client.connect(str(box.socket))
-        if number % 3 == 1:
-            client.sendall(b"POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Le")
-        if number % 3 == 2:
-            client.sendall(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.connect(str(narrow.socket))
+        client.sendall(beginnings[number % len(beginnings)])
+        if number % len(beginnings) == 2:
             client.shutdown(socket.SHUT_WR)
-        idle.append(client)
-    begin = time.monotonic()
-    assert box.api.raw("GET", "/containers/json")[0] == 200
-    assert time.monotonic() - begin < 1
-    assert b"200 OK" in idle[2].recv(4096)
-    for client in idle:
+        clients.append(client)
+    for client in clients[2::len(beginnings)]:
+        client.settimeout(20)
+        assert b"200 OK" in client.recv(4096)
+    assert len(os.listdir(f"/proc/{narrow.process.pid}/fd")) > 1500  # none of the silent ones was sent away
+    for _ in range(10):
+        assert narrow.api.raw("GET", "/containers/json")[0] == 200
+    assert narrow.wait(narrow.run_container(["sh", "-c", "exit 3"])) == 3
+    # a byte at a time is a request too
+    for byte in b"ET /_ping HTTP/1.1\r\nHost: x\r\n\r\n":
+        clients[4].sendall(bytes([byte]))
+    clients[4].settimeout(20)
+    assert b"200 OK" in clients[4].recv(4096)
+    for client in clients:
         client.close()
+    kedge.wait_for(lambda: len(os.listdir(f"/proc/{narrow.process.pid}/fd")) < 100)
 
 
 def test_noise_in_create(box):
