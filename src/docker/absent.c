@@ -79,9 +79,6 @@ static const struct Work {
 	const char *suffix, *words;
 } work[] = {
 	{"/exec", "running another command in a container"},
-	{"/pause", "pausing a container"},
-	{"/unpause", "pausing a container"},
-	{"/rename", "renaming a container"},
 	{"/update", "changing the limits of a container"},
 	{"/resize", "resizing a terminal"},
 	{"/changes", "showing the changes of a container"},
@@ -158,9 +155,6 @@ const HttpRoute absent_routes[] = {
 	{"GET", "/images/get", not_available, 0, 0},
 	{"GET", "/images/{name...}/get", not_available, 0, 0},
 	{"GET", "/distribution/{name...}/json", not_available, 0, 0},
-	{"POST", "/containers/{id}/pause", not_for_containers, 0, 0},
-	{"POST", "/containers/{id}/unpause", not_for_containers, 0, 0},
-	{"POST", "/containers/{id}/rename", not_for_containers, 0, 0},
 	{"POST", "/containers/{id}/update", not_for_containers, 0, 0},
 	{"POST", "/containers/{id}/resize", not_for_containers, 0, 0},
 	{"POST", "/containers/{id}/exec", not_for_containers, 0, 0},

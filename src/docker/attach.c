@@ -148,12 +148,19 @@ void attaches_end(DockerApi *api)
 
 /* ---- the request ---- */
 
-static fallible check_attach(const Attach *attach, const HttpRequest *request, const ContainerSpec *spec)
+static fallible check_attach(
+	const Attach *attach, const HttpRequest *request, const ContainerSpec *spec, ContainerState state)
 {
 	if (http_request_flag(request, "stdin") && spec->open_stdin)
 		return error_new(ERROR_UNSUPPORTED, "attaching to standard input is not available yet");
 	if (!attach->want_logs && !attach->want_stream)
 		return error_new(ERROR_INVALID, "Either the stream or logs parameter must be true");
+	if (state == CONTAINER_PAUSED)
+		return error_new(ERROR_CONFLICT, "container %.300s is paused, unpause the container before attach",
+			http_request_param(request, "id"));
+	if (state == CONTAINER_RESTARTING)
+		return error_new(ERROR_CONFLICT, "container %.300s is restarting, wait until the container is running",
+			http_request_param(request, "id"));
 	return NULL;
 }
 
@@ -183,7 +190,7 @@ static void attach_container(HttpRequest *request, void *context)
 		return;
 	container_view(container, &view);
 	attach = attach_new(request, container, docker_engine(context), view.spec);
-	error = check_attach(attach, request, view.spec);
+	error = check_attach(attach, request, view.spec, view.state);
 	if (error) {
 		attach_free(attach);
 		http_respond_error(request, error);

@@ -242,7 +242,8 @@ static void write_status(Writer *writer, const Container *container, const Conta
 
 	if (container_is_live(container)) {
 		clock_format_age(up, view->started_ns ? clock_wall_ns() - view->started_ns : 0);
-		write_stringf(writer, "Status", "Up %s%s", up, health_words(view->health));
+		write_stringf(writer, "Status", "Up %s%s", up,
+			view->state == CONTAINER_PAUSED ? " (Paused)" : health_words(view->health));
 	} else if (view->state == CONTAINER_RESTARTING) {
 		write_end(writer, "Restarting", view);
 	} else if (view->state == CONTAINER_REMOVING) {

@@ -80,7 +80,7 @@ static void write_state(Writer *writer, const Container *container, const Contai
 	write_object(writer, "State");
 	write_string(writer, "Status", container_state_name(view->state));
 	write_bool(writer, "Running", container_is_live(container) || is_restarting);
-	write_bool(writer, "Paused", false);
+	write_bool(writer, "Paused", view->state == CONTAINER_PAUSED);
 	write_bool(writer, "Restarting", is_restarting);
 	write_bool(writer, "OOMKilled", view->oom_killed);
 	write_bool(writer, "Dead", view->state == CONTAINER_DEAD);

@@ -168,6 +168,43 @@ static void remove_container(HttpRequest *request, void *context)
 	call_settle(call, error, false);
 }
 
+/* ---- pause and rename ---- */
+
+static void pause_container(HttpRequest *request, void *context)
+{
+	Container *container = find_container(request, context);
+	Call *call;
+
+	if (!container)
+		return;
+	call = call_new(request, container);
+	call_settle(call, container_pause(container, call_done, call), false);
+}
+
+static void answer(HttpRequest *request, Error *error)
+{
+	if (error)
+		http_respond_error(request, error);
+	else
+		respond_status(request, 204);
+}
+
+static void unpause_container(HttpRequest *request, void *context)
+{
+	Container *container = find_container(request, context);
+
+	if (container)
+		answer(request, container_unpause(container));
+}
+
+static void rename_container(HttpRequest *request, void *context)
+{
+	Container *container = find_container(request, context);
+
+	if (container)
+		answer(request, container_rename(container, http_request_query(request, "name")));
+}
+
 /* ---- wait: the headers go out at once, since clients start the container only after they have them ---- */
 
 typedef struct WaitStream {
@@ -368,6 +405,9 @@ const HttpRoute life_routes[] = {
 	{"POST", "/containers/{id}/stop", stop_container, 0, 0},
 	{"POST", "/containers/{id}/restart", restart_container, 0, 0},
 	{"POST", "/containers/{id}/kill", kill_container, 0, 0},
+	{"POST", "/containers/{id}/pause", pause_container, 0, 0},
+	{"POST", "/containers/{id}/unpause", unpause_container, 0, 0},
+	{"POST", "/containers/{id}/rename", rename_container, 0, 0},
 	{"POST", "/containers/{id}/wait", wait_container, 0, 0},
 	{"DELETE", "/containers/{id}", remove_container, 0, 0},
 	{0},

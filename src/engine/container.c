@@ -94,6 +94,7 @@ Container *container_new(Engine *engine, const char *id)
 	list_init(&container->link);
 	list_init(&container->starts);
 	list_init(&container->removals);
+	list_init(&container->pauses);
 	list_init(&container->waits);
 	list_init(&container->attaches);
 	container_spec_init(&container->record.spec);
@@ -116,6 +117,7 @@ void container_free(Container *container)
 	health_end(container);
 	container_retry_cancel(container);
 	source_free(container->kill_timer);
+	source_free(container->freezer);
 	source_free(container->cleaner);
 	shim_free(container->shim);
 	for (size_t i = 0; i < container->health_log_count; i++)
@@ -178,23 +180,9 @@ static void create_warnings(const ContainerSpec *spec, StringList *ret)
 
 static fallible create_name(char **ret, Engine *engine, const char *name)
 {
-	const Container *other;
-
-	if (!name) {
-		*ret = name_invent(engine);
-		return NULL;
-	}
-	if (*name == '/')
-		name++;
-	TRY(name_check(name));
-	other = table_get(engine->names, name);
-	if (other)
-		return error_new(ERROR_CONFLICT,
-			"Conflict. The container name \"/%s\" is already in use by container \"%s\". You have to "
-			"remove (or rename) "
-			"that container to be able to reuse that name.",
-			name, other->id);
-	*ret = mem_strdup(name);
+	if (name)
+		return name_claim(ret, engine, name);
+	*ret = name_invent(engine);
 	return NULL;
 }
 

@@ -20,6 +20,7 @@ typedef enum ContainerState {
 	CONTAINER_CREATED,
 	CONTAINER_STARTING, /* the shim is at work */
 	CONTAINER_RUNNING,
+	CONTAINER_PAUSED,     /* its processes are frozen */
 	CONTAINER_STOPPING,   /* the stop signal was sent */
 	CONTAINER_RESTARTING, /* ended; its restart policy waits */
 	CONTAINER_EXITED,
@@ -77,7 +78,7 @@ fallible container_find(Container **ret, Engine *engine, const char *name);
  */
 size_t container_list(Container ***ret, Engine *engine);
 void container_view(const Container *container, ContainerView *ret);
-bool container_is_live(const Container *container); /* starting, running, stopping */
+bool container_is_live(const Container *container); /* starting, running, paused, stopping */
 Container *container_ref(Container *container);
 Container *container_unref(Container *container);
 DEFINE_AUTOPTR(Container, container_unref)
@@ -89,6 +90,10 @@ fallible container_stop(
 fallible container_restart(Container *container, int64_t timeout_s, int signal, ContainerDone *done, void *arg);
 fallible container_kill(Container *container, int signal); /* at once; ERROR_CONFLICT when not running */
 fallible container_remove(Container *container, bool force, bool volumes, ContainerDone *done, void *arg);
+/* Answered when every process stands still. A stop, a kill that ends it and a removal thaw it again. */
+fallible container_pause(Container *container, ContainerDone *done, void *arg);
+fallible container_unpause(Container *container);
+fallible container_rename(Container *container, const char *name); /* durable on return */
 
 typedef enum WaitCondition { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED } WaitCondition;
 typedef struct ContainerWait ContainerWait;

@@ -51,6 +51,9 @@ struct Container {
 	int64_t retry_delay_ns;
 	int64_t started_monotonic_ns;
 
+	Source *freezer; /* a pause that is under way */
+	int freeze_looks;
+
 	Source *kill_timer;    /* stop: KILL when it fires */
 	int pending_signal;    /* stop or kill asked while starting */
 	bool remove_when_dead; /* forced remove or automatic removal waits for the exit */
@@ -58,6 +61,7 @@ struct Container {
 
 	List starts;   /* Completion: callers of start */
 	List removals; /* Completion: callers of remove */
+	List pauses;   /* Completion: callers of pause */
 	List waits;    /* ContainerWait */
 	List attaches; /* ContainerAttach */
 
@@ -142,6 +146,7 @@ void container_retry_cancel(Container *container);
 /* ---- health.c ---- */
 void health_begin(Container *container);
 void health_end(Container *container);
+void health_pause(Container *container); /* a check that is frozen does not count */
 void health_exec_exited(Container *container, const ShimExecExit *exit, const char *output, size_t length);
 
 /* ---- remove.c ---- */
@@ -161,6 +166,11 @@ bool container_restore_unknown_exit(
 	Container *container); /* true: a start that kedged died in has ended, and was taken up */
 void container_restore_without_shim(Container *container); /* nothing holds it: the exit file or the policies decide */
 
+/* ---- pause.c ---- */
+void container_thaw(Container *container);       /* paused or about to be: it is to take a signal that ends it */
+void container_pause_ends(Container *container); /* it has ended: whoever waits for a pause is told */
+
 /* ---- name.c ---- */
 char *name_invent(Engine *engine);
 fallible name_check(const char *name);
+fallible name_claim(char **ret, Engine *engine, const char *name); /* without its slash; ERROR_CONFLICT when taken */

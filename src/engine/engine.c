@@ -255,7 +255,9 @@ static void info_count(EngineInfo *info, Engine *engine)
 {
 	list_each(&engine->container_order, Container, link, container) {
 		info->containers++;
-		if (container_is_live(container) || container->state == CONTAINER_RESTARTING)
+		if (container->state == CONTAINER_PAUSED)
+			info->paused++;
+		else if (container_is_live(container) || container->state == CONTAINER_RESTARTING)
 			info->running++;
 		else
 			info->stopped++;

@@ -19,6 +19,7 @@ struct Health {
 	Source *timer;
 	uint64_t probe; /* number of the probe in flight; an answer with another number is an old one */
 	int64_t probe_began_wall_ns;
+	uint64_t paused_at; /* the probe that a pause came over; 0: none */
 	bool in_flight;
 };
 
@@ -126,6 +127,11 @@ void health_exec_exited(Container *container, const ShimExecExit *exit, const ch
 
 	if (!health || !health->in_flight || exit->exec != health->probe)
 		return;
+	if (health->paused_at == health->probe) { /* it was frozen with the container: it says nothing */
+		health->in_flight = false;
+		health_rearm(health);
+		return;
+	}
 	if (exit->timed_out) {
 		char limit[CLOCK_TEXT_MAX];
 		clock_format_duration(limit, or_default(check->timeout_ns, TIMEOUT_DEFAULT));
@@ -143,7 +149,7 @@ static void health_due(void *arg)
 	int64_t timeout_ms = or_default(container->record.spec.health.timeout_ns, TIMEOUT_DEFAULT) / NANOS_PER_MILLI;
 	Error *error;
 
-	if (health->in_flight || !container->shim) {
+	if (health->in_flight || !container->shim || container->state == CONTAINER_PAUSED) {
 		health_rearm(health);
 		return;
 	}
@@ -155,6 +161,12 @@ static void health_due(void *arg)
 		health_probe_ended(health, -1, mem_strdup(error_message(error)));
 		error_free(error); /* it stands in the health log */
 	}
+}
+
+void health_pause(Container *container)
+{
+	if (container->health && container->health->in_flight)
+		container->health->paused_at = container->health->probe;
 }
 
 void health_begin(Container *container)

@@ -144,6 +144,7 @@ static void container_ended(Container *container, ContainerState state, int64_t 
 	container->kill_timer = source_free(container->kill_timer);
 	container->pending_signal = 0;
 	health_end(container);
+	container_pause_ends(container);
 	container_move(container, state);
 	container_restart_if_wanted(container, lived_ns);
 	container_save_or_log(container);

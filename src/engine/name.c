@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/memory.h"
 #include "engine/container_internal.h"
 
 enum { NAME_MAX_LENGTH = 255 };
@@ -53,4 +54,21 @@ fallible name_check(const char *name)
 	return error_new(ERROR_INVALID,
 		"invalid container name \"%.64s\": only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed, 2 to %d characters",
 		name, NAME_MAX_LENGTH);
+}
+
+fallible name_claim(char **ret, Engine *engine, const char *name)
+{
+	const Container *other;
+
+	if (*name == '/')
+		name++;
+	TRY(name_check(name));
+	other = table_get(engine->names, name);
+	if (other)
+		return error_new(ERROR_CONFLICT,
+			"Conflict. The container name \"/%s\" is already in use by container \"%s\". You have to "
+			"remove (or rename) that container to be able to reuse that name.",
+			name, other->id);
+	*ret = mem_strdup(name);
+	return NULL;
 }

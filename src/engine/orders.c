@@ -17,6 +17,8 @@ fallible container_start(Container *container, bool *ret_already, ContainerDone 
 		return error_new(ERROR_UNAVAILABLE, "kedged is stopping");
 	if (container->state == CONTAINER_REMOVING || container->remove_when_dead)
 		return error_new(ERROR_CONFLICT, "container \"%s\" is being removed", container->record.name);
+	if (container->state == CONTAINER_PAUSED)
+		return error_new(ERROR_CONFLICT, "cannot start a paused container, try unpause instead");
 	if (container_is_live(container)) {
 		*ret_already = container->state != CONTAINER_STARTING;
 		if (!*ret_already)
@@ -127,6 +129,7 @@ fallible container_stop(
 	*call = (StopCall){done, arg};
 	container_wait(container, WAIT_NEXT_EXIT, stop_reached, call);
 	signal_now_or_when_started(container, signal ? signal : container_stop_signal(container));
+	container_thaw(container);
 	if (container->state == CONTAINER_RUNNING)
 		container_move(container, CONTAINER_STOPPING);
 	return NULL;
@@ -190,11 +193,15 @@ static fallible container_note_stop(Container *container)
 
 fallible container_kill(Container *container, int signal)
 {
+	bool ends = signal == SIGKILL || signal == container_stop_signal(container);
+
 	if (!container_is_live(container))
 		return error_new(ERROR_CONFLICT, "Container %s is not running", container->record.name);
-	if (signal == SIGKILL || signal == container_stop_signal(container))
+	if (ends)
 		TRY(container_note_stop(container));
 	signal_now_or_when_started(container, signal);
+	if (ends)
+		container_thaw(container);
 	return NULL;
 }
 
@@ -204,6 +211,7 @@ void container_calls_end(Container *container)
 
 	completions_finish(&container->starts, error);
 	completions_finish(&container->removals, error);
+	completions_finish(&container->pauses, error);
 	container_waits_removed(container);
 	error_free(error); /* each caller had its copy */
 }

@@ -89,9 +89,11 @@ void container_remove_if_due(Container *container)
 
 static fallible remove_refused(const Container *container)
 {
+	const char *first = container->state == CONTAINER_PAUSED ? "Unpause and then stop" : "Stop";
+
 	return error_new(ERROR_CONFLICT,
-		"You cannot remove a %s container %s. Stop the container before attempting removal or force remove",
-		container_state_name(container->state), container->id);
+		"You cannot remove a %s container %s. %s the container before attempting removal or force remove",
+		container_state_name(container->state), container->id, first);
 }
 
 /* Completions run from the loop, never inside the call that asked. */

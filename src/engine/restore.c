@@ -51,7 +51,8 @@ static bool was_live(const Container *container)
 {
 	ContainerState stored = (ContainerState)container->record.state;
 
-	return stored == CONTAINER_STARTING || stored == CONTAINER_RUNNING || stored == CONTAINER_STOPPING;
+	return stored == CONTAINER_STARTING || stored == CONTAINER_RUNNING || stored == CONTAINER_PAUSED ||
+	       stored == CONTAINER_STOPPING;
 }
 
 /*
@@ -64,6 +65,8 @@ static void restore_adopt(Container *container)
 	if (!was_live(container))
 		return;
 	container->state = CONTAINER_RUNNING;
+	if (cgroup_is_frozen(container->engine->cgroups, container->cgroup))
+		container_move(container, CONTAINER_PAUSED);
 	container->shim_listens = true;
 	health_begin(container);
 }

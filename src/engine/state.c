@@ -11,7 +11,8 @@
 static const unsigned edges[CONTAINER_STATES] = {
 	[CONTAINER_CREATED] = TO(STARTING) | TO(REMOVING) | TO(EXITED),
 	[CONTAINER_STARTING] = TO(RUNNING) | TO(CREATED) | TO(EXITED) | TO(RESTARTING) | TO(DEAD),
-	[CONTAINER_RUNNING] = TO(STOPPING) | TO(EXITED) | TO(RESTARTING) | TO(DEAD),
+	[CONTAINER_RUNNING] = TO(PAUSED) | TO(STOPPING) | TO(EXITED) | TO(RESTARTING) | TO(DEAD),
+	[CONTAINER_PAUSED] = TO(RUNNING) | TO(EXITED) | TO(RESTARTING) | TO(DEAD),
 	[CONTAINER_STOPPING] = TO(EXITED) | TO(RESTARTING) | TO(DEAD),
 	[CONTAINER_RESTARTING] = TO(STARTING) | TO(EXITED) | TO(REMOVING),
 	[CONTAINER_EXITED] = TO(STARTING) | TO(RESTARTING) | TO(REMOVING),
@@ -23,6 +24,7 @@ static const char *const state_names[CONTAINER_STATES] = {
 	[CONTAINER_CREATED] = "created",
 	[CONTAINER_STARTING] = "running",
 	[CONTAINER_RUNNING] = "running",
+	[CONTAINER_PAUSED] = "paused",
 	[CONTAINER_STOPPING] = "running",
 	[CONTAINER_RESTARTING] = "restarting",
 	[CONTAINER_EXITED] = "exited",
@@ -35,6 +37,7 @@ static const char *const stored_state_names[CONTAINER_STATES] = {
 	[CONTAINER_CREATED] = "created",
 	[CONTAINER_STARTING] = "starting",
 	[CONTAINER_RUNNING] = "running",
+	[CONTAINER_PAUSED] = "paused",
 	[CONTAINER_STOPPING] = "stopping",
 	[CONTAINER_RESTARTING] = "restarting",
 	[CONTAINER_EXITED] = "exited",
@@ -85,7 +88,7 @@ const char *container_state_name(ContainerState state)
 bool container_is_live(const Container *container)
 {
 	return container->state == CONTAINER_STARTING || container->state == CONTAINER_RUNNING ||
-	       container->state == CONTAINER_STOPPING;
+	       container->state == CONTAINER_PAUSED || container->state == CONTAINER_STOPPING;
 }
 
 void container_move(Container *container, ContainerState next)

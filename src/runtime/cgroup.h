@@ -35,6 +35,12 @@ typedef struct CgroupStats {
 fallible cgroup_stats_read(CgroupStats *ret, const CgroupLayout *layout, const char *cgroup);
 /* Path of the file with the "oom_kill N" line (memory.oom_control, memory.events); NULL without a memory controller. */
 char *cgroup_oom_file(const CgroupLayout *layout, const char *cgroup);
+/*
+ * Freezes the group and all below it, or thaws it. Freezing takes effect a moment later, as cgroup_is_frozen() tells; a
+ * hierarchy of version 1 wants to be asked again until then. Without a freezer: ERROR_UNSUPPORTED.
+ */
+fallible cgroup_freeze(const CgroupLayout *layout, const char *cgroup, bool frozen);
+bool cgroup_is_frozen(const CgroupLayout *layout, const char *cgroup); /* false, too, where it cannot be told */
 /* SIGKILL to every process of the group and below, frozen ones too; does not wait. 0 processes and no group are fine.
  */
 fallible cgroup_kill(const CgroupLayout *layout, const char *cgroup);
