@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "engine/container_internal.h"
 #include "engine/internal.h"
+#include "runtime/ready_made.h"
 
 #define SWEEP_DELAY (200 * NANOS_PER_MILLI)
 
@@ -131,8 +132,10 @@ static fallible engine_host(Engine *engine)
 	TRY(clock_boot_id(engine->boot_id));
 	TRY(cgroup_layout_read(&engine->cgroups));
 	TRY(cgroup_make_parent(engine->cgroups, engine->config.cgroup_parent));
+	TRY(seccomp_cache_open(&engine->seccomp, seccomp));
 	TRY(engine_runtimes(engine));
-	return seccomp_cache_open(&engine->seccomp, seccomp);
+	runtimes_try_ready_made(engine->runtimes, seccomp, engine->config.run_dir);
+	return NULL;
 }
 
 static fallible engine_open(Engine *engine)

@@ -1,98 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/runtimes.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/files.h"
 #include "base/memory.h"
-#include "base/process.h"
+#include "runtime/ask.h"
+#include "runtime/runtimes_list.h"
 
-enum { VERSION_MAX = 4096, VERSION_TIME_MS = 2000, RUNTIMES_MAX = 64 };
-
-struct Runtimes {
-	Runtime *items;
-	size_t count;
-	char *default_name;
-};
+enum { RUNTIMES_MAX = 64 };
 
 static const char *const known_names[] = {"crun", "runc"};
 
-/* ---- asking for the version: all at once, so that the slowest one sets the time ---- */
-
-typedef struct Probe {
-	Runtime *runtime;
-	pid_t pid;
-	int output;
-	char text[VERSION_MAX];
-	size_t length;
-} Probe;
-
-static void probe_start(Probe *probe, Runtime *runtime)
-{
-	const char *argv[] = {runtime->path, "--version", NULL};
-	ProcessSpec spec = {.path = runtime->path, .argv = argv, .new_session = true};
-	int pipe_fds[2];
-
-	*probe = (Probe){.runtime = runtime, .pid = -1, .output = -1};
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return;
-	spec.fds[spec.fd_count++] = (ProcessFd){.from = pipe_fds[1], .to = 1};
-	probe->output = pipe_fds[0];
-	Error *error = process_spawn(&probe->pid, &spec);
-	close(pipe_fds[1]);
-	if (!error)
-		return;
-	probe->pid = -1;
-	error_log(error, "runtime \"%s\"", runtime->name);
-}
-
-/* False when time is up or there is no more. */
-static bool probe_read(Probe *probe, int64_t deadline_ns)
-{
-	struct pollfd wait = {.fd = probe->output, .events = POLLIN};
-	int64_t left_ms = (deadline_ns - clock_monotonic_ns()) / NANOS_PER_MILLI;
-	size_t room = sizeof(probe->text) - 1 - probe->length;
-
-	if (left_ms <= 0 || !room || poll(&wait, 1, (int)left_ms) <= 0)
-		return false;
-	ssize_t count = read(probe->output, probe->text + probe->length, room);
-	if (count > 0)
-		probe->length += (size_t)count;
-	return count > 0 || (count < 0 && errno == EINTR);
-}
-
-/* Ends the process whatever it does: its pidfd is waited for, then it is killed. */
-static bool probe_reap(Probe *probe, int64_t deadline_ns)
-{
-	autofd pidfd = (int)syscall(SYS_pidfd_open, probe->pid, 0);
-	struct pollfd wait = {.fd = pidfd, .events = POLLIN};
-	int64_t left_ms = (deadline_ns - clock_monotonic_ns()) / NANOS_PER_MILLI;
-	int status = -1;
-
-	if (pidfd < 0 || poll(&wait, 1, left_ms > 0 ? (int)left_ms : 0) <= 0)
-		kill(probe->pid, SIGKILL);
-	waitpid(probe->pid, &status, 0);
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-/* "crun version 1.8.1" */
-static bool version_at_least(const char *version, int major, int minor)
-{
-	int a = 0, b = 0;
-
-	return version && sscanf(version, "%*s version %d.%d", &a, &b) == 2 &&
-	       (a > major || (a == major && b >= minor));
-}
+/* ---- asking for the version ---- */
 
 static bool is_elf(const char *path)
 {
@@ -108,30 +31,28 @@ static void describe(Runtime *runtime, const char *output)
 	runtime->version = mem_strndup(output, strcspn(output, "\n"));
 	runtime->is_crun = string_starts(runtime->version, "crun version ");
 	runtime->is_program = is_elf(runtime->path);
-	runtime->takes_ready_made_seccomp = runtime->is_crun && version_at_least(runtime->version, 1, 7);
 }
 
-static void probe_finish(Probe *probe, int64_t deadline_ns)
+static void ask_version(Ask *ask, const Runtime *runtime)
 {
-	if (probe->pid > 0) {
-		while (probe_read(probe, deadline_ns))
-			;
-		if (probe_reap(probe, deadline_ns) && probe->length)
-			describe(probe->runtime, probe->text);
-	}
-	close_fd(&probe->output);
+	const char *argv[] = {runtime->path, "--version", NULL};
+	Error *error = ask_start(ask, argv, 1);
+
+	if (error)
+		error_log(error, "runtime \"%s\"", runtime->name);
 }
 
 static void read_versions(Runtimes *runtimes)
 {
-	Probe *probes = mem_array(NULL, runtimes->count + 1, sizeof(*probes));
-	int64_t deadline_ns = clock_monotonic_ns() + VERSION_TIME_MS * NANOS_PER_MILLI;
+	Ask *asks = mem_array(NULL, runtimes->count + 1, sizeof(*asks));
+	int64_t deadline_ns = ask_deadline_ns();
 
 	for (size_t i = 0; i < runtimes->count; i++)
-		probe_start(&probes[i], &runtimes->items[i]);
+		ask_version(&asks[i], &runtimes->items[i]);
 	for (size_t i = 0; i < runtimes->count; i++)
-		probe_finish(&probes[i], deadline_ns);
-	free(probes);
+		if (ask_finish(&asks[i], deadline_ns) == 0 && asks[i].length)
+			describe(&runtimes->items[i], asks[i].text);
+	free(asks);
 }
 
 /* ---- finding ---- */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* OCI runtimes by name: where they are, and what they can do (probed once at start). */
+/* OCI runtimes by name: where they are, and what they can do (asked once at start). */
 #include <stdbool.h>
 
 #include "base/cleanup.h"
@@ -11,7 +11,7 @@ typedef struct Runtime {
 	char *name;
 	char *path;
 	char *version;                 /* first line of --version; NULL when it could not be run */
-	bool takes_ready_made_seccomp; /* crun >= 1.8 by version, confirmed by a feature test where it costs little */
+	bool takes_ready_made_seccomp; /* as tried by runtimes_try_ready_made() */
 	bool is_crun;
 	bool is_program; /* not a script around one: a copy of it in memory runs as well as the file */
 } Runtime;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "layers.h"
+#include "runtime/ready_made.h"
 
 /* A program that answers as a runtime would. */
 static char *put_program(const char *top, const char *name, const char *script)
@@ -32,18 +33,14 @@ static void test_versions(void **state)
 {
 	static const struct {
 		const char *script, *version;
-		bool is_crun, ready_made;
+		bool is_crun;
 	} cases[] = {
-		{"echo crun version 1.8.1; echo commit: x", "crun version 1.8.1", true, true},
-		{"echo crun version 1.7", "crun version 1.7", true, true},
-		{"echo crun version 1.6.2", "crun version 1.6.2", true, false},
-		{"echo crun version 0.19", "crun version 0.19", true, false},
-		{"echo crun version 2.0", "crun version 2.0", true, true},
-		{"echo crun version UNKNOWN", "crun version UNKNOWN", true, false},
-		{"echo runc version 1.8.1", "runc version 1.8.1", false, false},
-		{"echo crun version 1.8.1; exit 1", NULL, false, false},
-		{"exit 0", NULL, false, false},
-		{"kill -9 $$", NULL, false, false},
+		{"echo crun version 1.8.1; echo commit: x", "crun version 1.8.1", true},
+		{"echo crun version UNKNOWN", "crun version UNKNOWN", true},
+		{"echo runc version 1.8.1", "runc version 1.8.1", false},
+		{"echo crun version 1.8.1; exit 1", NULL, false},
+		{"exit 0", NULL, false},
+		{"kill -9 $$", NULL, false},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -52,8 +49,68 @@ static void test_versions(void **state)
 		assert_string_equal(runtime->name, "mine");
 		assert_true(string_equal(runtime->version, cases[i].version));
 		assert_int_equal(runtime->is_crun, cases[i].is_crun);
-		assert_int_equal(runtime->takes_ready_made_seccomp, cases[i].ready_made);
+		assert_false(runtime->takes_ready_made_seccomp); /* not before it was tried */
 	}
+}
+
+/* ---- ready-made filters ---- */
+
+#define SAYS_VERSION "[ $1 = --version ] && { echo crun version 1.8.1; exit; }; echo >> $0.tried;"
+#define REFUSES "echo 'exec container process `/probe`: Name not unique on network' >&2; exit 1"
+
+static size_t times_tried(const char *top)
+{
+	autofree char *path = layer_path(top, "mine.tried"), *text = NULL;
+	size_t length = 0;
+
+	if (file_exists(AT_FDCWD, path))
+		check_ok(file_read(&text, &length, AT_FDCWD, path, 100));
+	return length;
+}
+
+static bool takes_ready_made(const char *top, const char *script)
+{
+	autoptr(Runtimes) runtimes = find(top, script);
+	autofree char *run_dir = layer_path(top, "run"), *bundle = layer_path(top, "run/probe");
+
+	check_ok(dir_make_all(AT_FDCWD, run_dir, 0700));
+	runtimes_try_ready_made(runtimes, top, run_dir);
+	assert_false(file_exists(AT_FDCWD, bundle));
+	return runtimes_get(runtimes, "mine")->takes_ready_made_seccomp;
+}
+
+static void test_ready_made_is_tried(void **state)
+{
+	static const char *const not_taking[] = {
+		SAYS_VERSION "echo 'exec container process `/probe`: Exec format error' >&2; exit 1",
+		SAYS_VERSION "exit 0",
+		SAYS_VERSION "exec sleep 60",
+		"echo runc version 1.1.5; [ $1 = --version ] ||" REFUSES,
+	};
+
+	for (size_t i = 0; i < sizeof(not_taking) / sizeof(not_taking[0]); i++)
+		assert_false(takes_ready_made(*state, not_taking[i]));
+	assert_true(takes_ready_made(*state, SAYS_VERSION REFUSES));
+}
+
+static void test_what_passed_is_remembered(void **state)
+{
+	autofree char *passed = layer_path(*state, "ready-made");
+
+	for (int i = 0; i < 3; i++)
+		assert_true(takes_ready_made(*state, SAYS_VERSION REFUSES)); /* a program written anew each time */
+	assert_int_equal(times_tried(*state), 3);
+	autoptr(Runtimes) same = find(*state, SAYS_VERSION REFUSES);
+	for (int i = 0; i < 3; i++) {
+		runtimes_try_ready_made(same, *state, *state);
+		assert_true(runtimes_get(same, "mine")->takes_ready_made_seccomp);
+	}
+	assert_int_equal(times_tried(*state), 4);
+	check_ok(file_replace(AT_FDCWD, passed, "nonsense", 8, 0600));
+	runtimes_try_ready_made(same, *state, *state);
+	assert_true(runtimes_get(same, "mine")->takes_ready_made_seccomp);
+	assert_int_equal(times_tried(*state), 5);
+	assert_false(takes_ready_made(*state, SAYS_VERSION "exit 0")); /* replaced by one that cannot */
 }
 
 /* Some hang, also with their output closed, some never stop talking: all together cost one time limit, no more. */
@@ -114,6 +171,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		directory_test(test_versions),
+		directory_test(test_ready_made_is_tried),
+		directory_test(test_what_passed_is_remembered),
 		directory_test(test_bad_manners),
 		directory_test(test_names),
 		cmocka_unit_test(test_errors),
