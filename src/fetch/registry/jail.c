@@ -4,20 +4,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <nss.h>
 #include <pwd.h>
 #include <sched.h>
-#include <string.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/files.h"
+#include "base/memory.h"
+#include "fetch/confine.h"
 #include "fetch/registry/jail_filter.h"
 
 enum { FILE_MAX = 1 << 20, OPEN_FILES_MAX = 2048 };
@@ -66,46 +64,13 @@ static fallible make_root(int *ret)
 	return NULL;
 }
 
-static fallible leave_namespaces(void)
-{
-	if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
-		return error_errno(errno, "could not make new namespaces");
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return error_errno(errno, "could not make mounts private");
-	return NULL;
-}
-
-/* pivot_root(2) where it can: an initramfs, being the root of all mounts, cannot be pivoted away from. */
-static fallible change_root(int root)
-{
-	if (syscall(SYS_move_mount, root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return error_errno(errno, "could not mount the root");
-	if (fchdir(root) < 0)
-		return error_errno(errno, "could not enter the root");
-	if (syscall(SYS_pivot_root, ".", ".") == 0)
-		return umount2(".", MNT_DETACH) < 0 ? error_errno(errno, "could not detach the old root") : NULL;
-	if (errno != EINVAL || chroot(".") < 0)
-		return error_errno(errno, "could not change the root");
-	return NULL;
-}
-
-static fallible seal_root(void)
-{
-	if (chdir("/") < 0)
-		return error_errno(errno, "could not enter the new root");
-	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
-		return error_errno(errno, "could not make the new root read-only");
-	return NULL;
-}
-
 static fallible enter_root(void)
 {
 	autofd root = -1;
 
-	TRY(leave_namespaces());
+	TRY(confine_namespaces(CLONE_NEWIPC | CLONE_NEWUTS));
 	TRY(make_root(&root));
-	TRY(change_root(root));
-	return seal_root();
+	return confine_root(root, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
 }
 
 /* ---- rights ---- */
@@ -130,39 +95,7 @@ static fallible become(uid_t uid, gid_t gid)
 	return NULL;
 }
 
-static fallible drop_bounding(void)
-{
-	for (int i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++)
-		if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
-			return error_errno(errno, "could not drop capability %d", i);
-	return NULL;
-}
-
-static fallible drop_capabilities(void)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[2] = {0};
-
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* empty anyway once inheritable is */
-	if (syscall(SYS_capset, &header, none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return error_errno(errno, "could not drop capabilities");
-	return NULL;
-}
-
-static fallible set_limits(void)
-{
-	const struct {
-		int resource;
-		rlim_t value;
-	} limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, OPEN_FILES_MAX}};
-
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		struct rlimit both = {limits[i].value, limits[i].value};
-		if (setrlimit(limits[i].resource, &both) < 0)
-			return error_errno(errno, "could not set a resource limit");
-	}
-	return NULL;
-}
+static const ConfineLimit limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, OPEN_FILES_MAX}};
 
 Error *fetch_jail_enter(const char *user)
 {
@@ -175,9 +108,9 @@ Error *fetch_jail_enter(const char *user)
 	TRY(find_user(user, &uid, &gid));
 	__nss_configure_lookup("hosts", "files dns");
 	TRY(enter_root());
-	TRY(set_limits());
-	TRY(drop_bounding());
+	TRY(confine_limits(limits, COUNT(limits)));
+	TRY(confine_bounding(0));
 	TRY(become(uid, gid));
-	TRY(drop_capabilities());
+	TRY(confine_capabilities(0));
 	return fetch_jail_filter_load();
 }

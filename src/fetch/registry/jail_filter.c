@@ -4,15 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
-#include <sched.h>
-#include <seccomp.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
-#include "base/cleanup.h"
-
-typedef void Filter;
-DEFINE_AUTOPTR(Filter, seccomp_release)
+#include "base/memory.h"
+#include "fetch/filter.h"
 
 /* By name: what an architecture has not is left out. */
 static const char *const allowed[] = {
@@ -160,55 +155,14 @@ static const char *const deadly[] = {
 	"capset",
 };
 
-static fallible failed(int result)
-{
-	return error_errno(-result, "could not build the system call filter");
-}
-
-static fallible add_names(Filter *filter, uint32_t action, const char *const *names, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		int number = seccomp_syscall_resolve_name(names[i]);
-		int result = number == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(filter, action, number, 0);
-		if (result < 0 && result != -EDOM)
-			return failed(result);
-	}
-	return NULL;
-}
-
-/* Files for reading alone; sockets for IP and for asking about addresses; memory that cannot be run; threads, no
- * processes. clone3 hides its flags in memory: the C library goes back to clone. */
-static fallible allow_restricted(Filter *filter)
-{
-	const struct {
-		int number;
-		uint32_t action;
-		unsigned count;
-		struct scmp_arg_cmp arguments[2];
-	} rules[] = {
-		{SCMP_SYS(openat), SCMP_ACT_ALLOW, 1,
-			{SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)}},
-		{SCMP_SYS(open), SCMP_ACT_ALLOW, 1,
-			{SCMP_A1(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)}},
-		{SCMP_SYS(socket), SCMP_ACT_ALLOW, 1, {SCMP_A0(SCMP_CMP_EQ, AF_INET)}},
-		{SCMP_SYS(socket), SCMP_ACT_ALLOW, 1, {SCMP_A0(SCMP_CMP_EQ, AF_INET6)}},
-		{SCMP_SYS(socket), SCMP_ACT_ALLOW, 2,
-			{SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE)}},
-		{SCMP_SYS(mmap), SCMP_ACT_ALLOW, 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)}},
-		{SCMP_SYS(mmap2), SCMP_ACT_ALLOW, 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)}},
-		{SCMP_SYS(mprotect), SCMP_ACT_ALLOW, 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)}},
-		{SCMP_SYS(clone), SCMP_ACT_ALLOW, 1, {SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)}},
-		{SCMP_SYS(clone3), SCMP_ACT_ERRNO(ENOSYS), 0, {}},
-	};
-
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-		int result = seccomp_rule_add_array(
-			filter, rules[i].action, rules[i].number, rules[i].count, rules[i].arguments);
-		if (result < 0 && result != -EDOM)
-			return failed(result);
-	}
-	return NULL;
-}
+/* Files for reading alone; sockets for IP and for asking about addresses. */
+static const FilterRule restricted[] = {
+	{SCMP_SYS(openat), SCMP_ACT_ALLOW, 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)}},
+	{SCMP_SYS(open), SCMP_ACT_ALLOW, 1, {SCMP_A1(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)}},
+	{SCMP_SYS(socket), SCMP_ACT_ALLOW, 1, {SCMP_A0(SCMP_CMP_EQ, AF_INET)}},
+	{SCMP_SYS(socket), SCMP_ACT_ALLOW, 1, {SCMP_A0(SCMP_CMP_EQ, AF_INET6)}},
+	{SCMP_SYS(socket), SCMP_ACT_ALLOW, 2, {SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE)}},
+};
 
 #ifdef KEDGE_SANITIZED
 enum { IS_SANITIZED = 1 };
@@ -218,15 +172,14 @@ enum { IS_SANITIZED = 0 };
 
 Error *fetch_jail_filter_load(void)
 {
-	autoptr(Filter) filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	autoptr(Filter) filter = NULL;
 
 	if (IS_SANITIZED)
 		return NULL; /* the sanitizers' runtime calls what it likes */
-	if (!filter)
-		return error_new(ERROR_INTERNAL, "could not build the system call filter");
-	TRY(add_names(filter, SCMP_ACT_ALLOW, allowed, sizeof(allowed) / sizeof(allowed[0])));
-	TRY(add_names(filter, SCMP_ACT_KILL_PROCESS, deadly, sizeof(deadly) / sizeof(deadly[0])));
-	TRY(allow_restricted(filter));
-	int result = seccomp_load(filter);
-	return result < 0 ? error_errno(-result, "could not load the system call filter") : NULL;
+	TRY(filter_new(&filter, SCMP_ACT_ERRNO(EPERM)));
+	TRY(filter_add_names(filter, SCMP_ACT_ALLOW, allowed, COUNT(allowed)));
+	TRY(filter_add_names(filter, SCMP_ACT_KILL_PROCESS, deadly, COUNT(deadly)));
+	TRY(filter_add_memory_and_threads(filter));
+	TRY(filter_add_rules(filter, restricted, COUNT(restricted)));
+	return filter_load(filter);
 }

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "fetch/unpack/jail.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "fetch/unpack/jail.h"
+#include "base/memory.h"
+#include "fetch/confine.h"
 #include "fetch/unpack/jail_filter.h"
 
 enum { OPEN_FILES_MAX = 128 };
@@ -26,7 +27,7 @@ const char *__asan_default_options(void)
 }
 #endif
 
-/* ---- namespaces and root ---- */
+/* ---- root ---- */
 
 /* The directory as a mount of its own, which has no place yet. Before the mount namespace is left: a mount of another
  * one cannot be copied. */
@@ -40,93 +41,22 @@ static fallible copy_mount(int *ret, int directory)
 	return NULL;
 }
 
-static fallible leave_namespaces(void)
-{
-	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
-		return error_errno(errno, "could not make new namespaces");
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return error_errno(errno, "could not make mounts private");
-	return NULL;
-}
-
-/* pivot_root(2) where it can: an initramfs, being the root of all mounts, cannot be pivoted away from. */
-static fallible change_root(int tree)
-{
-	if (syscall(SYS_move_mount, tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return error_errno(errno, "could not mount the target directory");
-	if (fchdir(tree) < 0)
-		return error_errno(errno, "could not enter the target directory");
-	if (syscall(SYS_pivot_root, ".", ".") == 0)
-		return umount2(".", MNT_DETACH) < 0 ? error_errno(errno, "could not detach the old root") : NULL;
-	if (errno != EINVAL)
-		return error_errno(errno, "could not change the root");
-	return chroot(".") < 0 ? error_errno(errno, "could not change the root") : NULL;
-}
-
-static fallible restrict_mount(void)
-{
-	if (chdir("/") < 0)
-		return error_errno(errno, "could not enter the new root");
-	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
-		return error_errno(errno, "could not restrict the new root");
-	return NULL;
-}
-
 /* ---- capabilities and limits ---- */
 
-static const int capabilities_kept[] = {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP};
+#define BIT(capability) (UINT64_C(1) << (capability))
 
-static uint64_t kept_mask(void)
-{
-	uint64_t mask = 0;
-
-	for (size_t i = 0; i < sizeof capabilities_kept / sizeof *capabilities_kept; i++)
-		mask |= UINT64_C(1) << capabilities_kept[i];
-	return mask;
-}
-
-static fallible drop_bounding(uint64_t kept)
-{
-	for (int i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++)
-		if (!(kept >> i & 1) && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
-			return error_errno(errno, "could not drop capability %d", i);
-	return NULL;
-}
-
-static fallible drop_capabilities(void)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	uint64_t kept = kept_mask();
-	struct __user_cap_data_struct sets[2] = {
-		{.effective = (uint32_t)kept, .permitted = (uint32_t)kept},
-		{.effective = (uint32_t)(kept >> 32), .permitted = (uint32_t)(kept >> 32)},
-	};
-
-	TRY(drop_bounding(kept));
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* empty anyway once inheritable is */
-	if (syscall(SYS_capset, &header, sets) < 0)
-		return error_errno(errno, "could not drop capabilities");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return error_errno(errno, "could not give up new privileges");
-	return NULL;
-}
+static const uint64_t capabilities_kept =
+	BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER) | BIT(CAP_FSETID) | BIT(CAP_MKNOD) | BIT(CAP_SETFCAP);
 
 static fallible set_limits(int64_t max_file_bytes)
 {
-	const struct {
-		int resource;
-		rlim_t value;
-	} limits[] = {
+	const ConfineLimit limits[] = {
 		{RLIMIT_CORE, 0},
 		{RLIMIT_NOFILE, OPEN_FILES_MAX},
 		{RLIMIT_FSIZE, (rlim_t)max_file_bytes},
 	};
 
-	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-		struct rlimit both = {limits[i].value, limits[i].value};
-		if (setrlimit(limits[i].resource, &both) < 0)
-			return error_errno(errno, "could not set a resource limit");
-	}
+	TRY(confine_limits(limits, COUNT(limits)));
 	signal(SIGXFSZ, SIG_IGN); /* the write fails with EFBIG instead */
 	return NULL;
 }
@@ -149,11 +79,11 @@ Error *jail_enter(int *ret_root, int take_directory, int64_t max_file_bytes)
 	umask(0);
 	TRY(copy_mount(&tree, directory));
 	close_fd(&directory);
-	TRY(leave_namespaces());
-	TRY(change_root(tree));
-	TRY(restrict_mount());
+	TRY(confine_namespaces(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS));
+	TRY(confine_root(tree, MS_NOSUID | MS_NODEV | MS_NOEXEC));
 	TRY(set_limits(max_file_bytes));
-	TRY(drop_capabilities());
+	TRY(confine_bounding(capabilities_kept));
+	TRY(confine_capabilities(capabilities_kept));
 #ifndef KEDGE_SANITIZED /* whose runtime calls what it likes */
 	TRY(jail_filter_load());
 #endif

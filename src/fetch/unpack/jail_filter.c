@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <errno.h>
-#include <sched.h>
-#include <seccomp.h>
-#include <sys/mman.h>
-
-#include "base/cleanup.h"
 #include "fetch/unpack/jail_filter.h"
 
-typedef void Filter;
-DEFINE_AUTOPTR(Filter, seccomp_release)
+#include <errno.h>
+
+#include "base/memory.h"
+#include "fetch/filter.h"
 
 /* By name: what an architecture has not is left out. */
 static const char *const allowed[] = {
@@ -93,59 +89,16 @@ static const char *const allowed[] = {
 	"getrandom",
 };
 
-static fallible failed(int result)
-{
-	return error_errno(-result, "could not build the system call filter");
-}
-
-static fallible allow_names(Filter *filter)
-{
-	for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++) {
-		int number = seccomp_syscall_resolve_name(allowed[i]);
-		int result = number < 0 ? 0 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
-		if (result < 0)
-			return failed(result);
-	}
-	return NULL;
-}
-
-/* Memory, but none that can be run; clone(2), but for threads only. clone3 hides its flags in memory: the C library
- * goes back to clone. */
-static fallible allow_restricted(Filter *filter)
-{
-	const struct {
-		int number;
-		uint32_t action;
-		unsigned count;
-		struct scmp_arg_cmp argument;
-	} rules[] = {
-		{SCMP_SYS(mmap), SCMP_ACT_ALLOW, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
-		{SCMP_SYS(mmap2), SCMP_ACT_ALLOW, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
-		{SCMP_SYS(mprotect), SCMP_ACT_ALLOW, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
-		{SCMP_SYS(clone), SCMP_ACT_ALLOW, 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)},
-		{SCMP_SYS(clone3), SCMP_ACT_ERRNO(ENOSYS), 0, {0}},
-		/* names a thread's memory, since glibc 2.38; nothing depends on it */
-		{SCMP_SYS(prctl), SCMP_ACT_ERRNO(EPERM), 0, {0}},
-	};
-
-	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-		int result = seccomp_rule_add_array(
-			filter, rules[i].action, rules[i].number, rules[i].count, &rules[i].argument);
-		if (result < 0)
-			return failed(result);
-	}
-	return NULL;
-}
+/* Names a thread's memory, since glibc 2.38; nothing depends on it. */
+static const FilterRule in_vain[] = {{SCMP_SYS(prctl), SCMP_ACT_ERRNO(EPERM), 0, {}}};
 
 Error *jail_filter_load(void)
 {
-	autoptr(Filter) filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int result;
+	autoptr(Filter) filter = NULL;
 
-	if (!filter)
-		return error_new(ERROR_INTERNAL, "could not build the system call filter");
-	TRY(allow_names(filter));
-	TRY(allow_restricted(filter));
-	result = seccomp_load(filter);
-	return result < 0 ? error_errno(-result, "could not load the system call filter") : NULL;
+	TRY(filter_new(&filter, SCMP_ACT_KILL_PROCESS));
+	TRY(filter_add_names(filter, SCMP_ACT_ALLOW, allowed, COUNT(allowed)));
+	TRY(filter_add_memory_and_threads(filter));
+	TRY(filter_add_rules(filter, in_vain, COUNT(in_vain)));
+	return filter_load(filter);
 }

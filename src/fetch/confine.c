@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fetch/confine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+fallible confine_namespaces(int others)
+{
+	if (unshare(CLONE_NEWNS | others) < 0)
+		return error_errno(errno, "could not make new namespaces");
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return error_errno(errno, "could not make mounts private");
+	return NULL;
+}
+
+/* pivot_root(2) where it can: an initramfs, being the root of all mounts, cannot be pivoted away from. */
+static fallible change_root(int root)
+{
+	if (syscall(SYS_move_mount, root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return error_errno(errno, "could not mount the new root");
+	if (fchdir(root) < 0)
+		return error_errno(errno, "could not enter the new root");
+	if (syscall(SYS_pivot_root, ".", ".") == 0)
+		return umount2(".", MNT_DETACH) < 0 ? error_errno(errno, "could not detach the old root") : NULL;
+	if (errno != EINVAL || chroot(".") < 0)
+		return error_errno(errno, "could not change the root");
+	return NULL;
+}
+
+fallible confine_root(int root, unsigned long mount_flags)
+{
+	TRY(change_root(root));
+	if (chdir("/") < 0)
+		return error_errno(errno, "could not enter the new root");
+	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | mount_flags, NULL) < 0)
+		return error_errno(errno, "could not restrict the new root");
+	return NULL;
+}
+
+fallible confine_limits(const ConfineLimit *limits, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct rlimit both = {limits[i].value, limits[i].value};
+		if (setrlimit(limits[i].resource, &both) < 0)
+			return error_errno(errno, "could not set a resource limit");
+	}
+	return NULL;
+}
+
+fallible confine_bounding(uint64_t kept)
+{
+	for (int i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++)
+		if (!(kept >> i & 1) && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
+			return error_errno(errno, "could not drop capability %d", i);
+	return NULL;
+}
+
+fallible confine_capabilities(uint64_t kept)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[2] = {
+		{.effective = (uint32_t)kept, .permitted = (uint32_t)kept},
+		{.effective = (uint32_t)(kept >> 32), .permitted = (uint32_t)(kept >> 32)},
+	};
+
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* empty anyway once inheritable is */
+	if (syscall(SYS_capset, &header, sets) < 0)
+		return error_errno(errno, "could not drop capabilities");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_errno(errno, "could not give up new privileges");
+	return NULL;
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * The steps by which a helper program gives up what it does not need, in the order in which they are called:
+ * namespaces, root, limits, capabilities, and last the filter of fetch/filter.h. For root with one thread. What is left
+ * to whom is said by the jails (fetch/registry/jail.h, fetch/unpack/jail.h).
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+#include "base/error.h"
+
+/* New namespaces (CLONE_NEW...), the mount namespace always among them; nothing mounted there is seen outside. */
+fallible confine_namespaces(int others);
+
+/* root: a mount without a place (fsmount(2), open_tree(2)). mount_flags: MS_RDONLY, MS_NOSUID... */
+fallible confine_root(int root, unsigned long mount_flags);
+
+typedef struct ConfineLimit {
+	int resource; /* RLIMIT_... */
+	rlim_t value; /* soft and hard */
+} ConfineLimit;
+
+fallible confine_limits(const ConfineLimit *limits, size_t count);
+
+/* kept: a bit for each capability that stays in the bounding set. */
+fallible confine_bounding(uint64_t kept);
+/* The sets of the process; no new privileges from now on. */
+fallible confine_capabilities(uint64_t kept);

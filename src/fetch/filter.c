@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fetch/filter.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <sys/mman.h>
+
+#include "base/memory.h"
+
+static fallible failed(int result)
+{
+	return error_errno(-result, "could not build the system call filter");
+}
+
+fallible filter_new(Filter **ret, uint32_t otherwise)
+{
+	Filter *filter = seccomp_init(otherwise);
+
+	if (!filter)
+		return error_new(ERROR_INTERNAL, "could not build the system call filter");
+	*ret = filter;
+	return NULL;
+}
+
+Filter *filter_free(Filter *filter)
+{
+	if (filter)
+		seccomp_release(filter);
+	return NULL;
+}
+
+fallible filter_add_names(Filter *filter, uint32_t action, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int number = seccomp_syscall_resolve_name(names[i]);
+		int result = number == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(filter, action, number, 0);
+		if (result < 0 && result != -EDOM)
+			return failed(result);
+	}
+	return NULL;
+}
+
+fallible filter_add_rules(Filter *filter, const FilterRule *rules, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int result = seccomp_rule_add_array(
+			filter, rules[i].action, rules[i].number, rules[i].count, rules[i].arguments);
+		if (result < 0 && result != -EDOM)
+			return failed(result);
+	}
+	return NULL;
+}
+
+fallible filter_add_memory_and_threads(Filter *filter)
+{
+	const FilterRule rules[] = {
+		{SCMP_SYS(mmap), SCMP_ACT_ALLOW, 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)}},
+		{SCMP_SYS(mmap2), SCMP_ACT_ALLOW, 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)}},
+		{SCMP_SYS(mprotect), SCMP_ACT_ALLOW, 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)}},
+		{SCMP_SYS(clone), SCMP_ACT_ALLOW, 1, {SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)}},
+		{SCMP_SYS(clone3), SCMP_ACT_ERRNO(ENOSYS), 0, {}},
+	};
+
+	return filter_add_rules(filter, rules, COUNT(rules));
+}
+
+fallible filter_load(Filter *filter)
+{
+	int result = seccomp_load(filter);
+
+	return result < 0 ? error_errno(-result, "could not load the system call filter") : NULL;
+}
