@@ -113,7 +113,7 @@ static void write_arguments(Writer *writer, const ContainerSpec *spec)
 
 static void write_file_path(Writer *writer, const char *key, const ContainerView *view, const char *name)
 {
-	autofree char *path = path_join(view->bundle, name);
+	autofree char *path = path_join(view->etc_directory, name);
 
 	write_string(writer, key, path);
 }

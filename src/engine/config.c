@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "runtime/runtimes.h"
 #include "runtime/spec.h"
+#include "runtime/spec_words.h"
 
 static fallible check_path(const char *field, const char *path)
 {
@@ -20,6 +21,13 @@ static fallible check_cgroup_parent(const char *path)
 	if (strstr(path, ".."))
 		return error_new(ERROR_INVALID, "field \"engine.cgroupParent\": path \"%s\" contains \"..\"", path);
 	return NULL;
+}
+
+static fallible check_host_gateway(const char *address)
+{
+	if (string_empty(address) || spec_is_address(address))
+		return NULL;
+	return error_new(ERROR_INVALID, "field \"engine.hostGateway\": \"%s\" is not an address", address);
 }
 
 static fallible check_runtimes(const EngineConfig *config)
@@ -40,6 +48,7 @@ fallible engine_config_check(const EngineConfig *config)
 	TRY(check_path("root", config->root));
 	TRY(check_path("runDirectory", config->run_dir));
 	TRY(check_cgroup_parent(config->cgroup_parent));
+	TRY(check_host_gateway(config->host_gateway));
 	TRY(check_runtimes(config));
 	TRY_WRAP(spec_check_log(config->log_driver, &config->log_options), "configuration");
 	return NULL;

@@ -192,11 +192,13 @@ static fallible create_spec(ContainerSpec *ret, Engine *engine, const ContainerS
 
 	TRY(image_read_config(&config, NULL, engine->store, &image->id));
 	fields_copy(container_spec_fields, ret, spec);
+	TRY(share_resolve(ret, engine));
 	container_spec_merge_image(ret, &config);
 	if (ret->binds.count)
 		TRY(container_spec_parse_binds(ret));
 	TRY(container_spec_check(ret));
 	TRY(sources_check(ret));
+	TRY(etc_files_check(engine, ret));
 	if (ret->runtime && !runtimes_get(engine->runtimes, ret->runtime))
 		return error_new(ERROR_INVALID, "unknown runtime \"%s\"", ret->runtime);
 	if (!ret->command.count && !ret->entrypoint.count)
@@ -345,6 +347,7 @@ void container_view(const Container *container, ContainerView *ret)
 		.health_log_count = container->health_log_count,
 		.log_path = container->log_path,
 		.state_directory = container->state_directory,
+		.etc_directory = share_network_owner(container)->state_directory,
 		.bundle = container->bundle,
 		.cgroup = container->cgroup,
 	};

@@ -58,7 +58,9 @@ typedef struct ContainerView {
 	size_t health_log_count;
 	const char *log_path;
 	const char *state_directory; /* for engine/logs.h */
-	const char *bundle;          /* holds the managed hosts, hostname, resolv.conf while it runs */
+	const char
+		*etc_directory; /* holds the managed hosts, hostname, resolv.conf; another's when it joined a network */
+	const char *bundle;     /* there while it runs */
 	const char *cgroup;
 } ContainerView;
 

@@ -153,8 +153,19 @@ void health_exec_exited(Container *container, const ShimExecExit *exit, const ch
 void container_remove_now(Container *container);
 void container_remove_if_due(Container *container); /* it has ended, and is to go with its end */
 
-/* ---- etc_files.c: /etc/hosts, /etc/hostname, /etc/resolv.conf of a container, in its bundle ---- */
-fallible etc_files_write(Container *container, const char *hostname);
+/* ---- share.c: namespaces of other containers ---- */
+enum { SHARE_PATH_MAX = 64 };
+typedef struct Shares { /* "": none */
+	char pid[SHARE_PATH_MAX], ipc[SHARE_PATH_MAX], network[SHARE_PATH_MAX];
+	int64_t shm_pid; /* process whose /dev/shm is shared; 0: none */
+} Shares;
+fallible share_resolve(ContainerSpec *spec, Engine *engine);      /* names become ids; before the image is merged */
+fallible share_find(Shares *ret, const Container *container);     /* ERROR_CONFLICT when the other does not run */
+const Container *share_network_owner(const Container *container); /* itself, unless it joined another's network */
+
+/* ---- etc_files.c: /etc/hosts, /etc/hostname, /etc/resolv.conf, in the container's directory ---- */
+fallible etc_files_check(const Engine *engine, const ContainerSpec *spec); /* at create */
+fallible etc_files_write(const Container *container, const char *hostname);
 
 /* ---- sources.c: the host's side of binds ---- */
 fallible sources_check(const ContainerSpec *spec); /* at create: what is not made must be there */

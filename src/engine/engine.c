@@ -30,6 +30,7 @@ const Field engine_config_fields[] = {
 	FIELD("defaultRuntime", FIELD_STRING, default_runtime),
 	FIELD("runtimes", FIELD_MAP, runtimes),
 	FIELD("cgroupParent", FIELD_STRING, cgroup_parent),
+	FIELD("hostGateway", FIELD_STRING, host_gateway),
 	FIELD("logDriver", FIELD_STRING, log_driver),
 	FIELD("logOptions", FIELD_MAP, log_options),
 	FIELD("fetchUser", FIELD_STRING, fetch_user),

@@ -27,6 +27,7 @@ typedef struct EngineConfig {
 	char *default_runtime;    /* "crun"; falls back to what is there */
 	StringMap runtimes;       /* name -> path */
 	char *cgroup_parent;      /* "/kedge" */
+	char *host_gateway;       /* what "host-gateway" means in a container's hosts; NULL: none */
 	char *log_driver;         /* "json-file" */
 	StringMap log_options;    /* max-size 10m, max-file 3 */
 	char *fetch_user;         /* "nobody" */

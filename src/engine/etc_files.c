@@ -1,23 +1,76 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The managed files of a container's /etc: made anew for each start, in the bundle on tmpfs. */
+/*
+ * The managed files of a container's /etc. They lie in its own directory, on the disk that its other files are on, and
+ * root in the container may write to them; each start makes them anew, as Docker does. What is right already is not
+ * written again: most starts write nothing. They are changed in place, since who joined the network has the same files.
+ */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/files.h"
+#include "base/memory.h"
 #include "engine/container_internal.h"
+#include "engine/resolv_conf.h"
+#include "runtime/spec_words.h"
+
+#define HOST_GATEWAY "host-gateway" /* in place of an address */
+#define HOST_HOSTS "/etc/hosts"
+#define HOST_RESOLV_CONF "/etc/resolv.conf"
+#define HOST_RESOLVED "/run/systemd/resolve/resolv.conf"
 
 enum { ETC_FILE_MAX = 256 << 10 };
 
-static bool shares_network(const Container *container)
+static bool holds(int fd, const Buffer *text)
 {
-	return string_equal(container->record.spec.network_mode, "host");
+	autofree char *now = mem_alloc(text->length + 1);
+
+	return pread(fd, now, text->length + 1, 0) == (ssize_t)text->length &&
+	       memcmp(now, buffer_text(text), text->length) == 0;
 }
 
 static fallible etc_write(const Container *container, const char *name, const Buffer *text)
 {
-	autofree char *path = path_join(container->bundle, name);
+	autofree char *path = path_join(container->state_directory, name);
+	autofd fd = -1;
 
-	return file_replace(AT_FDCWD, path, buffer_text(text), text->length, 0644);
+	TRY(file_open(&fd, AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0644));
+	if (holds(fd, text))
+		return NULL;
+	if (ftruncate(fd, 0) < 0)
+		return error_errno(errno, "\"%s\"", path);
+	return file_write_all(fd, buffer_text(text), text->length, path);
+}
+
+/* "" when the host has none. */
+static fallible host_file(char **ret, const char *path)
+{
+	if (file_exists(AT_FDCWD, path))
+		return file_read(ret, NULL, AT_FDCWD, path, ETC_FILE_MAX);
+	*ret = mem_strdup("");
+	return NULL;
+}
+
+/* ---- hosts ---- */
+
+/* NULL: from a network of its own without a bridge there is no way to the host. */
+static const char *host_gateway(const Engine *engine, const ContainerSpec *spec)
+{
+	if (!string_empty(engine->config.host_gateway))
+		return engine->config.host_gateway;
+	return spec_is_host(spec->network_mode) ? "127.0.0.1" : NULL;
+}
+
+fallible etc_files_check(const Engine *engine, const ContainerSpec *spec)
+{
+	for (size_t i = 0; i < spec->extra_hosts.count; i++)
+		if (string_ends(spec->extra_hosts.items[i], ":" HOST_GATEWAY) && !host_gateway(engine, spec))
+			return error_hint(error_new(ERROR_INVALID,
+						  "field \"extraHosts\": \"%s\": this network has no way to the host",
+						  spec->extra_hosts.items[i]),
+				"use --network host, or set hostGateway in kedged.yaml");
+	return NULL;
 }
 
 static void hosts_extra(const Container *container, Buffer *text)
@@ -26,9 +79,26 @@ static void hosts_extra(const Container *container, Buffer *text)
 
 	for (size_t i = 0; i < extra->count; i++) {
 		const char *entry = extra->items[i], *colon = strchr(entry, ':');
-		if (colon)
-			buffer_printf(text, "%s\t%.*s\n", colon + 1, (int)(colon - entry), entry);
+		const char *address = colon ? colon + 1 : "";
+		if (strcmp(address, HOST_GATEWAY) == 0)
+			address = host_gateway(container->engine, &container->record.spec);
+		if (!string_empty(address))
+			buffer_printf(text, "%s\t%.*s\n", address, (int)(colon - entry), entry);
 	}
+}
+
+/* "127.0.1.1	box.example.org box": the full name, then the short one. */
+static void hosts_own(const Container *container, Buffer *text, const char *hostname)
+{
+	const char *domain = container->record.spec.domainname;
+	size_t length = strcspn(hostname, ".");
+
+	if (!string_empty(domain))
+		buffer_printf(text, "127.0.1.1\t%s.%s %s\n", hostname, domain, hostname);
+	else if (hostname[length])
+		buffer_printf(text, "127.0.1.1\t%s %.*s\n", hostname, (int)length, hostname);
+	else
+		buffer_printf(text, "127.0.1.1\t%s\n", hostname);
 }
 
 static fallible hosts_write(const Container *container, const char *hostname)
@@ -36,45 +106,50 @@ static fallible hosts_write(const Container *container, const char *hostname)
 	autoclear(Buffer) text = {0};
 	autofree char *ours = NULL;
 
-	if (shares_network(container) && file_exists(AT_FDCWD, "/etc/hosts")) {
-		TRY(file_read(&ours, NULL, AT_FDCWD, "/etc/hosts", ETC_FILE_MAX));
+	if (spec_is_host(container->record.spec.network_mode)) {
+		TRY(host_file(&ours, HOST_HOSTS));
 		buffer_add_text(&text, ours);
 	} else {
 		buffer_add_text(&text, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 				       "fe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\n"
 				       "ff02::2\tip6-allrouters\n");
-		buffer_printf(&text, "127.0.1.1\t%s\n", hostname);
+		hosts_own(container, &text, hostname);
 	}
 	hosts_extra(container, &text);
 	return etc_write(container, "hosts", &text);
 }
 
-static void resolv_lines(Buffer *text, const char *keyword, const StringList *values)
+/* ---- resolv.conf ---- */
+
+static fallible host_resolv_conf(char **ret)
 {
-	for (size_t i = 0; i < values->count; i++)
-		buffer_printf(text, "%s %s\n", keyword, values->items[i]);
+	TRY(host_file(ret, HOST_RESOLV_CONF));
+	if (!resolv_conf_is_stub(*ret) || !file_exists(AT_FDCWD, HOST_RESOLVED))
+		return NULL;
+	free(*ret);
+	*ret = NULL;
+	return host_file(ret, HOST_RESOLVED);
 }
 
 static fallible resolv_write(const Container *container)
 {
 	const ContainerSpec *spec = &container->record.spec;
+	bool is_private = !spec_is_host(spec->network_mode);
+	ResolvWish wish = {&spec->dns, &spec->dns_search, &spec->dns_options, is_private};
 	autoclear(Buffer) text = {0};
-	autofree char *ours = NULL;
+	autofree char *host = NULL;
 
-	resolv_lines(&text, "nameserver", &spec->dns);
-	resolv_lines(&text, "search", &spec->dns_search);
-	resolv_lines(&text, "options", &spec->dns_options);
-	if (!text.length && file_exists(AT_FDCWD, "/etc/resolv.conf")) {
-		TRY(file_read(&ours, NULL, AT_FDCWD, "/etc/resolv.conf", ETC_FILE_MAX));
-		buffer_add_text(&text, ours);
-	}
+	TRY(is_private ? host_resolv_conf(&host) : host_file(&host, HOST_RESOLV_CONF));
+	resolv_conf_write(&text, host, &wish);
 	return etc_write(container, "resolv.conf", &text);
 }
 
-fallible etc_files_write(Container *container, const char *hostname)
+fallible etc_files_write(const Container *container, const char *hostname)
 {
 	autoclear(Buffer) name = {0};
 
+	if (spec_joined(container->record.spec.network_mode))
+		return NULL; /* it has those of the network's owner */
 	buffer_printf(&name, "%s\n", hostname);
 	TRY(etc_write(container, "hostname", &name));
 	TRY(hosts_write(container, hostname));

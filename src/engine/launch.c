@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "engine/container_internal.h"
 #include "runtime/bundle.h"
+#include "runtime/spec_words.h"
 #include "store/snapshots.h"
 
 static const Runtime *container_runtime(const Container *container)
@@ -20,16 +21,18 @@ static const Runtime *container_runtime(const Container *container)
 	return runtimes_get(container->engine->runtimes, container->record.spec.runtime);
 }
 
+/* Who joins a network has its owner's name. */
 static void launch_hostname(char ret[256], const Container *container)
 {
-	const ContainerSpec *spec = &container->record.spec;
+	const Container *owner = share_network_owner(container);
+	const ContainerSpec *spec = &owner->record.spec;
 
-	if (spec->hostname && *spec->hostname)
+	if (!string_empty(spec->hostname))
 		snprintf(ret, 256, "%s", spec->hostname);
-	else if (string_equal(spec->network_mode, "host"))
+	else if (spec_is_host(spec->network_mode) || spec_is_host(container->record.spec.uts_mode))
 		gethostname(ret, 256);
 	else
-		snprintf(ret, 256, "%.12s", container->id);
+		snprintf(ret, 256, "%.12s", owner->id);
 }
 
 static fallible launch_write_health(Container *container, const BundleInput *input)
@@ -51,8 +54,13 @@ static fallible launch_write_health(Container *container, const BundleInput *inp
 	return file_replace(AT_FDCWD, path, text.data, text.length, 0600);
 }
 
+static const char *path_or_none(const char *path)
+{
+	return *path ? path : NULL;
+}
+
 /* The bundle lives in the run directory, on tmpfs: a start writes nothing to flash but its record. */
-static fallible launch_write_bundle(Container *container, const Image *image)
+static fallible launch_write_bundle(Container *container, const Image *image, const Shares *shares)
 {
 	Engine *engine = container->engine;
 	const Runtime *runtime = container_runtime(container);
@@ -60,9 +68,11 @@ static fallible launch_write_bundle(Container *container, const Image *image)
 	autoclear(Buffer) text = {0};
 	autofree char *rootfs = path_join(container->bundle, "rootfs");
 	autofree char *config = path_join(container->bundle, "config.json");
-	autofree char *hosts = path_join(container->bundle, "hosts");
-	autofree char *hostname_file = path_join(container->bundle, "hostname");
-	autofree char *resolv = path_join(container->bundle, "resolv.conf");
+	const char *etc_directory = share_network_owner(container)->state_directory;
+	autofree char *hosts = path_join(etc_directory, "hosts");
+	autofree char *hostname_file = path_join(etc_directory, "hostname");
+	autofree char *resolv = path_join(etc_directory, "resolv.conf");
+	autofree char *shm = path_join(container->bundle, "shm");
 	char hostname[256];
 	UserIds user;
 
@@ -85,6 +95,10 @@ static fallible launch_write_bundle(Container *container, const Image *image)
 		.hosts_path = hosts,
 		.hostname_path = hostname_file,
 		.resolv_path = resolv,
+		.joined_pid = path_or_none(shares->pid),
+		.joined_ipc = path_or_none(shares->ipc),
+		.joined_network = path_or_none(shares->network),
+		.joined_shm = shares->shm_pid ? shm : NULL,
 		.seccomp = engine->seccomp,
 		.seccomp_ready_made = runtime->takes_ready_made_seccomp,
 	};
@@ -143,7 +157,7 @@ static fallible launch_listen(Container *container, int *ret_fd)
 	return NULL;
 }
 
-static fallible launch_spawn(Container *container, const Image *image)
+static fallible launch_spawn(Container *container, const Image *image, const Shares *shares)
 {
 	Engine *engine = container->engine;
 	const Runtime *runtime = container_runtime(container);
@@ -173,6 +187,7 @@ static fallible launch_spawn(Container *container, const Image *image)
 		.start_timeout_ms = engine->config.start_timeout_ns / NANOS_PER_MILLI,
 		.cgroup = container->cgroup,
 		.is_volatile = spec->auto_remove,
+		.shm_pid = shares->shm_pid,
 	};
 
 	TRY(launch_log_limits(&options, container));
@@ -188,6 +203,7 @@ static fallible launch_spawn(Container *container, const Image *image)
 static fallible launch_try(Container *container)
 {
 	autoptr(Image) image = NULL;
+	Shares shares;
 
 	if (!container_runtime(container))
 		return error_new(ERROR_INVALID, "unknown runtime \"%s\"",
@@ -196,13 +212,14 @@ static fallible launch_try(Container *container)
 	TRY(image_pinned(&image, container->engine->store, container->id));
 	if (!image)
 		return error_new(ERROR_NOT_FOUND, "No such image: %s", container->record.image_id);
+	TRY(share_find(&shares, container));
 	TRY(sources_make(&container->record.spec));
 	if (container->record.spec.cgroup_parent)
 		TRY(cgroup_make_parent(container->engine->cgroups, container->record.spec.cgroup_parent));
 	TRY(fault("engine.launch.bundle"));
-	TRY(launch_write_bundle(container, image));
+	TRY(launch_write_bundle(container, image, &shares));
 	TRY(fault("engine.launch.spawn"));
-	return launch_spawn(container, image);
+	return launch_spawn(container, image, &shares);
 }
 
 static ContainerState state_without_run(const Container *container)

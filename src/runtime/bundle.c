@@ -37,7 +37,7 @@ static void write_arguments(Writer *writer, const ContainerSpec *spec)
 	static const char *const init[] = {INIT_PATH, "--"};
 
 	write_array(writer, "args");
-	for (size_t i = 0; spec->init && !spec_is_host(spec->pid_mode) && i < COUNT(init); i++)
+	for (size_t i = 0; spec->init && !spec_is_shared(spec->pid_mode) && i < COUNT(init); i++)
 		write_string(writer, NULL, init[i]);
 	for (size_t i = 0; i < spec->entrypoint.count; i++)
 		write_string(writer, NULL, spec->entrypoint.items[i]);
@@ -121,17 +121,18 @@ static void write_paths(Writer *writer, const ContainerSpec *spec)
 }
 
 /* NULL is private here; those that the kernel lacks are left out. */
-static void write_namespaces(Writer *writer, const ContainerSpec *spec)
+static void write_namespaces(Writer *writer, const BundleInput *input)
 {
+	const ContainerSpec *spec = input->spec;
 	const struct {
-		const char *type, *mode, *kernel_file;
+		const char *type, *mode, *path, *kernel_file;
 	} namespaces[] = {
-		{"mount", NULL, NULL},
-		{"pid", spec->pid_mode, NULL},
-		{"ipc", spec->ipc_mode, NULL},
-		{"uts", spec->uts_mode, NULL},
-		{"network", spec->network_mode, NULL},
-		{"cgroup", spec->cgroupns_mode, "/proc/self/ns/cgroup"},
+		{"mount", NULL, NULL, NULL},
+		{"pid", spec->pid_mode, input->joined_pid, NULL},
+		{"ipc", spec->ipc_mode, input->joined_ipc, NULL},
+		{"uts", spec->uts_mode, NULL, NULL},
+		{"network", spec->network_mode, input->joined_network, NULL},
+		{"cgroup", spec->cgroupns_mode, NULL, "/proc/self/ns/cgroup"},
 	};
 
 	write_array(writer, "namespaces");
@@ -142,6 +143,8 @@ static void write_namespaces(Writer *writer, const ContainerSpec *spec)
 			continue;
 		write_object(writer, NULL);
 		write_string(writer, "type", namespaces[i].type);
+		if (namespaces[i].path)
+			write_string(writer, "path", namespaces[i].path);
 		write_object_end(writer);
 	}
 	write_array_end(writer);
@@ -152,7 +155,7 @@ static void write_sysctls(Writer *writer, const ContainerSpec *spec)
 {
 	autoclear(StringMap) sysctls = {0};
 
-	if (!spec_is_host(spec->network_mode)) {
+	if (!spec_is_shared(spec->network_mode)) {
 		map_set(&sysctls, "net.ipv4.ping_group_range", "0 2147483647");
 		map_set(&sysctls, "net.ipv4.ip_unprivileged_port_start", "0");
 	}
@@ -188,7 +191,7 @@ static fallible write_linux(Writer *writer, const BundleInput *input)
 	TRY(read_filter(&filter, input, false));
 	write_object(writer, "linux");
 	write_string(writer, "cgroupsPath", input->cgroup);
-	write_namespaces(writer, input->spec);
+	write_namespaces(writer, input);
 	write_sysctls(writer, input->spec);
 	write_paths(writer, input->spec);
 	if (propagation)

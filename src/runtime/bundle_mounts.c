@@ -68,16 +68,19 @@ static void write_defaults(Writer *writer, const ContainerSpec *spec)
 			write_mount(writer, &default_mounts[i], spec->privileged);
 }
 
-/* The host's own in its IPC namespace, none at all in mode "none", else a tmpfs of the size asked for. */
-static void write_shm(Writer *writer, const ContainerSpec *spec)
+/* The host's own in its IPC namespace, another container's in that one's, none at all in mode "none", else a tmpfs of
+ * the size asked for. */
+static void write_shm(Writer *writer, const BundleInput *input)
 {
+	const ContainerSpec *spec = input->spec;
 	int64_t size = spec->shm_size ? spec->shm_size : SHM_SIZE;
 	autofree char *options = string_printf("nosuid,noexec,nodev,mode=1777,size=%lld", (long long)size);
 	Mount own = {"/dev/shm", "tmpfs", "shm", options}, host = {"/dev/shm", "bind", "/dev/shm", "rbind,rprivate"};
+	Mount joined = {"/dev/shm", "bind", input->joined_shm, "rbind,rprivate"};
 
 	if (is_overridden(spec, "/dev/shm") || string_equal(spec->ipc_mode, "none"))
 		return;
-	write_mount(writer, spec_is_host(spec->ipc_mode) ? &host : &own, false);
+	write_mount(writer, joined.source ? &joined : spec_is_host(spec->ipc_mode) ? &host : &own, false);
 }
 
 static void write_managed(Writer *writer, const BundleInput *input)
@@ -97,7 +100,7 @@ static void write_init(Writer *writer, const ContainerSpec *spec)
 {
 	const Mount init = {INIT_TARGET, "bind", INIT_SOURCE, "bind,ro"};
 
-	if (spec->init && !spec_is_host(spec->pid_mode))
+	if (spec->init && !spec_is_shared(spec->pid_mode))
 		write_mount(writer, &init, false);
 }
 
@@ -160,7 +163,7 @@ fallible bundle_write_mounts(Writer *writer, const BundleInput *input)
 {
 	write_array(writer, "mounts");
 	write_defaults(writer, input->spec);
-	write_shm(writer, input->spec);
+	write_shm(writer, input);
 	write_callers(writer, input->spec);
 	write_managed(writer, input); /* on top of an /etc of the caller's own */
 	write_init(writer, input->spec);

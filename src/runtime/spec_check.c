@@ -262,17 +262,18 @@ static fallible check_mounts(const ContainerSpec *spec)
 
 /* ---- isolation ---- */
 
-/* A namespace's mode: words that are there, and "container:ID", which comes later. */
+/* A namespace's mode: words, and "container:ID" where another container's can be joined. */
 static const struct ModeRule {
 	const char *name;
 	size_t offset;
+	bool can_join;
 	const char *const words[6];
 } mode_rules[] = {
-	{"networkMode", offsetof(ContainerSpec, network_mode), {"default", "bridge", "none", "host"}},
-	{"pidMode", offsetof(ContainerSpec, pid_mode), {"private", "host"}},
-	{"ipcMode", offsetof(ContainerSpec, ipc_mode), {"private", "shareable", "none", "host"}},
-	{"utsMode", offsetof(ContainerSpec, uts_mode), {"private", "host"}},
-	{"cgroupnsMode", offsetof(ContainerSpec, cgroupns_mode), {"private", "host"}},
+	{"networkMode", offsetof(ContainerSpec, network_mode), true, {"default", "bridge", "none", "host"}},
+	{"pidMode", offsetof(ContainerSpec, pid_mode), true, {"private", "host"}},
+	{"ipcMode", offsetof(ContainerSpec, ipc_mode), true, {"private", "shareable", "none", "host"}},
+	{"utsMode", offsetof(ContainerSpec, uts_mode), false, {"private", "host"}},
+	{"cgroupnsMode", offsetof(ContainerSpec, cgroupns_mode), false, {"private", "host"}},
 };
 
 static bool is_mode(const struct ModeRule *rule, const char *mode)
@@ -290,11 +291,9 @@ static fallible check_modes(const ContainerSpec *spec)
 		const char *mode = *(char *const *)((const char *)spec + rule->offset);
 		if (string_empty(mode) || is_mode(rule, mode))
 			continue;
-		if (string_starts(mode, "container:"))
-			return error_new(ERROR_UNSUPPORTED,
-				"field \"%s\": \"%s\": sharing with a container is not supported yet", rule->name,
-				mode);
-		if (i == 0)
+		if (rule->can_join && !string_empty(spec_joined(mode)))
+			continue;
+		if (i == 0 && !spec_joined(mode))
 			return error_hint(error_new(ERROR_UNSUPPORTED,
 						  "field \"%s\": network \"%s\": user networks are not supported yet",
 						  rule->name, mode),
@@ -428,7 +427,7 @@ static fallible check_isolation(const ContainerSpec *spec)
 
 /* ---- names in the container ---- */
 
-static bool is_address(const char *text)
+bool spec_is_address(const char *text)
 {
 	unsigned char address[sizeof(struct in6_addr)];
 
@@ -442,8 +441,8 @@ static fallible check_extra_host(const char *entry)
 	if (!address || address == entry || strcspn(entry, " ") < strlen(entry) || has_control_character(entry))
 		return error_new(ERROR_INVALID, "field \"extraHosts\": \"%s\" is not of the form name:address", entry);
 	if (strcmp(address + 1, "host-gateway") == 0)
-		return error_new(ERROR_UNSUPPORTED, "field \"extraHosts\": \"host-gateway\" is not supported yet");
-	if (!is_address(address + 1))
+		return NULL; /* whether there is one is the engine's to know */
+	if (!spec_is_address(address + 1))
 		return error_new(ERROR_INVALID, "field \"extraHosts\": \"%s\" is not an address", address + 1);
 	return NULL;
 }
@@ -461,7 +460,7 @@ static fallible check_names(const ContainerSpec *spec)
 	for (size_t i = 0; i < spec->extra_hosts.count; i++)
 		TRY(check_extra_host(spec->extra_hosts.items[i]));
 	for (size_t i = 0; i < spec->dns.count; i++)
-		if (!is_address(spec->dns.items[i]))
+		if (!spec_is_address(spec->dns.items[i]))
 			return error_new(ERROR_INVALID, "field \"dns\": \"%s\" is not an address", spec->dns.items[i]);
 	TRY(check_resolver("dnsSearch", &spec->dns_search));
 	return check_resolver("dnsOptions", &spec->dns_options);

@@ -13,6 +13,18 @@ bool spec_is_host(const char *mode)
 	return string_equal(mode, "host");
 }
 
+const char *spec_joined(const char *mode)
+{
+	static const char prefix[] = "container:";
+
+	return mode && string_starts(mode, prefix) ? mode + strlen(prefix) : NULL;
+}
+
+bool spec_is_shared(const char *mode)
+{
+	return spec_is_host(mode) || spec_joined(mode);
+}
+
 /* ---- limits by name ---- */
 
 static const struct {

@@ -9,10 +9,13 @@
 enum { SPEC_PROPAGATIONS = 6 };
 extern const char *const spec_propagations[SPEC_PROPAGATIONS];
 bool spec_is_propagation(const char *word);
+bool spec_is_address(const char *text); /* IPv4 or IPv6 */
 char *spec_clean_path(const char *path);
 
 /* Modes: NULL, "" and their default word mean private. */
 bool spec_is_host(const char *mode);
+const char *spec_joined(const char *mode); /* "x" of "container:x", else NULL */
+bool spec_is_shared(const char *mode);     /* of the host or of another container */
 
 /* security_options, read. */
 typedef struct SecurityChoice {

@@ -271,6 +271,8 @@ static void make_command(StringList *words, const ShimOptions *options)
 		strings_add(words, "--crun");
 	if (options->is_volatile)
 		strings_add(words, "--volatile");
+	if (options->shm_pid)
+		add_number(words, "shm-pid", options->shm_pid);
 	if (options->runtime_fd > 0)
 		add_number(words, "runtime-fd", RUNTIME_FD);
 	if (options->listen_fd > 0)

@@ -6,10 +6,14 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/files.h"
+
+/* Linux 5.2, not in every C library. Source: linux/mount.h. */
+enum { TREE_CLONE = 1, FROM_EMPTY_PATH = 4 };
 
 /* What overlay takes for separators in its options. */
 static void add_escaped(Buffer *out, const char *path)
@@ -76,12 +80,49 @@ static fallible mount_overlay(const ShimSettings *settings)
 	return NULL;
 }
 
+/* A mount can be had from another namespace only by going there for it. */
+static fallible take_mount(int *ret_fd, int64_t pid, const char *path)
+{
+	autofree char *name = string_printf("/proc/%lld/ns/mnt", (long long)pid);
+	autofd own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	autofd other = open(name, O_RDONLY | O_CLOEXEC);
+
+	if (own < 0 || other < 0 || setns(other, CLONE_NEWNS) < 0)
+		return error_errno(errno, "could not enter the mount namespace of process %lld", (long long)pid);
+	autofd tree = (int)syscall(SYS_open_tree, AT_FDCWD, path, TREE_CLONE | O_CLOEXEC);
+	int problem = errno;
+	if (setns(own, CLONE_NEWNS) < 0)
+		return error_errno(
+			errno, "could not come back from the mount namespace of process %lld", (long long)pid);
+	if (tree < 0)
+		return error_errno(problem, "could not share \"%s\" of process %lld", path, (long long)pid);
+	*ret_fd = take_fd(&tree);
+	return NULL;
+}
+
+/* POSIX shared memory goes with the IPC namespace that was joined. */
+static fallible mount_shm(const ShimSettings *settings)
+{
+	autofree char *target = path_join(settings->bundle, "shm");
+	autofd tree = -1;
+
+	if (!settings->shm_pid)
+		return NULL;
+	TRY(dir_make(AT_FDCWD, target, 0755));
+	TRY(take_mount(&tree, settings->shm_pid, "/dev/shm"));
+	if (syscall(SYS_move_mount, tree, "", AT_FDCWD, target, FROM_EMPTY_PATH) < 0)
+		return error_errno(
+			errno, "could not mount the shared memory of process %lld", (long long)settings->shm_pid);
+	return NULL;
+}
+
 Error *mount_root(const ShimSettings *settings)
 {
 	if (unshare(CLONE_NEWNS) < 0)
 		return error_errno(errno, "could not make a mount namespace");
 	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return error_errno(errno, "could not separate mounts from the host's");
+	TRY(mount_shm(settings));
 	TRY(mount_overlay(settings));
 	if (chdir(settings->bundle) < 0)
 		return error_errno(errno, "could not enter the bundle \"%s\"", settings->bundle);
