@@ -32,10 +32,12 @@ check: ## set everything up and run all tests
 	@$(MAKE) --no-print-directory all
 	@tools/check
 
-soak: ## the repeated tests with their full counts
+soak: ## the repeated tests with their full counts, ten idle minutes
 	@tools/deps check
+	@tools/deps bench
 	@$(MAKE) --no-print-directory all
 	@KEDGE_SOAK=1 tools/check
+	@KEDGE_SOAK=1 bench/run --strict idle_writes
 
 bench: ## measure against peers: a table, and build/bench.json
 	@tools/deps bench

@@ -3,14 +3,20 @@
 import json
 import os
 import pathlib
+import resource
 import shutil
 import socket
 import subprocess
 import sys
 import time
 
+import measure
+import workplace
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "lib"))
 import kedge  # noqa: E402
+
+LOG_LIMITS = {"max-size": "10m", "max-file": "3"}
 
 
 class Client:
@@ -39,8 +45,17 @@ class Client:
         return line
 
     def exactly(self, size):
-        while len(self.rest) < size:
-            self.more()
+        if len(self.rest) < size:
+            data = bytearray(size)
+            have = len(self.rest)
+            data[:have], self.rest = self.rest, b""
+            view = memoryview(data)
+            while have < size:
+                count = self.socket.recv_into(view[have:])
+                if not count:
+                    raise OSError("the connection ended")
+                have += count
+            return bytes(data)
         data, self.rest = self.rest[:size], self.rest[size:]
         return data
 
@@ -63,80 +78,105 @@ class Client:
         return status, body
 
     def call(self, method, target, body=None):
+        return self.timed(method, target, body)[1]
+
+    def timed(self, method, target, body=None):
+        """The seconds from the first byte sent to the last byte of the answer, and the answer."""
         data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        begin = time.monotonic()
         self.send(method, target, data)
         status, answer = self.answer()
+        elapsed = time.monotonic() - begin
         if status >= 400:
             raise RuntimeError(f"{method} {target}: {status} {answer[:500]!r}")
-        return json.loads(answer) if answer[:1] in (b"{", b"[") and b"\n{" not in answer else answer
+        return elapsed, json.loads(answer) if answer[:1] in (b"{", b"[") and b"\n{" not in answer else answer
 
-
-def pss_kib(pids, key="Pss:"):
-    total = 0
-    for pid in pids:
-        try:
-            text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-        except OSError:
-            continue
-        for line in text.splitlines():
-            words = line.split()
-            if words[0] == key or (key == "Private" and words[0] in ("Private_Clean:", "Private_Dirty:")):
-                total += int(words[1])
-    return total
-
-
-def processes_with(needle):
-    """Pids whose command line holds the needle: every process of an engine names its root."""
-    found = []
-    for entry in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            words = (entry / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if needle.encode() in words and int(entry.name) != os.getpid():
-            found.append(int(entry.name))
-    return found
+    def close(self):
+        self.socket.close()
 
 
 class Engine:
+    """One engine with a root and a control group of its own; `image` is what its containers are made of."""
     image = None
 
-    def __init__(self, directory):
-        self.directory = pathlib.Path(directory)
-        self.directory.mkdir(parents=True, exist_ok=True)
+    def __init__(self, place, title):
+        self.directory = place.directory / title
+        self.directory.mkdir()
+        self.group = place.group(title)
 
     def client(self):
         return Client(self.socket)
 
+    def answers(self):
+        try:
+            client = Client(self.socket)
+            try:
+                return client.call("GET", "/_ping")
+            finally:
+                client.close()
+        except (OSError, RuntimeError):
+            return False
+
     def pull(self, client, image):
-        answer = client.call("POST", f"/images/create?fromImage={image}")
+        """The seconds from the request to the last line."""
+        elapsed, answer = client.timed("POST", f"/images/create?fromImage={image}")
         if b'"error' in (answer if isinstance(answer, bytes) else json.dumps(answer).encode()):
             raise RuntimeError(f"{self.name}: {answer}")
+        return elapsed
 
-    def body(self, command, network="none"):
-        return {"Image": self.image, "Cmd": command, "HostConfig": {"NetworkMode": network, "LogConfig": {
-            "Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}}}
+    def body(self, command, **more):
+        return {"Image": self.image, "Cmd": command, **more,
+                "HostConfig": {"NetworkMode": "none", "LogConfig": {"Type": "json-file", "Config": LOG_LIMITS}}}
 
-    def pss(self, key="Pss:"):
-        return pss_kib(self.pids(), key)
+    def run(self, client, command, **more):
+        identity = client.call("POST", "/containers/create", self.body(command, **more))["Id"]
+        client.call("POST", f"/containers/{identity}/start")
+        return identity
+
+    @staticmethod
+    def remove(client, identities):
+        for identity in identities:
+            client.call("DELETE", f"/containers/{identity}?force=1")
+
+    def remove_all(self):
+        client = self.client()
+        self.remove(client, [container["Id"] for container in client.call("GET", "/containers/json?all=1")])
+        client.close()
+
+    def memory(self, keys=("Pss:",)):
+        """KiB of all processes of the engine."""
+        return sum(measure.memory_kib(pid, keys) for pid in workplace.processes_with(f"{self.directory}/"))
 
 
 class Kedge(Engine):
     name = "kedge"
 
-    def __init__(self, directory):
-        super().__init__(directory)
-        self.daemon = kedge.Daemon(directory=self.directory)
+    def __init__(self, place, title="kedge", store=None):
+        super().__init__(place, title)
+        self.daemon = kedge.Daemon(directory=self.directory, store=store)
+        self.daemon.cgroup_parent = self.group
         self.socket = self.daemon.socket
 
     def start(self):
         self.daemon.start()
         return self
 
-    def pids(self):
-        return processes_with(str(self.directory))
+    @property
+    def pid(self):
+        return self.daemon.process.pid
 
-    def version(self):
+    def kill(self):
+        self.daemon.kill()
+
+    def spawn(self):
+        self.daemon.spawn()
+
+    def images_on_disk(self):
+        """What is there of images, the trash included: garbage is collected some seconds after a removal."""
+        return {str(path) for name in ("blobs/sha256", "layers", "trash") for path in (self.daemon.store / name).iterdir()}
+
+    @staticmethod
+    def version():
         return subprocess.run([kedge.BIN / "kedged", "--version"], stdout=subprocess.PIPE, text=True).stdout.strip()
 
     def close(self):
@@ -147,75 +187,131 @@ class Docker(Engine):
     """dockerd with a containerd of its own, Debian's defaults, no bridge of its own making."""
     name = "docker"
 
-    def __init__(self, directory):
-        super().__init__(directory)
+    def __init__(self, place, title="docker", root=None, options=()):
+        super().__init__(place, title)
+        self.root = pathlib.Path(root or self.directory)
         self.socket = self.directory / "docker.sock"
         self.containerd_socket = self.directory / "c.sock"
-        self.processes = []
+        self.options, self.containerd, self.daemon = list(options), None, None
 
-    def start(self, *options):
+    def start(self):
         d = self.directory
-        (d / "containerd.toml").write_text(f'version = 2\nroot = "{d}/cr"\nstate = "{d}/cs"\n[grpc]\n  address = "{d}/c.sock"\n'
+        (d / "containerd.toml").write_text(f'version = 2\nroot = "{self.root}/cr"\nstate = "{d}/cs"\n[grpc]\n  address = "{d}/c.sock"\n'
                                            'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
         with open(d / "log", "ab") as log:
-            self.processes.append(subprocess.Popen(["containerd", "-c", d / "containerd.toml"], stdout=log, stderr=log))
-            kedge.wait_for(self.containerd_socket.exists, 30)
-            self.processes.append(subprocess.Popen([
-                "dockerd", "--data-root", d / "dr", "--exec-root", d / "de", "-H", f"unix://{self.socket}", "-p", d / "pid",
-                "--containerd", self.containerd_socket, "--iptables=false", "--ip6tables=false", "--bridge=none", *options],
-                stdout=log, stderr=log))
+            self.containerd = subprocess.Popen(["containerd", "-c", d / "containerd.toml"], stdout=log, stderr=log)
+        kedge.wait_for(self.containerd_socket.exists, 30)
+        self.spawn()
         kedge.wait_for(self.answers, 60)
         return self
 
-    def answers(self):
-        try:
-            return self.client().call("GET", "/_ping")
-        except (OSError, RuntimeError):
-            return False
+    def spawn(self):
+        d = self.directory
+        with open(d / "log", "ab") as log:
+            self.daemon = subprocess.Popen([
+                "dockerd", "--data-root", self.root / "dr", "--exec-root", d / "de", "-H", f"unix://{self.socket}", "-p", d / "pid",
+                "--containerd", self.containerd_socket, "--iptables=false", "--ip6tables=false", "--bridge=none",
+                f"--cgroup-parent={self.group}", *self.options], stdout=log, stderr=log)
 
-    def pids(self):
-        return processes_with(str(self.directory))
+    def kill(self):
+        self.daemon.kill()
+        self.daemon.wait()
 
     def version(self):
         answer = self.client().call("GET", "/version")
         containerd = subprocess.run(["containerd", "--version"], stdout=subprocess.PIPE, text=True).stdout.split()
         return f"docker {answer['Version']}, containerd {containerd[2]}"
 
-    def close(self):
-        try:
-            client = self.client()
-            for container in client.call("GET", "/containers/json?all=1"):
-                client.call("DELETE", f"/containers/{container['Id']}?force=1")
-        except (OSError, RuntimeError):
-            pass
-        for process in reversed(self.processes):
+    def stop(self):
+        for process in (self.daemon, self.containerd):
             process.terminate()
             try:
                 process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
-        for line in pathlib.Path("/proc/self/mounts").read_text().splitlines():
-            if str(self.directory) in line:
-                subprocess.run(["umount", "-l", line.split()[1]], stderr=subprocess.DEVNULL)
+                process.wait()
+
+    def close(self):
+        self.remove_all()
+        self.stop()
+        workplace.unmount_below(self.directory)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Podman:
+    """podman by its command line, the only way it is used without a daemon."""
+    name = "podman"
+
+    def __init__(self, place):
+        self.directory = place.directory / "podman"
+        self.directory.mkdir()
+        self.arguments = ["podman", "--root", f"{self.directory}/pr", "--runroot", f"{self.directory}/prr", "--tmpdir",
+                          f"{self.directory}/pt", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
+        self.group = place.group("podman")
+
+    def call(self, *words):
+        done = subprocess.run([*self.arguments, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True)
+        if done.returncode:
+            raise RuntimeError(f"podman {' '.join(words)}: {done.stdout}")
+        return done.stdout
+
+    def pull(self, image):
+        self.image = image
+        self.call("pull", "-q", "--tls-verify=false", image)
+
+    def run_words(self, *command):
+        return [*self.arguments, "run", "--rm", "--network", "none", "--log-driver", "json-file", "--log-opt", "max-size=10m",
+                "--cgroup-parent", self.group, *self.limits(), self.image, *command]
+
+    @staticmethod
+    def limits():
+        """Below our own: by default podman asks for more, which takes a capability that root may lack here."""
+        words = []
+        for name in ("nofile", "nproc"):
+            hard = resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1]
+            limit = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
+            words += ["--ulimit", f"{name}={limit}:{limit}"]
+        return words
+
+    def version(self):
+        return self.call("--version").strip().replace(" version", "")
+
+    def close(self):
+        self.call("rm", "-af")
+        workplace.unmount_below(self.directory)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def run_program(words, environment=None):
+    """The seconds that a program takes, from its start to its end; its output goes nowhere."""
+    null = os.open("/dev/null", os.O_RDWR)
+    begin = time.monotonic()
+    pid = os.posix_spawnp(words[0], words, environment or os.environ, file_actions=[
+        (os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, null, 1)])
+    _, status = os.waitpid(pid, 0)
+    elapsed = time.monotonic() - begin
+    os.close(null)
+    if status:
+        raise RuntimeError(f"{' '.join(words)}: status {os.waitstatus_to_exitcode(status)}")
+    return elapsed
 
 
 class Crun:
     """Plain `crun run` of a bundle equal to kedge's, with the seccomp profile as JSON or ready-made."""
 
-    def __init__(self, directory, engine, ready_made=False):
-        self.directory = pathlib.Path(directory)
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.path = shutil.which("crun")
+    def __init__(self, place, engine, ready_made=False):
+        title = "crun-ready" if ready_made else "crun"
+        self.directory = place.directory / title
         kedge.busybox_directory(self.directory / "rootfs")
         config = self.config_of(engine, "crun" if ready_made else "runc")
         config["root"]["path"] = str(self.directory / "rootfs")
         config["process"]["args"] = ["/bin/true"]
         config["mounts"] = [mount for mount in config["mounts"] if "/containers/" not in mount.get("source", "")]
-        config["linux"]["cgroupsPath"] = f"/kedge-bench-crun-{os.getpid()}"
+        config["linux"]["cgroupsPath"] = place.group(title)
         (self.directory / "config.json").write_text(json.dumps(config))
-        self.arguments = [self.path, "--root", str(self.directory / "state"), "--cgroup-manager", "cgroupfs", "run", "--bundle",
-                          str(self.directory), f"bench-{os.getpid()}"]
+        self.words = ["crun", "--root", str(self.directory / "state"), "--cgroup-manager", "cgroupfs", "run", "--bundle",
+                      str(self.directory), f"bench-{place.owner}"]
 
     @staticmethod
     def config_of(engine, runtime):
@@ -226,20 +322,12 @@ class Crun:
         client.call("POST", f"/containers/{identity}/start")
         path = engine.daemon.run_directory / "containers" / identity / "config.json"
         config = json.loads(path.read_text())
-        client.call("DELETE", f"/containers/{identity}?force=1")
+        engine.remove(client, [identity])
         return config
 
     def run(self):
-        null = os.open("/dev/null", os.O_RDWR)
-        begin = time.monotonic()
-        pid = os.posix_spawn(self.path, self.arguments, os.environ, file_actions=[
-            (os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, null, 1)])
-        _, status = os.waitpid(pid, 0)
-        elapsed = time.monotonic() - begin
-        os.close(null)
-        if status:
-            raise RuntimeError(f"crun run ended with {os.waitstatus_to_exitcode(status)}")
-        return elapsed
+        return run_program(self.words)
 
-    def version(self):
-        return subprocess.run([self.path, "--version"], stdout=subprocess.PIPE, text=True).stdout.splitlines()[0]
+    @staticmethod
+    def version():
+        return subprocess.run(["crun", "--version"], stdout=subprocess.PIPE, text=True).stdout.splitlines()[0].replace(" version", "")
