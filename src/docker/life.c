@@ -93,7 +93,7 @@ static fallible read_stop(StopQuery *ret, const HttpRequest *request)
 	const char *signal = http_request_query(request, "signal");
 
 	ret->signal = 0;
-	TRY(request_int(&ret->timeout_s, request, "t", -1));
+	TRY(request_int(&ret->timeout_s, request, "t", STOP_TIMEOUT_OWN));
 	return string_empty(signal) ? NULL : signal_parse(&ret->signal, signal);
 }
 

@@ -86,7 +86,9 @@ Container *container_unref(Container *container);
 DEFINE_AUTOPTR(Container, container_unref)
 
 fallible container_start(Container *container, bool *ret_already, ContainerDone *done, void *arg);
-/* timeout_s < 0: the container's own; signal 0: its stop signal. */
+/* How long until KILL follows: negative: for ever. signal 0: the container's stop signal. Both go on after a restart of
+ * kedged. */
+#define STOP_TIMEOUT_OWN INT64_MIN /* what the container's configuration says */
 fallible container_stop(
 	Container *container, int64_t timeout_s, int signal, bool *ret_already, ContainerDone *done, void *arg);
 fallible container_restart(Container *container, int64_t timeout_s, int signal, ContainerDone *done, void *arg);

@@ -17,6 +17,9 @@ typedef struct ContainerRecord {
 	int64_t run;       /* number of starts: tells this start's exit file from an earlier one's */
 	char *boot_id;     /* of the last start */
 	bool user_stopped; /* stopped by a person: restart policies leave it alone */
+	int64_t stop_run;  /* the run that a stop was asked for; it may still be under way */
+	int64_t stop_signal, stop_deadline_ns; /* of that: on the monotonic clock of this boot; 0: for ever */
+	bool start_again;                      /* the stop is the first half of a restart */
 	ContainerSpec spec;
 } ContainerRecord;
 
@@ -56,6 +59,8 @@ struct Container {
 
 	Source *kill_timer;    /* stop: KILL when it fires */
 	int pending_signal;    /* stop or kill asked while starting */
+	bool oom_is_news;      /* at its end: nobody was told yet */
+	bool rebooted;         /* its last end was a reboot from inside: it is started again */
 	bool remove_when_dead; /* forced remove or automatic removal waits for the exit */
 	bool remove_volumes;
 
@@ -128,7 +133,9 @@ void container_attaches_connect(Container *container); /* a start's socket liste
 void container_attaches_end(Container *container);
 
 /* ---- orders.c ---- */
-void container_calls_end(Container *container); /* kedged ends: whoever still waits for an order is let go */
+void container_calls_end(Container *container);         /* kedged ends: whoever still waits for an order is let go */
+void container_stop_resume(Container *container);       /* a stop or restart that kedged died in goes on */
+void container_start_resume(Container *container);      /* the second half of such a restart */
 
 /* ---- restart.c ---- */
 typedef struct RestartQuestion {
@@ -136,11 +143,13 @@ typedef struct RestartQuestion {
 	int64_t max_attempts, attempts;
 	int exit_code;
 	bool user_stopped;
+	bool rebooted; /* from inside: whatever the policy says */
 } RestartQuestion;
 bool restart_wanted(const RestartQuestion *question);
 /* The delay before the next try: doubles from 100 ms to a minute, starts over after ten seconds of life. */
 int64_t restart_delay_ns(int64_t last_delay_ns, int64_t lived_ns);
 bool container_restart_if_wanted(Container *container, int64_t lived_ns); /* arms the timer, moves to RESTARTING */
+bool container_restart_soon(Container *container, int64_t lived_ns);      /* that has been decided */
 void container_retry_cancel(Container *container);
 
 /* ---- health.c ---- */

@@ -61,9 +61,9 @@ static void health_act(Container *container)
 	if (string_equal(action, "kill"))
 		error = shim_signal(container->shim, 9);
 	else if (string_equal(action, "stop"))
-		error = container_stop(container, -1, 0, &already, NULL, NULL);
+		error = container_stop(container, STOP_TIMEOUT_OWN, 0, &already, NULL, NULL);
 	else
-		error = container_restart(container, -1, 0, NULL, NULL);
+		error = container_restart(container, STOP_TIMEOUT_OWN, 0, NULL, NULL);
 	if (error)
 		error_log(error, "container \"%s\" is unhealthy", container->record.name);
 }

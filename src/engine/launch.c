@@ -238,6 +238,7 @@ fallible container_launch(Container *container)
 	}
 	container->record.run++;
 	container->exit_seen = false;
+	container->rebooted = false;
 	container->undecided = false;
 	container->shim_listens = false;
 	string_replace(&container->record.boot_id, container->engine->boot_id);

@@ -58,7 +58,9 @@ static void shim_says_status(void *arg, const ShimStatus *status)
 	container->started_monotonic_ns = status->started_monotonic_ns;
 	if (status->state == SHIM_RUNNING && container->state == CONTAINER_STARTING)
 		container_shim_handlers.started(container, status);
-	else if (status->state == SHIM_ENDED && !container->exit_seen)
+	if (status->state == SHIM_RUNNING && status->oom_killed && !container->record.oom_killed)
+		container_shim_handlers.oom(container, status);
+	if (status->state == SHIM_ENDED && !container->exit_seen)
 		container_handle_exit(container, status);
 	else if (status->state == SHIM_START_FAILED && container->state == CONTAINER_STARTING)
 		container_shim_handlers.failed(container, status, status->error);
@@ -89,6 +91,8 @@ static void shim_says_started(void *arg, const ShimStatus *status)
 		error_log(error, "container \"%s\": started, but its record was not written", container->record.name);
 	if (container->kill_timer)
 		container_move(container, CONTAINER_STOPPING);
+	else
+		container_stop_resume(container);
 	if (container->pending_signal)
 		container_signal(container, container->pending_signal);
 	container->pending_signal = 0;
@@ -128,10 +132,36 @@ static void exit_events(Container *container)
 {
 	char code[16];
 
-	if (container->record.oom_killed)
+	if (container->oom_is_news)
 		container_event(container, "oom", NULL, NULL);
 	snprintf(code, sizeof(code), "%d", (int)container->record.exit_code);
 	container_event(container, "die", "exitCode", code);
+}
+
+/* Told at once, as the container may live on. */
+static void shim_says_oom(void *arg, const ShimStatus *status)
+{
+	Container *container = arg;
+
+	if (status->run != (uint64_t)container->record.run || container->exit_seen || !container_is_live(container))
+		return;
+	container->record.oom_killed = true;
+	container_save_or_log(container);
+	container_event(container, "oom", NULL, NULL);
+}
+
+/*
+ * A container that calls reboot(2) in a pid namespace of its own has its init killed by SIGHUP (restart) or SIGINT
+ * (halt, power off); nothing else kills an init by these. Source: reboot(2), "Behavior inside PID namespaces".
+ */
+static void note_reboot(Container *container, const ShimStatus *status)
+{
+	const char *mode = container->record.spec.pid_mode;
+	bool own_namespace = string_empty(mode) || string_equal(mode, "private");
+
+	container->rebooted = own_namespace && status->exit_signal == SIGHUP;
+	if (own_namespace && status->exit_signal == SIGINT)
+		container->record.user_stopped = true;
 }
 
 /* Everything that follows an end, however it came about. The record is committed before anybody is told. */
@@ -164,7 +194,9 @@ void container_handle_exit(Container *container, const ShimStatus *status)
 	if (container->exit_seen || !container_is_live(container))
 		return;
 	container->record.exit_code = status->exit_code;
+	container->oom_is_news = status->oom_killed && !container->record.oom_killed;
 	container->record.oom_killed = status->oom_killed;
+	note_reboot(container, status);
 	container->record.finished_ns = status->finished_wall_ns;
 	container_ended(container, CONTAINER_EXITED, lived);
 	if (container->shim)
@@ -201,6 +233,7 @@ void container_shim_lost(Container *container)
 		return;
 	}
 	container->record.exit_code = EXIT_SHIM_LOST;
+	container->oom_is_news = container->rebooted = false;
 	container->record.finished_ns = clock_wall_ns();
 	container_set_error(container, "kedge-shim was killed");
 	container_ended(container, CONTAINER_DEAD, clock_monotonic_ns() - container->started_monotonic_ns);
@@ -264,6 +297,7 @@ const ShimHandlers container_shim_handlers = {
 	.status = shim_says_status,
 	.started = shim_says_started,
 	.failed = shim_says_failed,
+	.oom = shim_says_oom,
 	.exited = shim_says_exited,
 	.exec_exited = shim_says_exec_exited,
 	.gone = shim_is_gone,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/process.h"
 #include "engine/container_internal.h"
@@ -29,6 +30,7 @@ fallible container_start(Container *container, bool *ret_already, ContainerDone 
 	container->retry_delay_ns = 0;
 	container->record.restart_count = 0;
 	container->record.user_stopped = false;
+	container->record.start_again = false;
 	error = container_launch(container);
 	if (!error) {
 		completion_add(&container->starts, done, arg);
@@ -50,15 +52,19 @@ static int container_stop_signal(const Container *container)
 	return signal;
 }
 
-static int64_t container_stop_timeout_ns(const Container *container, int64_t timeout_s)
+/* When KILL follows the stop signal, on the monotonic clock; 0: never. */
+static int64_t stop_deadline_ns(const Container *container, int64_t timeout_s)
 {
-	if (timeout_s < 0)
-		timeout_s = container->record.spec.stop_timeout_s;
-	if (timeout_s < 0)
-		return container->engine->config.stop_timeout_ns;
-	if (timeout_s > INT32_MAX)
-		timeout_s = INT32_MAX;
-	return timeout_s * NANOS_PER_SECOND;
+	int64_t own_s = container->record.spec.stop_timeout_s;
+	int64_t timeout_ns = container->engine->config.stop_timeout_ns;
+
+	if (timeout_s == STOP_TIMEOUT_OWN)
+		timeout_s = own_s;
+	else if (timeout_s < 0)
+		return 0;
+	if (timeout_s >= 0)
+		timeout_ns = (timeout_s > INT32_MAX ? INT32_MAX : timeout_s) * NANOS_PER_SECOND;
+	return clock_monotonic_ns() + timeout_ns;
 }
 
 static void signal_now_or_when_started(Container *container, int signal)
@@ -106,12 +112,58 @@ static fallible stop_retrying(Container *container, ContainerDone *done, void *a
 	return NULL;
 }
 
+static bool container_is_stopping(const Container *container)
+{
+	return container->record.stop_run && container->record.stop_run == container->record.run;
+}
+
+static fallible stop_arm(Container *container)
+{
+	int64_t deadline_ns = container->record.stop_deadline_ns, left_ns = deadline_ns - clock_monotonic_ns();
+
+	if (!deadline_ns)
+		left_ns = -1;
+	else if (left_ns < 0)
+		left_ns = 0;
+	if (!container->kill_timer)
+		TRY(loop_timer(&container->kill_timer, container->engine->loop, left_ns, kill_timer_fired, container));
+	else
+		source_rearm(container->kill_timer, left_ns);
+	return NULL;
+}
+
+/* The record says what is asked for. */
+static fallible stop_begin(Container *container, ContainerDone *done, void *arg)
+{
+	StopCall *call;
+
+	TRY(stop_arm(container));
+	call = mem_new(StopCall);
+	*call = (StopCall){done, arg};
+	container_wait(container, WAIT_NEXT_EXIT, stop_reached, call);
+	signal_now_or_when_started(container, (int)container->record.stop_signal);
+	container_thaw(container);
+	if (container->state == CONTAINER_RUNNING)
+		container_move(container, CONTAINER_STOPPING);
+	return NULL;
+}
+
+/* On record before the signal: a kedged that comes after us goes on with it. */
+static void stop_note(Container *container, int64_t timeout_s, int signal, bool start_again)
+{
+	ContainerRecord *record = &container->record;
+
+	record->user_stopped = true;
+	record->start_again = start_again;
+	record->stop_run = record->run + container->launch_when_gone;
+	record->stop_signal = signal ? signal : container_stop_signal(container);
+	record->stop_deadline_ns = stop_deadline_ns(container, timeout_s);
+	container_save_or_log(container);
+}
+
 fallible container_stop(
 	Container *container, int64_t timeout_s, int signal, bool *ret_already, ContainerDone *done, void *arg)
 {
-	int64_t timeout_ns = container_stop_timeout_ns(container, timeout_s);
-	StopCall *call;
-
 	*ret_already = false;
 	if (container->state == CONTAINER_RESTARTING)
 		return stop_retrying(container, done, arg);
@@ -119,20 +171,8 @@ fallible container_stop(
 		*ret_already = true;
 		return NULL;
 	}
-	container->record.user_stopped = true;
-	if (!container->kill_timer)
-		TRY(loop_timer(
-			&container->kill_timer, container->engine->loop, timeout_ns, kill_timer_fired, container));
-	else
-		source_rearm(container->kill_timer, timeout_ns);
-	call = mem_new(StopCall);
-	*call = (StopCall){done, arg};
-	container_wait(container, WAIT_NEXT_EXIT, stop_reached, call);
-	signal_now_or_when_started(container, signal ? signal : container_stop_signal(container));
-	container_thaw(container);
-	if (container->state == CONTAINER_RUNNING)
-		container_move(container, CONTAINER_STOPPING);
-	return NULL;
+	stop_note(container, timeout_s, signal, false);
+	return stop_begin(container, done, arg);
 }
 
 typedef struct RestartCall {
@@ -165,16 +205,25 @@ static void restart_stopped(void *arg, Error *take_error)
 		restart_started(call, error);
 }
 
-fallible container_restart(Container *container, int64_t timeout_s, int signal, ContainerDone *done, void *arg)
+static fallible restart_begin(RestartCall *call)
+{
+	Container *container = call->container;
+	bool already = false;
+
+	if (container_is_live(container))
+		return stop_begin(container, restart_stopped, call);
+	if (container->state == CONTAINER_RESTARTING)
+		return stop_retrying(container, restart_stopped, call);
+	return container_start(container, &already, restart_started, call);
+}
+
+static fallible restart_call(Container *container, ContainerDone *done, void *arg)
 {
 	RestartCall *call = mem_new(RestartCall);
-	bool already = false;
 	Error *error;
 
 	*call = (RestartCall){container_ref(container), done, arg};
-	error = container_stop(container, timeout_s, signal, &already, restart_stopped, call);
-	if (!error && already)
-		error = container_start(container, &already, restart_started, call);
+	error = restart_begin(call);
 	if (error) {
 		container_unref(container);
 		free(call);
@@ -182,12 +231,47 @@ fallible container_restart(Container *container, int64_t timeout_s, int signal, 
 	return error;
 }
 
+fallible container_restart(Container *container, int64_t timeout_s, int signal, ContainerDone *done, void *arg)
+{
+	if (container_is_live(container))
+		stop_note(container, timeout_s, signal, true);
+	else if (container->state == CONTAINER_RESTARTING)
+		container->record.start_again = true;
+	return restart_call(container, done, arg);
+}
+
+/* The signal is sent once more: whether it was sent before kedged died, nobody knows. */
+void container_stop_resume(Container *container)
+{
+	Error *error;
+
+	if (!container_is_stopping(container))
+		return;
+	log_info("container \"%s\": its %s goes on", container->record.name,
+		container->record.start_again ? "restart" : "stop");
+	error = container->record.start_again ? restart_call(container, NULL, NULL) : stop_begin(container, NULL, NULL);
+	if (error)
+		error_log(error, "container \"%s\"", container->record.name);
+}
+
+void container_start_resume(Container *container)
+{
+	Error *error;
+
+	if (!container->record.start_again || container_is_live(container) || container->state == CONTAINER_REMOVING)
+		return;
+	error = restart_call(container, NULL, NULL);
+	if (error)
+		error_log(error, "container \"%s\"", container->record.name);
+}
+
 /* On record before the answer: a kedged that dies now must not restart what a person has ended. */
 static fallible container_note_stop(Container *container)
 {
-	bool was_noted = container->record.user_stopped;
+	bool was_noted = container->record.user_stopped && !container->record.start_again;
 
 	container->record.user_stopped = true;
+	container->record.start_again = false;
 	return was_noted ? NULL : container_save(container);
 }
 

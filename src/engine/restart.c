@@ -11,6 +11,8 @@ bool restart_wanted(const RestartQuestion *question)
 {
 	if (question->user_stopped)
 		return false;
+	if (question->rebooted)
+		return true;
 	switch (question->policy) {
 	case RESTART_ALWAYS:
 	case RESTART_UNLESS_STOPPED:
@@ -48,17 +50,22 @@ bool container_restart_if_wanted(Container *container, int64_t lived_ns)
 		.attempts = record->restart_count,
 		.exit_code = (int)record->exit_code,
 		.user_stopped = record->user_stopped || container->remove_when_dead,
+		.rebooted = container->rebooted,
 	};
+
+	return restart_wanted(&question) && container_restart_soon(container, lived_ns);
+}
+
+bool container_restart_soon(Container *container, int64_t lived_ns)
+{
 	Error *error;
 
-	if (!restart_wanted(&question))
-		return false;
 	container->retry_delay_ns = restart_delay_ns(container->retry_delay_ns, lived_ns);
 	container_retry_cancel(container);
 	error = loop_timer(
 		&container->retry, container->engine->loop, container->retry_delay_ns, retry_fired, container);
 	if (error) {
-		error_log(error, "container \"%s\": cannot wait for its restart", record->name);
+		error_log(error, "container \"%s\": cannot wait for its restart", container->record.name);
 		return false;
 	}
 	container_move(container, CONTAINER_RESTARTING);

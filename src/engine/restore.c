@@ -69,6 +69,7 @@ static void restore_adopt(Container *container)
 		container_move(container, CONTAINER_PAUSED);
 	container->shim_listens = true;
 	health_begin(container);
+	container_stop_resume(container);
 }
 
 static void restore_apply_exit(Container *container, const ShimStatus *status)
@@ -81,6 +82,7 @@ static void restore_apply_exit(Container *container, const ShimStatus *status)
 	}
 	container->exit_seen = false;
 	container_handle_exit_file(container, status);
+	container_start_resume(container);
 }
 
 static bool exit_is_news(const Container *container, const ShimStatus *status)
@@ -96,8 +98,11 @@ static void restore_lost(Container *container)
 	container->state = CONTAINER_RUNNING;
 	if (same_boot) {
 		container_shim_lost(container);
+		container_start_resume(container);
 		return;
 	}
+	if (container->record.spec.restart_policy == RESTART_ALWAYS)
+		container->record.user_stopped = false;
 	container->record.exit_code = EXIT_MACHINE_DOWN;
 	container->record.finished_ns = clock_wall_ns();
 	container_set_error(container, "the machine went down while it ran");
@@ -105,6 +110,8 @@ static void restore_lost(Container *container)
 	container_move(container, CONTAINER_EXITED);
 	container_restart_if_wanted(container, 0);
 	container_save_or_log(container);
+	container_start_resume(container);
+	container_remove_if_due(container);
 }
 
 /* After a boot, policies that mean "should run" start what a person had not stopped; `always` starts that too. */
@@ -120,10 +127,12 @@ static void restore_idle(Container *container)
 	}
 	if (container->state == CONTAINER_RESTARTING) {
 		container->state = CONTAINER_EXITED;
-		container_restart_if_wanted(container, 0);
+		container_restart_soon(container, 0); /* by its policy, or since it has rebooted itself */
 		return;
 	}
-	if (new_boot && container->state == CONTAINER_EXITED && record->spec.restart_policy == RESTART_ALWAYS) {
+	if (container->state == CONTAINER_EXITED && record->start_again) {
+		container_start_resume(container);
+	} else if (new_boot && container->state == CONTAINER_EXITED && record->spec.restart_policy == RESTART_ALWAYS) {
 		record->user_stopped = false;
 		container_restart_if_wanted(container, 0);
 	} else if (container->state == CONTAINER_EXITED && record->spec.auto_remove) {

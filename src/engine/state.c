@@ -71,6 +71,16 @@ const Field container_record_fields[] = {
 		.kind = FIELD_BOOL,
 		.offset = offsetof(ContainerRecord, user_stopped),
 		.omit_empty = true},
+	{.name = "stopRun", .kind = FIELD_INT, .offset = offsetof(ContainerRecord, stop_run), .omit_empty = true},
+	{.name = "stopSignal", .kind = FIELD_INT, .offset = offsetof(ContainerRecord, stop_signal), .omit_empty = true},
+	{.name = "stopDeadlineNs",
+		.kind = FIELD_INT,
+		.offset = offsetof(ContainerRecord, stop_deadline_ns),
+		.omit_empty = true},
+	{.name = "startAgain",
+		.kind = FIELD_BOOL,
+		.offset = offsetof(ContainerRecord, start_again),
+		.omit_empty = true},
 	{.name = "spec",
 		.kind = FIELD_OBJECT,
 		.offset = offsetof(ContainerRecord, spec),
@@ -101,15 +111,24 @@ void container_move(Container *container, ContainerState next)
 
 /* A start that is under way is no fact yet: the record keeps what was true before it, and the shim's own files tell the
  * rest (restore.c). */
+static void record_facts(Container *container, Buffer *text)
+{
+	ContainerRecord facts = container->record; /* lends its strings */
+	Writer writer;
+
+	if (container->state == CONTAINER_STARTING)
+		facts.run -= !container->launch_when_gone;
+	else
+		facts.state = container->record.state = container->state;
+	writer_init(&writer, text);
+	fields_write(container_record_fields, &facts, &writer, NULL);
+}
+
 fallible container_save(Container *container)
 {
 	autoclear(Buffer) text = {0};
-	Writer writer;
 
-	if (container->state != CONTAINER_STARTING)
-		container->record.state = container->state;
-	writer_init(&writer, &text);
-	fields_write(container_record_fields, &container->record, &writer, NULL);
+	record_facts(container, &text);
 	return record_put(
 		container->engine->store, "container", container->id, container->record.name, buffer_text(&text));
 }

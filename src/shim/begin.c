@@ -111,7 +111,7 @@ static fallible start_runtime(Server *s)
 
 	TRY(make_output(s, LOG_STDOUT, &out));
 	TRY(make_output(s, LOG_STDERR, &err));
-	s->oom_before = remains_oom_kills(s->settings->oom_file);
+	oomwatch_init(&s->oom, s->settings->oom_file);
 	return launch_run(&s->runtime, s->settings, out, err);
 }
 

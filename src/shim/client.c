@@ -112,6 +112,14 @@ static void on_failed(Shim *shim, const Payload *payload)
 	shim->handlers.failed(shim->arg, &status, reason);
 }
 
+static void on_oom(Shim *shim, const Payload *payload)
+{
+	ShimStatus status;
+
+	if (read_status(&status, payload) && shim->handlers.oom)
+		shim->handlers.oom(shim->arg, &status);
+}
+
 static void on_exited(Shim *shim, const Payload *payload)
 {
 	ShimStatus status;
@@ -144,6 +152,7 @@ static const struct {
 	{SHIM_STARTED, on_started},
 	{SHIM_FAILED, on_failed},
 	{SHIM_EXITED, on_exited},
+	{SHIM_OOM, on_oom},
 	{SHIM_OUTPUT, on_output},
 	{SHIM_EXEC_EXITED, on_exec_exited},
 };

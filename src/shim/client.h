@@ -26,7 +26,8 @@ typedef struct ShimHandlers {
 	void (*exec_exited)(void *arg, const ShimExecExit *exit, const char *output, size_t length);
 	void (*output)(void *arg, int stream, const char *data, size_t length); /* length 0: the stream ended */
 	void (*gone)(void *arg); /* the connection ended; without exited or failed before it, the shim was killed */
-} ShimHandlers;                  /* any may be NULL */
+	void (*oom)(void *arg, const ShimStatus *status); /* the kernel's OOM killer has struck */
+} ShimHandlers;                                           /* any may be NULL */
 
 typedef struct ShimOptions {
 	const char *program; /* path of kedge-shim */

@@ -99,8 +99,18 @@ static void runtime_ended(Server *s, int wait_status)
 	s->phase = RUNNING;
 	s->deadline_ns = NEVER;
 	connections_owe(&s->connections, OWED_STARTED);
+	oomwatch_begin(&s->oom);
+	server_oom(s); /* it may have struck before it was watched */
 	if (s->pending_signal)
 		kill(s->init, s->pending_signal);
+}
+
+void server_oom(Server *s)
+{
+	if (!oomwatch_struck(&s->oom))
+		return;
+	s->status.oom_killed = 1;
+	connections_owe(&s->connections, OWED_OOM);
 }
 
 /* ---- ending ---- */
@@ -140,7 +150,8 @@ static void container_ended(Server *s)
 {
 	find_late_failure(s);
 	s->status.state = SHIM_ENDED;
-	s->status.oom_killed = remains_oom_kills(s->settings->oom_file) > s->oom_before;
+	s->status.oom_killed |= oomwatch_struck(&s->oom);
+	oomwatch_end(&s->oom);
 	execs_end(&s->execs);
 	tell_end(s);
 }

@@ -6,7 +6,7 @@
  * messages are only ever added, and an unknown one is ignored.
  *
  * The shim is spawned with one connection as descriptor 3 and listens on <run>/shim.sock for later ones. Every
- * connection gets SHIM_STATUS first, then SHIM_STARTED / SHIM_EXITED / SHIM_EXEC_EXITED as they happen. A connection
+ * connection gets SHIM_STATUS first, then SHIM_STARTED / SHIM_OOM / SHIM_EXITED / SHIM_EXEC_EXITED as they happen. A connection
  * that sent SHIM_ATTACH gets SHIM_OUTPUT too, with back-pressure: the container waits for a slow reader as it would on
  * a pipe, at most SHIM_STALL_SECONDS, then the reader is dropped.
  */
@@ -27,6 +27,7 @@ typedef enum ShimMessage {
 	SHIM_EXITED, /* ShimStatus */
 	SHIM_OUTPUT, /* one byte stream (1 stdout, 2 stderr), then bytes; no bytes: this stream ended */
 	SHIM_EXEC_EXITED, /* ShimExecExit, then captured output (at most SHIM_EXEC_OUTPUT_MAX bytes) */
+	SHIM_OOM,         /* ShimStatus: the kernel's OOM killer has struck, and the container may live on */
 } ShimMessage;
 
 enum { SHIM_EXEC_OUTPUT_MAX = 4096 };

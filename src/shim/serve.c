@@ -11,7 +11,7 @@
 
 #define QUIET_NS NANOS_PER_SECOND /* then unused memory is given back */
 
-enum { STACK_DEPTH = 64 * 1024, POLL_MAX = 4 + CONNECTIONS_MAX + EXECS_MAX };
+enum { STACK_DEPTH = 64 * 1024, POLL_MAX = 5 + CONNECTIONS_MAX + EXECS_MAX };
 
 static Scratch scratch;
 static Server server;
@@ -111,6 +111,7 @@ static void fill(PollSet *set, const Server *s)
 {
 	want(set, s->signal_fd, POLLIN);
 	want(set, s->connections.listen_fd, POLLIN);
+	want(set, s->oom.fd, POLLIN);
 	for (int i = 0; i < 2; i++)
 		if (s->phase != STARTING && stream_may_read(&s->streams[i]))
 			want(set, s->streams[i].fd, POLLIN);
@@ -138,6 +139,8 @@ static void handle_ready(Server *s, const PollSet *set)
 	for (int i = 0; i < EXECS_MAX; i++)
 		if (s->execs.table[i].output_fd >= 0)
 			exec_read(&s->execs.table[i]);
+	if (is_ready(set, s->oom.fd))
+		server_oom(s);
 	if (is_ready(set, s->signal_fd)) {
 		clear_signals(s);
 		server_reap(s);
@@ -190,6 +193,7 @@ void serve(const ShimSettings *settings, ShimStatus *ret_status)
 		.deadline_ns = NEVER,
 		.quiet_ns = NEVER,
 		.signal_fd = -1,
+		.oom = {.fd = -1},
 		.state_dir = -1};
 	s->status.protocol = SHIM_PROTOCOL;
 	s->status.run = (uint64_t)settings->run;

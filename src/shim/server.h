@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "shim/connections.h"
 #include "shim/execs.h"
+#include "shim/oomwatch.h"
 #include "shim/settings.h"
 #include "shim/streams.h"
 
@@ -43,7 +44,7 @@ typedef struct Server {
 	int signal_fd, state_dir;
 	pid_t runtime, init; /* 0: not, or no more */
 	int pending_signal;  /* came before there was a process */
-	int64_t oom_before;
+	OomWatch oom;
 	bool keeps_log;
 	LogFile log;
 	Stream streams[2];
@@ -60,6 +61,7 @@ fallible server_begin(Server *s);         /* as far as that the runtime is at wo
 LogFile *server_log(Server *s); /* NULL: nothing is kept */
 void server_start_failed(Server *s, const char *reason);
 void server_reap(Server *s);
+void server_oom(Server *s); /* the kernel has given notice */
 void server_step(Server *s, int64_t now_ns); /* before answers: what time and streams bring */
 /* After answers: who waits for the end does not wait for the cleanup. */
 void server_step_removal(Server *s, int64_t now_ns);

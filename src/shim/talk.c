@@ -159,6 +159,8 @@ static SendResult send_all(Server *s, Connection *connection, int place)
 
 	if (result == SENT)
 		result = send_status(s, connection, OWED_STARTED, SHIM_STARTED);
+	if (result == SENT)
+		result = send_status(s, connection, OWED_OOM, SHIM_OOM);
 	if (result == SENT && s->phase != STARTING)
 		result = send_output(s, connection, place);
 	if (result == SENT)

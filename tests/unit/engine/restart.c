@@ -17,6 +17,8 @@ typedef struct Case {
 
 static const Case cases[] = {
 	{{.policy = RESTART_NO, .exit_code = 1}, false},
+	{{.policy = RESTART_NO, .rebooted = true}, true},
+	{{.policy = RESTART_NO, .rebooted = true, .user_stopped = true}, false},
 	{{.policy = RESTART_ALWAYS, .exit_code = 0}, true},
 	{{.policy = RESTART_ALWAYS, .exit_code = 137, .attempts = 1000}, true},
 	{{.policy = RESTART_ALWAYS, .user_stopped = true}, false},
