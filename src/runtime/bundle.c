@@ -95,8 +95,8 @@ static fallible write_process_members(Writer *writer, const BundleInput *input)
 	write_string(writer, "cwd", string_empty(spec->workdir) ? "/" : spec->workdir);
 	write_capabilities(writer, capabilities);
 	write_bool(writer, "noNewPrivileges", security.no_new_privileges);
-	bundle_write_rlimits(writer, spec);
-	write_int(writer, "oomScoreAdj", spec->oom_score_adj);
+	TRY(bundle_write_rlimits(writer, spec));
+	TRY(bundle_write_oom_score(writer, spec));
 	if (security.apparmor)
 		write_string(writer, "apparmorProfile", security.apparmor);
 	return NULL;

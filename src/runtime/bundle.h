@@ -25,8 +25,8 @@ typedef struct BundleInput {
 	const char *hosts_path, *hostname_path, *resolv_path; /* managed /etc files to bind; NULL: none */
 	/* Namespaces of other containers, "/proc/PID/ns/net", and the directory with their /dev/shm; NULL: none. */
 	const char *joined_pid, *joined_ipc, *joined_network, *joined_shm;
-	SeccompCache *seccomp;                                /* NULL: no filter (unconfined) */
-	bool seccomp_ready_made;                              /* the runtime takes run.oci.seccomp_bpf_data */
+	SeccompCache *seccomp;   /* NULL: no filter (unconfined) */
+	bool seccomp_ready_made; /* the runtime takes run.oci.seccomp_bpf_data */
 } BundleInput;
 
 fallible bundle_write(Buffer *out, const BundleInput *input);

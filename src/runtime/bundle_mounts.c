@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/files.h"
 #include "base/memory.h"
 #include "runtime/bundle_parts.h"
 
@@ -96,12 +98,17 @@ static void write_managed(Writer *writer, const BundleInput *input)
 			write_mount(writer, &files[i], !input->spec->read_only_root);
 }
 
-static void write_init(Writer *writer, const ContainerSpec *spec)
+static fallible write_init(Writer *writer, const ContainerSpec *spec)
 {
 	const Mount init = {INIT_TARGET, "bind", INIT_SOURCE, "bind,ro"};
 
-	if (spec->init && !spec_is_shared(spec->pid_mode))
-		write_mount(writer, &init, false);
+	if (!spec->init || spec_is_shared(spec->pid_mode))
+		return NULL;
+	if (!file_exists(AT_FDCWD, INIT_SOURCE))
+		return error_hint(error_new(ERROR_UNAVAILABLE, "field \"init\": \"" INIT_SOURCE "\" is not there"),
+			"install the package tini");
+	write_mount(writer, &init, false);
+	return NULL;
 }
 
 /* ---- the caller's ---- */
@@ -166,7 +173,7 @@ fallible bundle_write_mounts(Writer *writer, const BundleInput *input)
 	write_shm(writer, input);
 	write_callers(writer, input->spec);
 	write_managed(writer, input); /* on top of an /etc of the caller's own */
-	write_init(writer, input->spec);
+	TRY(write_init(writer, input->spec));
 	write_array_end(writer);
 	return NULL;
 }

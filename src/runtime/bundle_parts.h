@@ -10,4 +10,6 @@ const char *bundle_root_propagation(const BundleInput *input);                /*
 fallible bundle_write_devices(Writer *writer, const BundleInput *input);      /* "devices" */
 fallible bundle_write_device_rules(Writer *writer, const BundleInput *input); /* "devices" of the resources */
 fallible bundle_write_resources(Writer *writer, const BundleInput *input);    /* "resources" */
-void bundle_write_rlimits(Writer *writer, const ContainerSpec *spec);         /* "rlimits" */
+/* What this process may not set is an ERROR_INVALID that says so. */
+fallible bundle_write_rlimits(Writer *writer, const ContainerSpec *spec);   /* "rlimits" */
+fallible bundle_write_oom_score(Writer *writer, const ContainerSpec *spec); /* "oomScoreAdj" */

@@ -98,43 +98,79 @@ static rlim_t read_kernel_number(const char *path, rlim_t otherwise)
 	return number;
 }
 
-/* What the runtime, a child of ours, may set at most: more would make it fail. */
+static bool may_raise(void)
+{
+	return capability_all() & CAPABILITY_BIT(CAP_SYS_RESOURCE);
+}
+
+/* What the runtime, a child of ours, may set at most. */
 static rlim_t highest(int resource)
 {
 	struct rlimit own = {.rlim_max = RLIM_INFINITY};
 
-	if (!(capability_all() & CAPABILITY_BIT(CAP_SYS_RESOURCE)))
+	if (!may_raise())
 		getrlimit((__rlimit_resource_t)resource, &own);
 	else if (resource == RLIMIT_NOFILE)
 		own.rlim_max = read_kernel_number("/proc/sys/fs/nr_open", RLIM_INFINITY);
 	return own.rlim_max;
 }
 
-static rlim_t clamp(int64_t wanted, rlim_t limit)
+static rlim_t as_rlim(int64_t number)
 {
-	rlim_t number = wanted < 0 ? RLIM_INFINITY : (rlim_t)wanted;
+	return number < 0 ? RLIM_INFINITY : (rlim_t)number; /* the largest number */
+}
 
-	return number < limit ? number : limit; /* RLIM_INFINITY is the largest number */
+/* The runtime would only say "operation not permitted". */
+static fallible check_rlimit(const UlimitSpec *limit)
+{
+	rlim_t most = highest(spec_rlimit(limit->name));
+
+	if (as_rlim(limit->hard) <= most)
+		return NULL;
+	return error_new(ERROR_INVALID, "field \"ulimits\": %s cannot be raised above %llu%s", limit->name,
+		(unsigned long long)most, may_raise() ? ", the kernel's fs.nr_open" : " without CAP_SYS_RESOURCE");
 }
 
 static void write_rlimit(Writer *writer, const UlimitSpec *limit)
 {
 	char type[32] = "RLIMIT_";
-	rlim_t most = highest(spec_rlimit(limit->name));
 
 	for (size_t i = 0; limit->name[i] && i + 8 < sizeof(type); i++)
 		type[7 + i] = (char)toupper((unsigned char)limit->name[i]);
 	write_object(writer, NULL);
 	write_string(writer, "type", type);
-	write_uint(writer, "hard", clamp(limit->hard, most));
-	write_uint(writer, "soft", clamp(limit->soft, most));
+	write_uint(writer, "hard", as_rlim(limit->hard));
+	write_uint(writer, "soft", as_rlim(limit->soft));
 	write_object_end(writer);
 }
 
-void bundle_write_rlimits(Writer *writer, const ContainerSpec *spec)
+fallible bundle_write_rlimits(Writer *writer, const ContainerSpec *spec)
 {
+	const UlimitSpec *limits = spec->ulimits.items;
+
 	write_array(writer, "rlimits");
-	for (size_t i = 0; i < spec->ulimits.count; i++)
-		write_rlimit(writer, (const UlimitSpec *)spec->ulimits.items + i);
+	for (size_t i = 0; i < spec->ulimits.count; i++) {
+		TRY(check_rlimit(&limits[i]));
+		write_rlimit(writer, &limits[i]);
+	}
 	write_array_end(writer);
+	return NULL;
+}
+
+/* ---- the OOM killer's score ---- */
+
+fallible bundle_write_oom_score(Writer *writer, const ContainerSpec *spec)
+{
+	autofree char *text = NULL;
+	int64_t own = 0;
+
+	if (spec->oom_score_adj < 0 && !may_raise()) {
+		TRY(file_read(&text, NULL, AT_FDCWD, "/proc/self/oom_score_adj", 64));
+		own = strtoll(text, NULL, 10);
+	}
+	if (spec->oom_score_adj < own)
+		return error_new(ERROR_INVALID, "field \"oomScoreAdj\": %lld cannot be set without CAP_SYS_RESOURCE",
+			(long long)spec->oom_score_adj);
+	write_int(writer, "oomScoreAdj", spec->oom_score_adj);
+	return NULL;
 }
