@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "runtime/bundle_parts.h"
 #include "runtime/capability.h"
+#include "runtime/seccomp_file.h"
 
 /* The last thing in a container's argv[0], where Docker has it too. */
 #define INIT_PATH "/sbin/docker-init"
@@ -166,28 +167,33 @@ static void write_sysctls(Writer *writer, const ContainerSpec *spec)
 	write_map(writer, "sysctl", &sysctls);
 }
 
-static fallible read_filter(const char **ret, const BundleInput *input, bool ready_made)
+/* A profile of the caller's own goes to the runtime as JSON; the default one as it takes it best. */
+static fallible read_filter(Buffer *out, const BundleInput *input, bool ready_made)
 {
 	const ContainerSpec *spec = input->spec;
 	SecurityChoice security;
 	uint64_t capabilities;
+	const char *text;
 
-	*ret = NULL;
 	TRY(spec_read_security(&security, spec));
+	TRY(capability_set(&capabilities, &spec->cap_add, &spec->cap_drop, spec->privileged));
+	if (security.seccomp_profile)
+		return ready_made ? NULL : seccomp_file_convert(out, security.seccomp_profile, capabilities);
 	if (!input->seccomp || security.seccomp_off || ready_made != input->seccomp_ready_made)
 		return NULL;
-	TRY(capability_set(&capabilities, &spec->cap_add, &spec->cap_drop, spec->privileged));
 	if (ready_made)
-		return seccomp_filter_base64(ret, input->seccomp, capabilities);
-	return seccomp_filter_json(ret, input->seccomp, capabilities);
+		TRY(seccomp_filter_base64(&text, input->seccomp, capabilities));
+	else
+		TRY(seccomp_filter_json(&text, input->seccomp, capabilities));
+	buffer_add_text(out, text);
+	return NULL;
 }
 
 static fallible write_linux(Writer *writer, const BundleInput *input)
 {
-	const char *filter, *propagation = bundle_root_propagation(input);
-	SecurityChoice security;
+	const char *propagation = bundle_root_propagation(input);
+	autoclear(Buffer) filter = {0};
 
-	TRY(spec_read_security(&security, input->spec));
 	TRY(read_filter(&filter, input, false));
 	write_object(writer, "linux");
 	write_string(writer, "cgroupsPath", input->cgroup);
@@ -198,8 +204,8 @@ static fallible write_linux(Writer *writer, const BundleInput *input)
 		write_string(writer, "rootfsPropagation", propagation);
 	TRY(bundle_write_devices(writer, input));
 	TRY(bundle_write_resources(writer, input));
-	if (filter)
-		write_raw(writer, "seccomp", filter);
+	if (filter.length)
+		write_raw(writer, "seccomp", buffer_text(&filter));
 	write_object_end(writer);
 	return NULL;
 }
@@ -216,16 +222,16 @@ static void write_root(Writer *writer, const BundleInput *input)
 
 static fallible write_annotations(Writer *writer, const BundleInput *input)
 {
-	const char *filter;
+	autoclear(Buffer) filter = {0};
 
 	TRY(read_filter(&filter, input, true));
-	if (!filter && !input->spec->annotations.count)
+	if (!filter.length && !input->spec->annotations.count)
 		return NULL;
 	write_object(writer, "annotations");
 	for (size_t i = 0; i < input->spec->annotations.count; i++)
 		write_string(writer, input->spec->annotations.items[i].key, input->spec->annotations.items[i].value);
-	if (filter)
-		write_string(writer, SECCOMP_ANNOTATION, filter);
+	if (filter.length)
+		write_string(writer, SECCOMP_ANNOTATION, buffer_text(&filter));
 	write_object_end(writer);
 	return NULL;
 }

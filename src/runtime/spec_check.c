@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/process.h"
 #include "runtime/capability.h"
+#include "runtime/seccomp_file.h"
 #include "runtime/spec_words.h"
 
 enum { HOSTNAME_MAX = 64, USER_MAX = 256 };
@@ -402,6 +403,16 @@ static fallible check_cgroup_parent(const char *parent)
 	return NULL;
 }
 
+static fallible check_seccomp(const SecurityChoice *security, uint64_t capabilities)
+{
+	autoclear(Buffer) converted = {0};
+
+	if (security->seccomp_profile)
+		TRY_WRAP(seccomp_file_convert(&converted, security->seccomp_profile, capabilities),
+			"field \"securityOptions\"");
+	return NULL;
+}
+
 static fallible check_isolation(const ContainerSpec *spec)
 {
 	uint64_t capabilities;
@@ -410,6 +421,7 @@ static fallible check_isolation(const ContainerSpec *spec)
 	TRY(check_modes(spec));
 	TRY(capability_set(&capabilities, &spec->cap_add, &spec->cap_drop, spec->privileged));
 	TRY(spec_read_security(&security, spec));
+	TRY(check_seccomp(&security, capabilities));
 	for (size_t i = 0; i < spec->sysctls.count; i++)
 		TRY(check_sysctl(spec, &spec->sysctls.items[i]));
 	for (size_t i = 0; i < spec->ulimits.count; i++)

@@ -72,10 +72,13 @@ static Error *read_no_new_privileges(SecurityChoice *choice, const char *value)
 static Error *read_seccomp(SecurityChoice *choice, const char *value)
 {
 	choice->seccomp_off = strcmp(value, "unconfined") == 0;
-	if (choice->seccomp_off || strcmp(value, "builtin") == 0 || strcmp(value, "default") == 0)
+	choice->seccomp_profile = value[0] == '{' ? value : NULL;
+	if (choice->seccomp_off || choice->seccomp_profile || strcmp(value, "builtin") == 0 ||
+		strcmp(value, "default") == 0)
 		return NULL;
-	return error_hint(error_new(ERROR_UNSUPPORTED, "seccomp profiles of one's own are not supported yet"),
-		"use seccomp=unconfined or leave the default profile");
+	return error_hint(
+		error_new(ERROR_INVALID, "it is neither \"unconfined\" nor \"builtin\" nor a profile in JSON"),
+		"clients send the file's text: seccomp={...}");
 }
 
 static bool kernel_has_apparmor(void)
@@ -145,7 +148,7 @@ fallible spec_read_security(SecurityChoice *ret, const ContainerSpec *spec)
 
 	for (size_t i = 0; i < spec->security_options.count; i++) {
 		const char *option = spec->security_options.items[i];
-		TRY_WRAP(read_security_option(&choice, option), "field \"securityOptions\": \"%s\"", option);
+		TRY_WRAP(read_security_option(&choice, option), "field \"securityOptions\": \"%.64s\"", option);
 	}
 	*ret = choice;
 	return NULL;

@@ -21,8 +21,9 @@ bool spec_is_shared(const char *mode);     /* of the host or of another containe
 typedef struct SecurityChoice {
 	bool no_new_privileges;
 	bool seccomp_off;
-	bool paths_unmasked;  /* systempaths=unconfined */
-	const char *apparmor; /* borrowed; NULL: the runtime's default */
+	const char *seccomp_profile; /* JSON in Docker's format, borrowed; NULL: the default one */
+	bool paths_unmasked;         /* systempaths=unconfined */
+	const char *apparmor;        /* borrowed; NULL: the runtime's default */
 } SecurityChoice;
 
 fallible spec_read_security(SecurityChoice *ret, const ContainerSpec *spec);
