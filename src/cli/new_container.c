@@ -67,9 +67,12 @@ static fallible create(char **ret_id, Cli *cli, const ContainerOptions *options,
 	return NULL;
 }
 
+/* Not there at all, or only for another platform. */
 static bool is_image_missing(const Error *error)
 {
-	return error && error_kind(error) == ERROR_NOT_FOUND && strcasestr(error_message(error), "no such image");
+	return error && error_kind(error) == ERROR_NOT_FOUND &&
+	       (strcasestr(error_message(error), "no such image") ||
+		       strstr(error_message(error), "does not match the specified platform"));
 }
 
 static void say_missing(const char *image)

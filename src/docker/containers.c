@@ -10,6 +10,7 @@
 #include "docker/internal.h"
 #include "docker/network.h"
 #include "docker/spec.h"
+#include "engine/image.h"
 
 /* ---- create ---- */
 
@@ -26,6 +27,16 @@ static void write_created(Buffer *out, Container *container, const StringList *w
 	write_object_end(&writer);
 }
 
+static fallible check_platform(Engine *engine, const char *image, const char *text)
+{
+	autoclear(Platform) platform = {0};
+
+	if (string_empty(text) || string_empty(image))
+		return NULL;
+	TRY(platform_parse(&platform, text));
+	return image_check_platform(engine, image, &platform);
+}
+
 static fallible make_container(Buffer *out, HttpRequest *request, Engine *engine)
 {
 	const char *name = http_request_query(request, "name");
@@ -36,6 +47,7 @@ static fallible make_container(Buffer *out, HttpRequest *request, Engine *engine
 
 	TRY(request_object(&body, request));
 	TRY(spec_read(&spec, body));
+	TRY(check_platform(engine, spec.image, http_request_query(request, "platform")));
 	TRY(container_create(&container, engine, string_empty(name) ? NULL : name, &spec, &warnings));
 	write_created(out, container, &warnings);
 	return NULL;

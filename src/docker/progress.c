@@ -218,6 +218,13 @@ static void say_retry(Progress *progress, const JobProgress *said)
 		send_item(progress, text, said, false);
 }
 
+static void say_mounted(Progress *progress, const JobProgress *said)
+{
+	autofree char *text = string_printf("Mounted from %s", said->text);
+
+	send_item(progress, text, said, false);
+}
+
 /* The first line of an item is always the same; clients count layers by it. */
 static void announce(Progress *progress, const JobProgress *said)
 {
@@ -254,6 +261,9 @@ static void on_progress(void *arg, const JobProgress *said)
 		break;
 	case JOB_RESULT:
 		say_result(progress, said);
+		break;
+	case JOB_MOUNTED:
+		say_mounted(progress, said);
 		break;
 	case JOB_RETRYING:
 		if (progress->stream)

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -44,11 +45,27 @@ const Field engine_config_fields[] = {
 		.offset = offsetof(EngineConfig, download_retries),
 		.min = 0,
 		.max = 1000},
+	{.name = "downloadRetryInterval",
+		.kind = FIELD_DURATION,
+		.offset = offsetof(EngineConfig, retry_interval_ns),
+		.min = NANOS_PER_MILLI,
+		.max = 3600 * NANOS_PER_SECOND},
 	FIELD("downloadStall", FIELD_DURATION, download_stall_ns),
+	FIELD("downloadTimeout", FIELD_DURATION, download_timeout_ns),
+	FIELD("httpProxy", FIELD_STRING, http_proxy),
+	FIELD("httpsProxy", FIELD_STRING, https_proxy),
+	FIELD("noProxy", FIELD_STRING, no_proxy),
 	FIELD("stopTimeout", FIELD_DURATION, stop_timeout_ns),
 	FIELD("startTimeout", FIELD_DURATION, start_timeout_ns),
 	FIELDS_END,
 };
+
+static char *from_environment(const char *name, const char *other_name)
+{
+	const char *value = getenv(name);
+
+	return mem_strdup(value ? value : getenv(other_name));
+}
 
 void engine_config_init(EngineConfig *config)
 {
@@ -63,10 +80,14 @@ void engine_config_init(EngineConfig *config)
 		.fetch_user = mem_strdup("nobody"),
 		.max_downloads = 3,
 		.download_retries = 5,
+		.retry_interval_ns = NANOS_PER_SECOND,
 		.download_stall_ns = 30 * NANOS_PER_SECOND,
 		.stop_timeout_ns = 10 * NANOS_PER_SECOND,
 		.start_timeout_ns = 60 * NANOS_PER_SECOND,
 	};
+	config->http_proxy = from_environment("HTTP_PROXY", "http_proxy");
+	config->https_proxy = from_environment("HTTPS_PROXY", "https_proxy");
+	config->no_proxy = from_environment("NO_PROXY", "no_proxy");
 	map_set(&config->log_options, "max-size", "10m");
 	map_set(&config->log_options, "max-file", "3");
 }

@@ -24,16 +24,19 @@ typedef struct EngineConfig {
 	char *registries_dir; /* /etc/kedge/registries.d */
 	char *certs_dir;      /* /etc/docker/certs.d */
 	StringList insecure_registries;
-	char *default_runtime;    /* "crun"; falls back to what is there */
-	StringMap runtimes;       /* name -> path */
-	char *cgroup_parent;      /* "/kedge" */
-	char *host_gateway;       /* what "host-gateway" means in a container's hosts; NULL: none */
-	char *log_driver;         /* "json-file" */
-	StringMap log_options;    /* max-size 10m, max-file 3 */
-	char *fetch_user;         /* "nobody" */
-	int64_t max_downloads;    /* layers at a time: 3 */
-	int64_t download_retries; /* 5 */
+	char *default_runtime;     /* "crun"; falls back to what is there */
+	StringMap runtimes;        /* name -> path */
+	char *cgroup_parent;       /* "/kedge" */
+	char *host_gateway;        /* what "host-gateway" means in a container's hosts; NULL: none */
+	char *log_driver;          /* "json-file" */
+	StringMap log_options;     /* max-size 10m, max-file 3 */
+	char *fetch_user;          /* "nobody" */
+	int64_t max_downloads;     /* layers at a time: 3 */
+	int64_t download_retries;  /* 5 */
+	int64_t retry_interval_ns; /* before the first; doubles: 1 s */
 	int64_t download_stall_ns;
+	int64_t download_timeout_ns; /* for a whole pull; 0: none */
+	char *http_proxy, *https_proxy, *no_proxy;
 	int64_t stop_timeout_ns;  /* 10 s */
 	int64_t start_timeout_ns; /* 60 s: a runtime that hangs longer is killed */
 } EngineConfig;

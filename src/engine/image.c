@@ -23,6 +23,22 @@ fallible image_describe(ImageConfig *ret, Engine *engine, const Image *image)
 	return image_read_config(ret, NULL, engine->store, &image->id);
 }
 
+fallible image_check_platform(Engine *engine, const char *name, const Platform *wanted)
+{
+	autoptr(Image) image = NULL;
+	autofree char *wanted_text = platform_text(wanted), *actual_text = NULL;
+
+	TRY(image_lookup(&image, engine, name));
+	Platform actual = {.os = image->os, .architecture = image->architecture, .variant = image->variant};
+	if (platform_score(wanted, &actual) > 0)
+		return NULL;
+	actual_text = platform_text(&actual);
+	return error_new(ERROR_NOT_FOUND,
+		"image with reference %.300s was found but does not match the specified platform: wanted %s, actual: "
+		"%s",
+		name, wanted_text, actual_text);
+}
+
 /* ---- list ---- */
 
 typedef struct ImageList {

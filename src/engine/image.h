@@ -30,6 +30,9 @@ void image_load_abandon(ImageLoad *load); /* the client left */
 
 /* ERROR_NOT_FOUND `no such image: x` when it is not there. */
 fallible image_lookup(Image **ret, Engine *engine, const char *name);
+/* ERROR_NOT_FOUND, as for a name without an image, when the image is for another platform and does not run on wanted:
+ * who pulls what is missing gets the right one. */
+fallible image_check_platform(Engine *engine, const char *name, const Platform *wanted);
 fallible image_list(Image ***ret, size_t *ret_count, Engine *engine); /* newest first; image_list_free() */
 void image_list_free(Image **images, size_t count);
 /* The configuration of an image that image_lookup() or image_list() gave. */

@@ -20,6 +20,7 @@ typedef struct Pull {
 	Platform platform;
 	Fetcher *fetcher;
 	Install *install;
+	Source *deadline;
 	bool was_here; /* the image was there before this pull */
 	Digest top_digest;
 	Digest *fetching; /* by layer: the blob that is under way; unset when done */
@@ -31,6 +32,7 @@ static void pull_end(Pull *pull, Error *take_error)
 {
 	pull->fetcher = fetcher_free(pull->fetcher);
 	pull->install = install_free(pull->install);
+	pull->deadline = source_free(pull->deadline);
 	table_remove(pull->engine->pulls, pull->key);
 	job_end(pull->job, take_error);
 }
@@ -269,6 +271,7 @@ static void pull_free(void *arg)
 	Pull *pull = arg;
 
 	fetcher_free(pull->fetcher);
+	source_free(pull->deadline);
 	install_free(pull->install);
 	reference_clear(&pull->reference);
 	platform_clear(&pull->platform);
@@ -278,8 +281,22 @@ static void pull_free(void *arg)
 	free(pull);
 }
 
+/* What came is kept for the next try. */
+static void pull_too_late(void *arg)
+{
+	Pull *pull = arg;
+	char limit[CLOCK_TEXT_MAX];
+
+	clock_format_duration(limit, pull->engine->config.download_timeout_ns);
+	pull_fail(pull, error_new(ERROR_TIMEOUT, "it took longer than the download timeout of %s", limit));
+}
+
 static fallible pull_start(Pull *pull, const ImageCredentials *credentials)
 {
+	int64_t timeout_ns = pull->engine->config.download_timeout_ns;
+
+	if (timeout_ns > 0)
+		TRY(loop_timer(&pull->deadline, pull->engine->loop, timeout_ns, pull_too_late, pull));
 	TRY(registry_fetcher(&pull->fetcher, pull->engine, &pull->reference, credentials, &pull_handlers, pull));
 	return fetcher_resolve(pull->fetcher, &pull->platform);
 }

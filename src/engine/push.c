@@ -45,17 +45,27 @@ static const Descriptor *push_layer(const Push *push, const Digest *blob)
 	return NULL;
 }
 
+static void push_say_item(Push *push, JobPhase phase, const Descriptor *layer, int64_t current, const char *text)
+{
+	char item[13];
+	JobProgress progress = {
+		.phase = phase,
+		.item = digest_short(item, &layer->digest),
+		.current = current,
+		.total = layer->size,
+		.text = text,
+	};
+
+	job_progress(push->job, &progress);
+}
+
 /* The configuration is a blob too, but nothing that a person counts. */
 static void push_item(Push *push, JobPhase phase, const Digest *blob, int64_t current)
 {
 	const Descriptor *layer = push_layer(push, blob);
-	char item[13];
-	JobProgress progress = {.phase = phase, .item = digest_short(item, blob), .current = current};
 
-	if (!layer)
-		return;
-	progress.total = layer->size;
-	job_progress(push->job, &progress);
+	if (layer)
+		push_say_item(push, phase, layer, current, NULL);
 }
 
 static void put_progress(void *arg, const Digest *blob, int64_t bytes)
@@ -63,14 +73,15 @@ static void put_progress(void *arg, const Digest *blob, int64_t bytes)
 	push_item(arg, JOB_UPLOADING, blob, bytes);
 }
 
-static void put_skipped(void *arg, const Digest *blob)
+static void put_skipped(void *arg, const Digest *blob, const char *mounted_from)
 {
 	Push *push = arg;
 	const Descriptor *layer = push_layer(push, blob);
 
-	push_item(push, JOB_EXISTS, blob, 0);
-	if (layer)
-		push->told[layer - push->manifest.layers] = true;
+	if (!layer)
+		return;
+	push_say_item(push, mounted_from ? JOB_MOUNTED : JOB_EXISTS, layer, 0, mounted_from);
+	push->told[layer - push->manifest.layers] = true;
 }
 
 static void put_done(void *arg, const Digest *blob, Error *take_error)
@@ -101,6 +112,13 @@ static void put_manifest_done(void *arg, const Digest *digest)
 	};
 
 	(void)digest;
+	Error *error = image_add_digest(
+		push->engine->store, &push->manifest.config.digest, &push->reference, &push->manifest_digest);
+	if (error && error_kind(error) != ERROR_NOT_FOUND) {
+		push_fail(push, error);
+		return;
+	}
+	error_free(error); /* removed meanwhile: what was pushed is there all the same */
 	job_progress(push->job, &progress);
 	event_emit(push->engine, "image", "push", name, "name", name, NULL);
 	push_end(push, NULL);
@@ -111,12 +129,23 @@ static void put_failed(void *arg, Error *take_error)
 	push_fail(arg, take_error);
 }
 
+static void put_retrying(void *arg, const Digest *blob, int attempt, int64_t delay_ms, const char *reason)
+{
+	Push *push = arg;
+	const Descriptor *layer = push_layer(push, blob);
+	(void)attempt;
+
+	if (layer)
+		push_say_item(push, JOB_RETRYING, layer, (delay_ms + 999) / 1000, reason);
+}
+
 static const FetcherHandlers push_handlers = {
 	.progress = put_progress,
 	.blob_done = put_done,
 	.blob_skipped = put_skipped,
 	.manifest_done = put_manifest_done,
 	.failed = put_failed,
+	.retrying = put_retrying,
 };
 
 static void push_cancel(void *arg)
@@ -138,13 +167,15 @@ static void push_free(void *arg)
 
 static fallible push_blob(Push *push, const Descriptor *descriptor)
 {
+	autofree char *origin = NULL;
 	autofd fd = -1;
 	int64_t size = 0;
 
 	if (!blob_has(push->engine->store, &descriptor->digest, &size))
 		return error_new(ERROR_CONFLICT, "blob %s is not kept here", descriptor->digest.text);
 	TRY(blob_open(&fd, push->engine->store, &descriptor->digest));
-	TRY(fetcher_put(push->fetcher, &descriptor->digest, size, fd));
+	TRY(blob_origin(&origin, push->engine->store, &descriptor->digest, &push->reference));
+	TRY(fetcher_put(push->fetcher, &descriptor->digest, size, fd, origin));
 	push->pending++;
 	return NULL;
 }

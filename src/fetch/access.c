@@ -11,7 +11,7 @@
 #include "base/files.h"
 #include "base/memory.h"
 
-enum { SETTINGS_MAX = 64 << 10, PEM_MAX = 1 << 20, HOST_MAX = 262 };
+enum { SETTINGS_MAX = 64 << 10, PEM_MAX = 1 << 20, HOST_MAX = 262, PREFIX_MAX = 200 };
 
 #define TEXT_FIELD(member)                                                                                             \
 	{                                                                                                              \
@@ -34,6 +34,15 @@ const Field registry_access_fields[] = {
 	TEXT_FIELD(client_cert_pem),
 	TEXT_FIELD(client_key_pem),
 	TEXT_FIELD(proxy),
+	TEXT_FIELD(http_proxy),
+	TEXT_FIELD(https_proxy),
+	TEXT_FIELD(no_proxy),
+	{.name = "mirrors",
+		.kind = FIELD_STRINGS,
+		.offset = offsetof(RegistryAccess, mirrors),
+		.omit_empty = true,
+		.max_count = MIRRORS_MAX},
+	TEXT_FIELD(prefix),
 	TEXT_FIELD(username),
 	TEXT_FIELD(password),
 	TEXT_FIELD(identity_token),
@@ -51,6 +60,9 @@ void registry_access_clear(RegistryAccess *access)
 	wipe(access->password);
 	wipe(access->identity_token);
 	wipe(access->client_key_pem);
+	wipe(access->proxy);
+	wipe(access->http_proxy);
+	wipe(access->https_proxy);
 	fields_clear(registry_access_fields, access);
 }
 
@@ -60,6 +72,7 @@ typedef struct Settings {
 	Value *insecure; /* NULL: not said */
 	char *ca, *client_cert, *client_key;
 	char *proxy, *username, *password;
+	StringList mirrors;
 } Settings;
 
 #define SETTING(member)                                                                                                \
@@ -75,12 +88,14 @@ static const Field settings_fields[] = {
 	SETTING(proxy),
 	SETTING(username),
 	SETTING(password),
+	{.name = "mirrors", .kind = FIELD_STRINGS, .offset = offsetof(Settings, mirrors), .max_count = MIRRORS_MAX},
 	FIELDS_END,
 };
 
 static void settings_clear(Settings *settings)
 {
 	wipe(settings->password);
+	wipe(settings->proxy);
 	fields_clear(settings_fields, settings);
 }
 DEFINE_AUTOCLEAR(Settings, settings_clear)
@@ -122,6 +137,8 @@ static fallible use_settings(RegistryAccess *access, Settings *settings, const c
 	access->proxy = take(settings->proxy);
 	access->username = take(settings->username);
 	access->password = take(settings->password);
+	access->mirrors = settings->mirrors;
+	settings->mirrors = (StringList){0};
 	return NULL;
 }
 
@@ -289,5 +306,65 @@ Error *registry_access_load(RegistryAccess *ret, const char *host, const char *d
 	access.plain_http = access.skip_verify = is_insecure(&access, settings.insecure, insecure);
 	*ret = access;
 	access = (RegistryAccess){0};
+	return NULL;
+}
+
+/* ---- mirrors ---- */
+
+static fallible check_prefix(const char *mirror, const char *prefix)
+{
+	size_t length = strlen(prefix);
+
+	if (length == 0 || length > PREFIX_MAX || strspn(prefix, "abcdefghijklmnopqrstuvwxyz0123456789._-/") != length)
+		return error_new(ERROR_INVALID,
+			"invalid mirror \"%.80s\": it must be a host name with an optional port and path", mirror);
+	return NULL;
+}
+
+static fallible load_mirror(RegistryAccess *ret, const char *mirror, const char *directory, const char *certs_directory,
+	const StringList *insecure)
+{
+	const char *start = string_starts(mirror, "https://") ? mirror + strlen("https://") : mirror;
+	size_t length = strcspn(start, "/");
+	autofree char *host = mem_strndup(start, length);
+	autoclear(RegistryAccess) access = {0};
+
+	if (strstr(start, "://"))
+		return error_new(
+			ERROR_INVALID, "invalid mirror \"%.80s\": a host, or a URL that begins with https://", mirror);
+	if (start[length] == '/' && start[length + 1])
+		TRY(check_prefix(mirror, start + length + 1));
+	TRY_WRAP(registry_access_load(&access, host, directory, certs_directory, insecure), "mirror \"%.80s\"", mirror);
+	strings_clear(&access.mirrors); /* one step is enough */
+	if (start[length] == '/' && start[length + 1])
+		access.prefix = mem_strdup(start + length + 1);
+	*ret = access;
+	access = (RegistryAccess){0};
+	return NULL;
+}
+
+void registry_mirrors_clear(RegistryMirrors *mirrors)
+{
+	RegistryAccess *items = mirrors->items;
+
+	for (size_t i = 0; i < mirrors->count; i++)
+		registry_access_clear(&items[i]);
+	free(items);
+	*mirrors = (RegistryMirrors){0};
+}
+
+Error *registry_mirrors_load(RegistryMirrors *ret, const RegistryAccess *access, const char *directory,
+	const char *certs_directory, const StringList *insecure)
+{
+	RegistryAccess *items = mem_array(NULL, access->mirrors.count + 1, sizeof(RegistryAccess));
+	autoclear(RegistryMirrors) mirrors = {.items = items};
+
+	for (size_t i = 0; i < access->mirrors.count; i++) {
+		items[i] = (RegistryAccess){0};
+		TRY(load_mirror(&items[i], access->mirrors.items[i], directory, certs_directory, insecure));
+		mirrors.count++;
+	}
+	*ret = mirrors;
+	mirrors = (RegistryMirrors){0};
 	return NULL;
 }

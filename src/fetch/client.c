@@ -87,7 +87,7 @@ static fallible dispatch(Fetcher *fetcher, const WireMessage *message, const Fra
 	case WIRE_BLOB_DONE:
 		return on_blob_done(fetcher, message, &digest);
 	case WIRE_BLOB_SKIPPED:
-		fetcher->handlers.blob_skipped(fetcher->arg, &digest);
+		fetcher->handlers.blob_skipped(fetcher->arg, &digest, message->from);
 		return NULL;
 	case WIRE_MANIFEST_DONE:
 		fetcher->handlers.manifest_done(fetcher->arg, &digest);
@@ -137,6 +137,7 @@ static fallible send_start(
 	WireMessage start = {
 		.type = WIRE_START,
 		.access = (RegistryAccess *)access,
+		.mirrors = options->mirrors,
 		.reference = name,
 		.retries = options->retries < 0 ? 0 : or_default(options->retries, 5),
 		.retry_interval_ms = or_default(options->retry_interval_ms, 1000),
@@ -185,9 +186,10 @@ Error *fetcher_get(Fetcher *fetcher, const Digest *blob, int64_t size, int fd, i
 	return send_message(fetcher, &message, NULL, 0, fd);
 }
 
-Error *fetcher_put(Fetcher *fetcher, const Digest *blob, int64_t size, int fd)
+Error *fetcher_put(Fetcher *fetcher, const Digest *blob, int64_t size, int fd, const char *mount_from)
 {
-	WireMessage message = {.type = WIRE_PUT, .digest = (char *)blob->text, .size = size};
+	WireMessage message = {
+		.type = WIRE_PUT, .digest = (char *)blob->text, .size = size, .from = (char *)mount_from};
 
 	return send_message(fetcher, &message, NULL, 0, fd);
 }

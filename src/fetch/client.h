@@ -37,8 +37,10 @@ typedef struct FetcherHandlers {
 		int64_t bytes); /* at most every 512 kB or 100 ms; cumulative; falls back to a smaller number where a
 				   broken blob starts afresh */
 	void (*blob_done)(void *arg, const Digest *blob,
-		Error *take_error);                             /* NULL: complete and verified (get), or stored (put) */
-	void (*blob_skipped)(void *arg, const Digest *blob);    /* put: the registry has it; then blob_done follows */
+		Error *take_error); /* NULL: complete and verified (get), or stored (put) */
+	void (*blob_skipped)(void *arg, const Digest *blob,
+		const char *mounted_from); /* put: the registry has it (NULL), or has it now out of that other
+					      repository; then blob_done follows */
 	void (*manifest_done)(void *arg, const Digest *digest); /* put */
 	void (*failed)(void *arg, Error *take_error);           /* resolve or manifest failed, or the process ended */
 	void (*retrying)(
@@ -52,6 +54,7 @@ typedef struct FetcherOptions {
 	int64_t retry_interval_ms; /* before the first; doubles up to 30 s; default 1000 */
 	int64_t parallel;          /* blobs at a time, default 3 */
 	int64_t stall_timeout_s;   /* no byte for so long is a failure, default 30 */
+	RegistryMirrors mirrors;   /* borrowed: asked before the registry, for a pull */
 } FetcherOptions;
 
 fallible fetcher_start(Fetcher **ret, Loop *loop, const FetcherOptions *options, const RegistryAccess *access,
@@ -64,8 +67,9 @@ fallible fetcher_resolve(Fetcher *fetcher, const Platform *platform);
 /* Downloads into fd (borrowed: duplicated over the socket) from offset on (what is there already is hashed first).
  * Answers with blob_done. */
 fallible fetcher_get(Fetcher *fetcher, const Digest *blob, int64_t size, int fd, int64_t offset);
-/* Uploads unless the registry has it. fd: the whole blob, readable. Answers with blob_done. */
-fallible fetcher_put(Fetcher *fetcher, const Digest *blob, int64_t size, int fd);
+/* Uploads unless the registry has it, here or in the repository mount_from (may be NULL). fd: the whole blob, readable.
+ * Answers with blob_done. */
+fallible fetcher_put(Fetcher *fetcher, const Digest *blob, int64_t size, int fd, const char *mount_from);
 fallible fetcher_put_manifest(Fetcher *fetcher, const char *media_type, const char *text, size_t length);
 /* Only checks the credentials (docker login). Answers with manifest_done (digest unset) or failed. */
 fallible fetcher_login(Fetcher *fetcher);

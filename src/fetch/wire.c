@@ -70,6 +70,13 @@ static const Field message_fields[] = {
 		.sub = registry_access_fields,
 		.sub_size = sizeof(RegistryAccess),
 		.omit_empty = true},
+	{.name = "mirrors",
+		.kind = FIELD_ARRAY,
+		.offset = offsetof(WireMessage, mirrors),
+		.sub = registry_access_fields,
+		.sub_size = sizeof(RegistryAccess),
+		.omit_empty = true,
+		.max_count = MIRRORS_MAX},
 	TEXT(reference),
 	NUMBER(retries, 0, WIRE_RETRIES_MAX),
 	NUMBER(retry_interval_ms, 0, INT32_MAX),
@@ -79,6 +86,7 @@ static const Field message_fields[] = {
 	TEXT(digest),
 	TEXT(top_digest),
 	TEXT(media_type),
+	TEXT(from),
 	NUMBER(size, 0, INT64_MAX),
 	NUMBER(bytes, 0, INT64_MAX),
 	NUMBER(attempt, 0, INT32_MAX),
@@ -101,7 +109,7 @@ Error *wire_send(Channel *channel, const WireMessage *message, const char *paylo
 	writer_init(&writer, &text);
 	fields_write(message_fields, message, &writer, NULL);
 	Error *error = channel_send(channel, buffer_text(&text), text.length, payload, payload_length, fd);
-	if (message->access)
+	if (message->type == WIRE_START)
 		explicit_bzero(text.data, text.length);
 	return error;
 }
@@ -123,6 +131,7 @@ void wire_clear(WireMessage *message)
 {
 	if (message->access)
 		registry_access_clear(message->access);
+	registry_mirrors_clear(&message->mirrors);
 	fields_clear(message_fields, message);
 }
 

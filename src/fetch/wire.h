@@ -42,13 +42,15 @@ typedef struct WireError {
 /* Members that a type does not use stay zero and are not sent. */
 typedef struct WireMessage {
 	int type;
-	RegistryAccess *access; /* START */
-	char *reference;        /* START: in full */
+	RegistryAccess *access;  /* START */
+	RegistryMirrors mirrors; /* START */
+	char *reference;         /* START: in full */
 	int64_t retries, retry_interval_ms, parallel, stall_timeout_s;
 	char *platform;   /* RESOLVE */
 	char *digest;     /* of a blob or manifest */
 	char *top_digest; /* RESOLVED */
 	char *media_type;
+	char *from;    /* PUT: a repository of the registry that should have the blob; BLOB_SKIPPED: it was mounted */
 	int64_t size;  /* of the blob; RESOLVED: of the manifest within the payload */
 	int64_t bytes; /* GET: what is there; PROGRESS */
 	int64_t attempt, delay_ms;

@@ -52,6 +52,13 @@ fallible image_each(Store *store, bool (*visit)(void *arg, Image *take), void *a
 fallible image_tag(Store *store, const Digest *id, const Reference *reference); /* ERROR_NOT_FOUND without the image */
 /* Removes one name; *ret_was_there says whether there was one. */
 fallible image_untag(Store *store, const Reference *reference, bool *ret_was_there);
+/* The registry of reference has the image under that digest: it was pushed there. ERROR_NOT_FOUND without the image. */
+fallible image_add_digest(Store *store, const Digest *id, const Reference *reference, const Digest *repo_digest);
+/*
+ * Another repository of target's registry that has the layer's blob, as far as the names of images tell: one that uses
+ * it was pulled from there or pushed to it. *ret is NULL when none is known.
+ */
+fallible blob_origin(char **ret, Store *store, const Digest *blob, const Reference *target);
 fallible image_delete(Store *store, const Digest *id); /* record and names; layers and blobs by store_collect() */
 fallible image_read_config(
 	ImageConfig *ret, char **ret_text, Store *store, const Digest *id); /* ret_text may be NULL */

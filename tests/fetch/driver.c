@@ -17,7 +17,8 @@
 #include "json/writer.h"
 
 typedef struct DriverOptions {
-	char *program, *platform, *registries, *certs, *username, *password, *identity_token;
+	char *program, *platform, *registries, *certs, *username, *password, *identity_token, *mount_from;
+	char *http_proxy, *https_proxy, *no_proxy;
 	StringList insecure;
 	int64_t retries, interval, parallel, stall;
 } DriverOptions;
@@ -40,6 +41,10 @@ static const Option options_table[] = {
 	TEXT("username", username),
 	TEXT("password", password),
 	TEXT("identity-token", identity_token),
+	TEXT("mount-from", mount_from),
+	TEXT("http-proxy", http_proxy),
+	TEXT("https-proxy", https_proxy),
+	TEXT("no-proxy", no_proxy),
 	{.name = "insecure", .kind = OPTION_LIST, .offset = offsetof(DriverOptions, insecure), .argument = "HOST"},
 	NUMBER("retries", retries),
 	NUMBER("interval", interval),
@@ -168,7 +173,7 @@ static fallible put_blob(Driver *driver, const Descriptor *blob)
 
 	TRY(file_open(&file, driver->directory, digest_hex(&blob->digest), O_RDONLY, 0));
 	driver->pending++;
-	return fetcher_put(driver->fetcher, &blob->digest, blob->size, file);
+	return fetcher_put(driver->fetcher, &blob->digest, blob->size, file, driver->options.mount_from);
 }
 
 static fallible put_manifest(Driver *driver)
@@ -221,10 +226,14 @@ static void on_blob_done(void *arg, const Digest *blob, Error *take_error)
 		end(driver, driver->status);
 }
 
-static void on_blob_skipped(void *arg, const Digest *blob)
+static void on_blob_skipped(void *arg, const Digest *blob, const char *mounted_from)
 {
+	Event event;
 	(void)arg;
-	tell("blob-skipped", blob, NULL);
+
+	event_begin(&event, "blob-skipped", blob);
+	write_string_or_null(&event.writer, "from", mounted_from);
+	event_end(&event);
 }
 
 static void on_manifest_done(void *arg, const Digest *digest)
@@ -270,6 +279,9 @@ static fallible begin(Driver *driver)
 static fallible load_access(RegistryAccess *ret, const DriverOptions *options, const Reference *reference)
 {
 	TRY(registry_access_load(ret, reference->registry, options->registries, options->certs, &options->insecure));
+	string_replace(&ret->http_proxy, options->http_proxy);
+	string_replace(&ret->https_proxy, options->https_proxy);
+	string_replace(&ret->no_proxy, options->no_proxy);
 	if (options->username)
 		string_replace(&ret->username, options->username);
 	if (options->password)
@@ -296,6 +308,7 @@ static fallible run(Driver *driver, const StringList *arguments)
 		.stall_timeout_s = options->stall};
 	autoclear(Reference) reference = {0};
 	autoclear(RegistryAccess) access = {0};
+	autoclear(RegistryMirrors) mirrors = {0};
 
 	if (arguments->count != 3)
 		return error_new(ERROR_INVALID, "usage: driver [OPTIONS] resolve|pull|push|login REFERENCE DIRECTORY");
@@ -304,6 +317,8 @@ static fallible run(Driver *driver, const StringList *arguments)
 	reference_default_tag(&reference);
 	TRY(dir_open(&driver->directory, AT_FDCWD, arguments->items[2]));
 	TRY(load_access(&access, options, &reference));
+	TRY(registry_mirrors_load(&mirrors, &access, options->registries, options->certs, &options->insecure));
+	fetcher.mirrors = mirrors;
 	TRY(loop_new(&driver->loop));
 	TRY(fetcher_start(&driver->fetcher, driver->loop, &fetcher, &access, &reference, &handlers, driver));
 	TRY(begin(driver));

@@ -473,3 +473,50 @@ def test_uploads_that_break_are_tried_again(real, fetch, tmp_path):
     assert fetch("pull", f"{registry.host}/a:1").status == 0
     image.check(fetch.out)
     server.close()
+
+
+def test_a_short_range(fake, fetch, image, name, blob, file):
+    """An honest header, and less than it says; then a range that ends too early."""
+    file.write_bytes(image.layers[0][:1_000_000])
+    said = []
+
+    @fake.rule(blob)
+    def short(handler, request):
+        first = int((request.headers.get("Range") or "bytes=0-")[6:-1])
+        said.append(first)
+        if len(said) == 1:
+            return handler.reply(206, image.layers[0][first:first + 300_000], {"Content-Range": f"bytes {first}-{SIZE - 1}/{SIZE}"}, length="")
+        if len(said) == 2:
+            return handler.reply(206, image.layers[0][first:first + 9], {"Content-Range": f"bytes {first}-{first + 8}/{SIZE}"})
+        return False
+    result = fetch("pull", name)
+    assert result.status == 0 and said == [1_000_000, 1_300_000, 0]
+    image.check(fetch.out)
+
+
+def test_a_500_in_the_middle(fake, fetch, image, name, blob):
+    def answers(handler, request):
+        count = len(fake.asked(blob))
+        if count == 1:
+            return handler.reply(200, image.layers[0][:700_000], length=SIZE)
+        return handler.reply(500, b"<html>oops</html>") if count == 2 else False
+    fake.rule(blob)(answers)
+    result = fetch("pull", name)
+    assert result.status == 0
+    image.check(fetch.out)
+    assert [request.headers.get("Range") for request in fake.asked(blob)] == [None, "bytes=700000-", "bytes=700000-"]
+    assert result.all("retrying")[1]["reason"] == "the registry says 500 internal server error"
+
+
+@pytest.mark.parametrize("trickle", [b"X", b"X: y\r\n"], ids=["one line", "many lines"])
+def test_a_header_that_trickles(fake, fetch, image, name, blob, trickle):
+    @fake.rule(blob)
+    def slow(handler, _):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        for _ in range(100):
+            handler.wfile.write(trickle)
+            time.sleep(0.2)
+        handler.close_connection = True
+    begin = time.monotonic()
+    assert fetch("pull", name, stall=1, retries=-1).message == prefix(name, image) + f'"{fake.host}": nothing was received for 1 s'
+    assert time.monotonic() - begin < 12

@@ -4,16 +4,22 @@
 All of them listen on loopback and write down what they were asked, so that a test can say what must not have been sent.
 """
 import base64
+import gzip
 import hashlib
 import http.server
+import io
 import json
+import os
 import pathlib
 import socket
 import ssl
 import subprocess
+import tarfile
 import threading
 import time
 import urllib.parse
+
+import kedge
 
 MEDIA = {
     "manifest": "application/vnd.oci.image.manifest.v1+json",
@@ -75,6 +81,32 @@ class Image:
         assert (directory / "config.json").read_bytes() == self.config
         for layer in self.layers:
             assert (directory / digest(layer).split(":")[1]).read_bytes() == layer
+
+
+class Unpackable(Image):
+    """An image of this machine (or of platform) whose layers are compressed tars of these files: [{name: bytes}, ...]."""
+
+    def __init__(self, layers, platform=None):
+        tars = [self.tar(files) for files in layers]
+        super().__init__([gzip.compress(tar, 1, mtime=0) for tar in tars], platform or "linux/" + kedge.mkimage.ARCHITECTURES[os.uname().machine])
+        config = json.loads(self.config)
+        config["rootfs"]["diff_ids"] = [digest(tar) for tar in tars]
+        self.config = json.dumps(config).encode()
+        manifest = json.loads(self.manifest)
+        manifest["config"].update(digest=digest(self.config), size=len(self.config))
+        self.manifest = json.dumps(manifest).encode()
+        self.digest = digest(self.manifest)
+        self.blobs = {digest(data): data for data in [self.config, *self.layers]}
+
+    @staticmethod
+    def tar(files):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as archive:
+            for name, data in files.items():
+                info = tarfile.TarInfo(name)
+                info.size, info.mode = len(data), 0o755
+                archive.addfile(info, io.BytesIO(data))
+        return out.getvalue()
 
 
 def index(images, docker=False):
@@ -144,7 +176,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.server.owner.requests.append(request)
         self.server.owner.answer(self, request)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = serve
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_CONNECT = serve
 
     def reply(self, status, body=b"", headers=(), length=None, send=True):
         """length: what Content-Length says; None: the truth, "": nothing."""
@@ -199,6 +231,8 @@ class FakeRegistry(Server):
     def __init__(self, tls=None):
         super().__init__(tls)
         self.manifests, self.blobs, self.rules = {}, {}, []
+        self.elsewhere = {}  # (repository, digest): what may be mounted from there
+        self.uploads, self.chunk_min = {}, None
         self.now = self.most = 0
 
     def add(self, image, *tags):
@@ -238,6 +272,9 @@ class FakeRegistry(Server):
         kind, _, name = request.path.rpartition("/")
         if request.path == "/v2/":
             handler.reply(200, b"{}")
+        elif request.method == "PUT" and kind.endswith("/manifests"):
+            self.manifests[name] = self.manifests[digest(request.body)] = (request.headers["Content-Type"], request.body)
+            handler.reply(201, b"", {"Docker-Content-Digest": digest(request.body)})
         elif kind.endswith("/manifests") and name in self.manifests:
             media_type, text = self.manifests[name]
             handler.reply(200, text, {"Content-Type": media_type, "Docker-Content-Digest": digest(text)})
@@ -245,8 +282,35 @@ class FakeRegistry(Server):
             handler.refuse(404, "MANIFEST_UNKNOWN", "manifest unknown")
         elif kind.endswith("/blobs") and name in self.blobs:
             self.blob(handler, request, self.blobs[name])
+        elif "/blobs/uploads/" in request.path:
+            self.upload(handler, request, name)
         else:
             handler.refuse(404, "BLOB_UNKNOWN", "blob unknown to registry")
+
+    def upload(self, handler, request, name):
+        """As the OCI distribution spec has it: POST, PATCH in order, GET for what arrived, PUT."""
+        if request.method == "POST":
+            source = (request.query.get("from", [None])[0], request.query.get("mount", [None])[0])
+            if source in self.elsewhere:
+                self.blobs[source[1]] = self.elsewhere[source]
+                return handler.reply(201, b"", {"Location": request.path.replace("uploads/", source[1])})
+            name = f"u{len(self.uploads)}"
+            self.uploads[name] = b""
+            more = {"OCI-Chunk-Min-Length": str(self.chunk_min)} if self.chunk_min else {}
+            return handler.reply(202, b"", {"Location": request.path + name, **more})
+        if name not in self.uploads:
+            return handler.refuse(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
+        if request.method == "PATCH" and request.headers["Content-Range"].split("-")[0] != str(len(self.uploads[name])):
+            return handler.reply(416)
+        self.uploads[name] += request.body
+        if request.method == "PUT":
+            data = self.uploads.pop(name)
+            if digest(data) != request.query["digest"][0]:
+                return handler.refuse(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
+            self.blobs[digest(data)] = data
+            return handler.reply(201)
+        handler.reply(204 if request.method == "GET" else 202, b"", {
+            "Location": request.path, **({"Range": f"0-{len(self.uploads[name]) - 1}"} if self.uploads[name] else {})})
 
     def blob(self, handler, request, data):
         asked = request.headers.get("Range")
@@ -258,6 +322,45 @@ class FakeRegistry(Server):
             handler.reply(416, b"", {"Content-Range": f"bytes */{len(data)}"})
         else:
             handler.reply(206, data[first:], {"Content-Range": f"bytes {first}-{len(data) - 1}/{len(data)}"})
+
+
+class Proxy(Server):
+    """Carries plain requests and tunnels to `routes` ({"registry.test:5000": Server}); names nobody else can resolve."""
+
+    def __init__(self, routes):
+        super().__init__()
+        self.routes = routes
+
+    def answer(self, handler, request):
+        host = request.headers["Host"] if request.method == "CONNECT" else urllib.parse.urlsplit(handler.path).netloc
+        if host not in self.routes:
+            return handler.reply(502, b"no such host")
+        with socket.create_connection(("127.0.0.1", self.routes[host].port)) as target:
+            if request.method == "CONNECT":
+                return self.tunnel(handler, target)
+            path = handler.path.split(host, 1)[1]
+            head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items() if name != "Proxy-Connection")
+            target.sendall(f"{request.method} {path} HTTP/1.1\r\n{head}Connection: close\r\n\r\n".encode() + request.body)
+            while data := target.recv(65536):
+                handler.wfile.write(data)
+            handler.close_connection = True
+
+    @staticmethod
+    def tunnel(handler, target):
+        def pump(source, sink):
+            try:
+                while data := source.recv(65536):
+                    sink.sendall(data)
+                sink.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+        handler.send_response(200)
+        handler.end_headers()
+        back = threading.Thread(target=pump, args=(target, handler.connection), daemon=True)
+        back.start()
+        pump(handler.connection, target)
+        back.join()
+        handler.close_connection = True
 
 
 class TokenServer(Server):

@@ -14,6 +14,7 @@
 
 enum {
 	TOKENS_MAX = 32,
+	SCOPES_MAX = 8, /* of a challenge */
 	TOKEN_LENGTH_MAX = 32 << 10,
 	TOKEN_LIFE_DEFAULT_S = 60,
 	TOKEN_LIFE_MAX_S = 86400,
@@ -247,15 +248,26 @@ static bool same_resource(const char *a, const char *b)
 	return end && strncmp(a, b, end + 1 - a) == 0;
 }
 
+static bool has_resource(const StringList *scopes, const char *asked)
+{
+	for (size_t i = 0; i < scopes->count; i++)
+		if (same_resource(scopes->items[i], asked))
+			return true;
+	return false;
+}
+
 static fallible add_scopes(const Auth *auth, const char *scope, char **url)
 {
-	const char *asked = auth->challenge.scope;
+	autoclear(StringList) known = {0}, asked = {0};
 
-	if (!string_empty(scope))
-		TRY(url_add_query(url, "scope", scope));
+	strings_split(&known, scope ? scope : "", ' ');
+	strings_split(&asked, auth->challenge.scope ? auth->challenge.scope : "", ' ');
+	for (size_t i = 0; i < known.count; i++)
+		TRY(url_add_query(url, "scope", known.items[i]));
 	/* Registries that map names ask for another resource than the one that we know. */
-	if (!string_empty(asked) && (string_empty(scope) || !same_resource(scope, asked)))
-		TRY(url_add_query(url, "scope", asked));
+	for (size_t i = 0; i < asked.count && i < SCOPES_MAX; i++)
+		if (!has_resource(&known, asked.items[i]))
+			TRY(url_add_query(url, "scope", asked.items[i]));
 	return NULL;
 }
 

@@ -59,12 +59,17 @@ static fallible keep(Transfer *transfer, const char *data, size_t length)
 	return NULL;
 }
 
-static fallible start_afresh(Transfer *transfer)
+void download_forget(Transfer *transfer)
 {
 	transfer->hash = hash_free(transfer->hash);
 	transfer->offset = transfer->present = 0;
 	transfer->buffered = 0;
 	transfer->was_resumed = false;
+}
+
+static fallible start_afresh(Transfer *transfer)
+{
+	download_forget(transfer);
 	return hash_new_for(&transfer->hash, &transfer->digest);
 }
 

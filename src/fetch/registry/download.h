@@ -8,3 +8,4 @@
 #include "fetch/registry/transfer.h"
 
 void download_begin(Transfer *transfer);
+void download_forget(Transfer *transfer); /* the next try begins with nothing */

@@ -67,6 +67,8 @@ static const struct {
 	{"Docker-Content-Digest", offsetof(HttpAnswer, digest)},
 	{"Content-Range", offsetof(HttpAnswer, content_range)},
 	{"Retry-After", offsetof(HttpAnswer, retry_after)},
+	{"Range", offsetof(HttpAnswer, range)},
+	{"OCI-Chunk-Min-Length", offsetof(HttpAnswer, chunk_min)},
 };
 
 static void answer_clear(HttpAnswer *answer)
@@ -280,14 +282,28 @@ static fallible certificate_error(const Exchange *exchange)
  * people. */
 static fallible tls_error(const Exchange *exchange)
 {
+	if (strstr(exchange->curl_reason, "SSL_ERROR_SYSCALL"))
+		return error_new(ERROR_UNAVAILABLE, "no TLS connection: the handshake was broken off");
 	const char *colon = strrchr(exchange->curl_reason, ':');
 	const char *reason = colon ? colon + 1 : exchange->curl_reason;
 
 	return error_new(ERROR_UNAVAILABLE, "no TLS connection: %s", *reason ? reason : "the handshake failed");
 }
 
+/* What a proxy said to CONNECT; 0: it was not asked. */
+static long tunnel_status(const Exchange *exchange)
+{
+	long status = 0;
+
+	curl_easy_getinfo(exchange->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+	return status;
+}
+
 static fallible curl_error(const Exchange *exchange, CURLcode code)
 {
+	if (tunnel_status(exchange) >= 300)
+		return error_new(
+			ERROR_UNAVAILABLE, "the proxy refuses the connection with status %ld", tunnel_status(exchange));
 	for (size_t i = 0; i < sizeof(curl_errors) / sizeof(curl_errors[0]); i++)
 		if (curl_errors[i].code == code)
 			return error_new(curl_errors[i].kind, "%s", curl_errors[i].text);
@@ -323,13 +339,22 @@ static bool is_connect_failure(CURLcode code)
 	       code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR;
 }
 
+/* A new tunnel in which TLS was never up: what was sent went to the proxy. */
+static bool is_tunnel_empty(const Exchange *exchange)
+{
+	curl_off_t handshake_us = 0;
+
+	curl_easy_getinfo(exchange->easy, CURLINFO_APPCONNECT_TIME_T, &handshake_us);
+	return tunnel_status(exchange) && !handshake_us;
+}
+
 static void note_circumstances(Exchange *exchange, CURLcode code)
 {
 	long request_bytes = 0;
 
 	curl_easy_getinfo(exchange->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
-	exchange->answer.was_sent = request_bytes > 0;
-	exchange->answer.has_no_tls = request_bytes == 0 && is_connect_failure(code);
+	exchange->answer.was_sent = request_bytes > 0 && !is_tunnel_empty(exchange);
+	exchange->answer.has_no_tls = !exchange->answer.was_sent && is_connect_failure(code);
 }
 
 static void finish(Exchange *exchange, CURLcode code)
@@ -481,6 +506,7 @@ static void set_limits(CURL *easy, const Http *http, const HttpRequest *request)
 	long connect_s = http->stall_timeout_s < CONNECT_TIMEOUT_MAX_S ? http->stall_timeout_s : CONNECT_TIMEOUT_MAX_S;
 
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, connect_s);
+	/* Counts bytes of bodies: a header that trickles is silence too. */
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(http->stall_timeout_s + request->patience_s));
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)request->limit_s);
@@ -534,6 +560,18 @@ static void set_handlers(Exchange *exchange)
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, exchange);
 }
 
+/* "" stands for none: libcurl does not look at its environment then. */
+static void set_proxy(CURL *easy, const RegistryAccess *access, const char *url)
+{
+	const char *by_scheme = url_is_plain(url) ? access->http_proxy : access->https_proxy;
+	const char *proxy = access->proxy ? access->proxy : by_scheme;
+	const char *direct = access->proxy ? NULL : access->no_proxy;
+
+	curl_easy_setopt(easy, CURLOPT_PROXY, proxy ? proxy : "");
+	curl_easy_setopt(easy, CURLOPT_NOPROXY, direct ? direct : "");
+	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+}
+
 Exchange *exchange_start(Http *http, const HttpRequest *request, HttpDone *done, void *arg)
 {
 	Exchange *exchange = mem_new(Exchange);
@@ -545,7 +583,7 @@ Exchange *exchange_start(Http *http, const HttpRequest *request, HttpDone *done,
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(easy, CURLOPT_PROXY, http->access->proxy ? http->access->proxy : "");
+	set_proxy(easy, http->access, request->url);
 	set_handlers(exchange);
 	set_headers(exchange);
 	set_method(exchange);

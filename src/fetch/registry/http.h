@@ -23,11 +23,12 @@ typedef struct Exchange Exchange;
 typedef struct HttpAnswer {
 	int status; /* 0: no answer came */
 	char *content_type, *location, *digest, *content_range, *retry_after;
-	StringList challenges;  /* WWW-Authenticate */
-	int64_t content_length; /* -1: not said */
-	Buffer body;            /* what no sink took */
-	bool was_sent;          /* the request had left when the exchange failed */
-	bool has_no_tls;        /* no connection, or what answered does not speak TLS */
+	char *range, *chunk_min; /* of uploads: what has arrived, the shortest piece */
+	StringList challenges;   /* WWW-Authenticate */
+	int64_t content_length;  /* -1: not said */
+	Buffer body;             /* what no sink took */
+	bool was_sent;           /* the request had left when the exchange failed */
+	bool has_no_tls;         /* no connection, or what answered does not speak TLS */
 } HttpAnswer;
 
 /* Takes the body of an answer 200 or 206 as it comes; an error ends the exchange. */

@@ -27,6 +27,7 @@ struct Registry {
 	const RegistryAccess *access;
 	const Reference *reference;
 	RegistryOptions options;
+	bool has_answered;
 	char *host;   /* as in URLs */
 	char *base;   /* "https://host"; NULL until it is known how the registry speaks */
 	char *origin; /* with it */
@@ -378,6 +379,7 @@ static void on_answer(void *arg, Error *take_error, HttpAnswer *answer)
 	Call *call = arg;
 	Error *error = take_error;
 
+	call->registry->has_answered |= answer->status > 0;
 	if (!error && is_redirect(answer->status)) {
 		error = follow(call, answer);
 	} else if (!error && answer->status == 401 && is_at_registry(call)) {
@@ -477,6 +479,7 @@ static void on_probe(void *arg, Error *take_error, HttpAnswer *answer)
 {
 	Registry *registry = arg;
 
+	registry->has_answered = answer->status > 0;
 	/* Any answer is HTTPS, also one with a bad certificate: only silence on TLS is a reason for HTTP. */
 	set_base(registry, take_error && answer->has_no_tls);
 	error_free(take_error);
@@ -556,6 +559,24 @@ Registry *registry_free(Registry *registry)
 	free(registry->origin);
 	free(registry);
 	return NULL;
+}
+
+bool registry_has_answered(const Registry *registry)
+{
+	return registry->has_answered;
+}
+
+void registry_also_read(Registry *registry, const char *repository)
+{
+	autofree char *scope = string_printf("repository:%s:pull", repository);
+	autoclear(StringList) scopes = {0};
+
+	strings_split(&scopes, registry->scopes[RIGHT_PUSH], ' ');
+	if (strings_has(&scopes, scope))
+		return;
+	strings_add(&scopes, scope);
+	free(registry->scopes[RIGHT_PUSH]);
+	registry->scopes[RIGHT_PUSH] = strings_join(&scopes, " ");
 }
 
 const Reference *registry_reference(const Registry *registry)

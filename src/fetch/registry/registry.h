@@ -26,6 +26,9 @@ fallible registry_new(Registry **ret, Loop *loop, const RegistryAccess *access, 
 	Trust *trust, const RegistryOptions *options);
 Registry *registry_free(Registry *registry); /* after its calls */
 DEFINE_AUTOPTR(Registry, registry_free)
+bool registry_has_answered(const Registry *registry); /* anything at all, at any time */
+/* Tokens for pushes allow to read that repository too, for blobs that are mounted from it. */
+void registry_also_read(Registry *registry, const char *repository);
 const Reference *registry_reference(const Registry *registry);
 
 /* ---- calls ---- */

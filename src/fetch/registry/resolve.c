@@ -11,7 +11,7 @@ enum { DOCUMENT_TIMEOUT_S = 300 };
 
 struct Resolve {
 	Registry *registry;
-	Platform platform;
+	const Platform *platform;
 	Call *call;
 	Digest expected;       /* of the document that is asked for; unset for a tag */
 	int64_t expected_size; /* -1: not known */
@@ -166,7 +166,7 @@ static fallible use_index(Resolve *resolve, const HttpAnswer *answer, const Dige
 	const IndexEntry *entry;
 
 	TRY(index_parse(&index, buffer_text(&answer->body), answer->body.length));
-	TRY(index_choose(&entry, &index, &resolve->platform));
+	TRY(index_choose(&entry, &index, resolve->platform));
 	resolve->resolved.top_digest = *digest;
 	expect(resolve, &entry->descriptor.digest, entry->descriptor.size);
 	ask_manifest(resolve, entry->descriptor.digest.text, on_chosen);
@@ -205,7 +205,7 @@ static void on_top(void *arg, Error *take_error, HttpAnswer *answer)
 
 /* ---- life ---- */
 
-Resolve *resolve_start(Registry *registry, Platform *take_platform,
+Resolve *resolve_start(Registry *registry, const Platform *platform,
 	void (*done)(void *arg, Error *take_error, const Resolved *resolved), void *arg)
 {
 	const Reference *reference = registry_reference(registry);
@@ -213,8 +213,7 @@ Resolve *resolve_start(Registry *registry, Platform *take_platform,
 	Resolve *resolve = mem_new(Resolve);
 
 	resolve->registry = registry;
-	resolve->platform = *take_platform;
-	*take_platform = (Platform){0};
+	resolve->platform = platform;
 	resolve->done = done;
 	resolve->arg = arg;
 	expect(resolve, by_digest ? &reference->digest : NULL, -1);
@@ -227,7 +226,6 @@ Resolve *resolve_free(Resolve *resolve)
 	if (!resolve)
 		return NULL;
 	call_free(resolve->call);
-	platform_clear(&resolve->platform);
 	buffer_clear(&resolve->resolved.manifest);
 	buffer_clear(&resolve->resolved.config);
 	free(resolve->resolved.media_type);

@@ -17,7 +17,8 @@ typedef struct Resolved {
 typedef struct Resolve Resolve;
 
 /* done is called once, with an error or a result (borrowed), and may free the Resolve. */
-Resolve *resolve_start(Registry *registry, Platform *take_platform,
+/* platform is borrowed. */
+Resolve *resolve_start(Registry *registry, const Platform *platform,
 	void (*done)(void *arg, Error *take_error, const Resolved *resolved), void *arg);
 Resolve *resolve_free(Resolve *resolve);
 DEFINE_AUTOPTR(Resolve, resolve_free)

@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "fetch/hash.h"
-#include "fetch/registry/registry.h"
+#include "fetch/registry/places.h"
 #include "fetch/registry/resolve.h"
 #include "fetch/registry/transfer.h"
 #include "fetch/wire.h"
@@ -17,8 +17,11 @@ typedef struct Session {
 	Source *watch;
 	Trust *trust;
 	RegistryAccess access;
+	RegistryMirrors mirrors;
 	Reference reference;
-	Registry *registry;
+	Places *places;
+	Platform platform; /* of what is resolved */
+	size_t place;      /* where the image was found, or is looked for */
 	Transfers *transfers;
 	Resolve *resolve;
 	Call *call; /* login, or the manifest that is being put */
@@ -93,9 +96,10 @@ static void on_progress(void *arg, const Digest *blob, int64_t bytes)
 		answer(session, &(WireMessage){.type = WIRE_PROGRESS, .digest = (char *)blob->text, .bytes = bytes});
 }
 
-static void on_skipped(void *arg, const Digest *blob)
+static void on_skipped(void *arg, const Digest *blob, const char *mounted_from)
 {
-	answer(arg, &(WireMessage){.type = WIRE_BLOB_SKIPPED, .digest = (char *)blob->text});
+	answer(arg,
+		&(WireMessage){.type = WIRE_BLOB_SKIPPED, .digest = (char *)blob->text, .from = (char *)mounted_from});
 }
 
 static void on_retrying(void *arg, const Digest *blob, int attempt, int64_t delay_ms, const char *reason)
@@ -130,7 +134,15 @@ static fallible add_transfer(Session *session, const WireMessage *message, Trans
 	if (fd < 0)
 		return error_new(ERROR_INTERNAL, "a request for a blob has no descriptor");
 	session->is_push = kind == TRANSFER_UPLOAD;
-	transfers_add(session->transfers, kind, &digest, message->size, fd, message->bytes);
+	if (message->from)
+		registry_also_read(places_registry(session->places), message->from);
+	transfers_add(session->transfers, &(TransferSpec){.kind = kind,
+						  .digest = digest,
+						  .size = message->size,
+						  .take_fd = fd,
+						  .offset = message->bytes,
+						  .place = session->place,
+						  .mount_from = message->from});
 	return NULL;
 }
 
@@ -152,10 +164,18 @@ static void answer_resolved(Session *session, const Resolved *resolved)
 	answer_with(session, &message, buffer_text(&payload), payload.length);
 }
 
+static void resolve_here(Session *session);
+
 static void on_resolved(void *arg, Error *take_error, const Resolved *resolved)
 {
 	Session *session = arg;
+	bool is_last = !places_at(session->places, session->place + 1);
 
+	if (take_error && !is_last) {
+		places_log(session->places, session->place++, take_error);
+		resolve_here(session);
+		return;
+	}
 	if (take_error)
 		answer_failed(session, "pull", take_error);
 	else
@@ -163,13 +183,19 @@ static void on_resolved(void *arg, Error *take_error, const Resolved *resolved)
 	session->resolve = resolve_free(session->resolve);
 }
 
+static void resolve_here(Session *session)
+{
+	resolve_free(session->resolve);
+	session->resolve =
+		resolve_start(places_at(session->places, session->place), &session->platform, on_resolved, session);
+}
+
 static fallible begin_resolve(Session *session, const WireMessage *message)
 {
-	Platform platform = {0};
-
-	TRY(platform_parse(&platform, message->platform ? message->platform : ""));
-	resolve_free(session->resolve);
-	session->resolve = resolve_start(session->registry, &platform, on_resolved, session);
+	platform_clear(&session->platform);
+	TRY(platform_parse(&session->platform, message->platform ? message->platform : ""));
+	session->place = 0;
+	resolve_here(session);
 	return NULL;
 }
 
@@ -203,7 +229,7 @@ static fallible put_manifest(Session *session, const WireMessage *message, Frame
 	hash_manifest(session, frame);
 	autofree char *target = string_printf("manifests/%s", tag ? tag : session->manifest_digest.text);
 	call_free(session->call);
-	session->call = call_new(session->registry, "PUT", target, on_manifest_put, session);
+	session->call = call_new(places_registry(session->places), "PUT", target, on_manifest_put, session);
 	CallSpec *spec = call_spec(session->call);
 	spec->right = RIGHT_PUSH;
 	spec->is_document = true;
@@ -229,7 +255,7 @@ static void on_login(void *arg, Error *take_error, HttpAnswer *http_answer)
 static fallible login(Session *session)
 {
 	call_free(session->call);
-	session->call = call_new(session->registry, "GET", "/v2/", on_login, session);
+	session->call = call_new(places_registry(session->places), "GET", "/v2/", on_login, session);
 	call_spec(session->call)->is_document = true;
 	call_start(session->call);
 	return NULL;
@@ -244,17 +270,16 @@ static fallible start(Session *session, WireMessage *message)
 	RegistryOptions registry = {message->retries, message->retry_interval_ms, message->stall_timeout_s};
 	TransferOptions transfer = {message->parallel, message->retries, message->retry_interval_ms};
 
-	if (session->registry || !message->access || !message->reference)
+	if (session->places || !message->access || !message->reference)
 		return error_new(ERROR_INTERNAL, "a session cannot start so");
 	TRY(reference_parse(&session->reference, message->reference));
 	session->access = *message->access;
 	*message->access = (RegistryAccess){0};
-	if (session->access.ca_pem)
-		TRY_WRAP(trust_add(session->trust, session->access.ca_pem), "registry \"%s\"",
-			session->reference.registry);
-	TRY(registry_new(
-		&session->registry, session->loop, &session->access, &session->reference, session->trust, &registry));
-	session->transfers = transfers_new(session->loop, session->registry, &transfer, &handlers, session);
+	session->mirrors = message->mirrors;
+	message->mirrors = (RegistryMirrors){0};
+	TRY(places_open(&session->places, session->loop, &session->access, &session->mirrors, &session->reference,
+		session->trust, &registry));
+	session->transfers = transfers_new(session->loop, session->places, &transfer, &handlers, session);
 	return NULL;
 }
 
@@ -262,7 +287,7 @@ static fallible handle(Session *session, WireMessage *message, Frame *frame)
 {
 	if (message->type == WIRE_START)
 		return start(session, message);
-	if (!session->registry)
+	if (!session->places)
 		return error_new(ERROR_INTERNAL, "a request came before the start");
 	switch (message->type) {
 	case WIRE_RESOLVE:
@@ -329,8 +354,10 @@ static void session_clear(Session *session)
 	transfers_free(session->transfers);
 	resolve_free(session->resolve);
 	call_free(session->call);
-	registry_free(session->registry);
+	places_free(session->places);
 	registry_access_clear(&session->access);
+	registry_mirrors_clear(&session->mirrors);
+	platform_clear(&session->platform);
 	reference_clear(&session->reference);
 	source_free(session->watch);
 	channel_free(session->channel);

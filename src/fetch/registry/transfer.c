@@ -17,7 +17,7 @@ enum {
 
 struct Transfers {
 	Loop *loop;
-	Registry *registry;
+	const Places *places;
 	TransferOptions options;
 	TransferHandlers handlers;
 	void *arg;
@@ -26,12 +26,12 @@ struct Transfers {
 };
 
 Transfers *transfers_new(
-	Loop *loop, Registry *registry, const TransferOptions *options, const TransferHandlers *handlers, void *arg)
+	Loop *loop, const Places *places, const TransferOptions *options, const TransferHandlers *handlers, void *arg)
 {
 	Transfers *transfers = mem_new(Transfers);
 
 	*transfers =
-		(Transfers){.loop = loop, .registry = registry, .options = *options, .handlers = *handlers, .arg = arg};
+		(Transfers){.loop = loop, .places = places, .options = *options, .handlers = *handlers, .arg = arg};
 	list_init(&transfers->waiting);
 	list_init(&transfers->running);
 	return transfers;
@@ -49,6 +49,8 @@ static void transfer_free(Transfer *transfer)
 	end_try(transfer);
 	hash_free(transfer->hash);
 	free(transfer->buffer);
+	free(transfer->mount_from);
+	free(transfer->where);
 	close_fd(&transfer->fd);
 	free(transfer);
 }
@@ -87,19 +89,22 @@ static void start_next(Transfers *transfers)
 	}
 }
 
-void transfers_add(
-	Transfers *transfers, TransferKind kind, const Digest *digest, int64_t size, int take_fd, int64_t offset)
+void transfers_add(Transfers *transfers, const TransferSpec *spec)
 {
 	Transfer *transfer = mem_new(Transfer);
+	bool is_download = spec->kind == TRANSFER_DOWNLOAD;
 
 	transfer->owner = transfers;
 	transfer->loop = transfers->loop;
-	transfer->registry = transfers->registry;
-	transfer->kind = kind;
-	transfer->digest = *digest;
-	transfer->size = size;
-	transfer->fd = take_fd;
-	transfer->present = offset;
+	transfer->place = spec->place;
+	transfer->registry =
+		is_download ? places_at(transfers->places, spec->place) : places_registry(transfers->places);
+	transfer->kind = spec->kind;
+	transfer->digest = spec->digest;
+	transfer->size = spec->size;
+	transfer->fd = spec->take_fd;
+	transfer->present = spec->offset;
+	transfer->mount_from = mem_strdup(spec->mount_from);
 	list_append(&transfers->waiting, &transfer->node);
 	start_next(transfers);
 }
@@ -122,9 +127,9 @@ void transfer_tell(Transfer *transfer)
 	transfer->owner->handlers.progress(transfer->owner->arg, &transfer->digest, transfer->offset);
 }
 
-void transfer_skipped(Transfer *transfer)
+void transfer_skipped(Transfer *transfer, const char *mounted_from)
 {
-	transfer->owner->handlers.skipped(transfer->owner->arg, &transfer->digest);
+	transfer->owner->handlers.skipped(transfer->owner->arg, &transfer->digest, mounted_from);
 }
 
 /* ---- the end of a try ---- */
@@ -160,7 +165,32 @@ static void on_retry(void *arg)
 	begin(transfer);
 }
 
-static bool try_again(Transfer *transfer, const Error *error, const char *retry_after)
+static bool again_in(Transfer *transfer, int64_t delay)
+{
+	transfer->timer = source_free(transfer->timer);
+	Error *problem = loop_timer(&transfer->timer, transfer->loop, delay * NANOS_PER_MILLI, on_retry, transfer);
+	return !problem || error_free(problem); /* no timer, no retry: the first error is told */
+}
+
+/* From a mirror that fails at once to the next place. What came is kept where the connection is to blame. */
+static bool move_on(Transfer *transfer, Error *error)
+{
+	Registry *next = places_at(transfer->owner->places, transfer->place + 1);
+
+	if (transfer->kind != TRANSFER_DOWNLOAD || transfer->is_final || !next)
+		return false;
+	if (!error_may_pass(error_kind(error)))
+		download_forget(transfer);
+	transfer->no_range = false;
+	transfer->registry = next;
+	if (!again_in(transfer, 0))
+		return false;
+	places_log(transfer->owner->places, transfer->place++, error);
+	return true;
+}
+
+/* A registry that has not answered once, whatever the reason, is told at once. */
+static bool try_again(Transfer *transfer, const Error *error, const char *wish)
 {
 	const Transfers *owner = transfer->owner;
 
@@ -168,21 +198,22 @@ static bool try_again(Transfer *transfer, const Error *error, const char *retry_
 		transfer->attempt = 0;
 		transfer->best_offset = transfer->offset;
 	}
-	if (transfer->is_final || !error_may_pass(error_kind(error)) || transfer->attempt >= owner->options.retries)
+	if (transfer->is_final || !error_may_pass(error_kind(error)) || transfer->attempt >= owner->options.retries ||
+		!registry_has_answered(transfer->registry))
 		return false;
 	transfer->attempt++;
-	int64_t delay = delay_ms(transfer, retry_after);
+	int64_t delay = delay_ms(transfer, wish);
 	owner->handlers.retrying(owner->arg, &transfer->digest, transfer->attempt, delay, error_message(error));
-	transfer->timer = source_free(transfer->timer);
-	Error *problem = loop_timer(&transfer->timer, transfer->loop, delay * NANOS_PER_MILLI, on_retry, transfer);
-	return !problem || error_free(problem); /* no timer, no retry: the first error is told */
+	return again_in(transfer, delay);
 }
 
-void transfer_ended(Transfer *transfer, Error *take_error, const char *retry_after)
+void transfer_ended(Transfer *transfer, Error *take_error, const char *wish)
 {
 	Transfers *owner = transfer->owner;
 
-	if (take_error && try_again(transfer, take_error, retry_after)) {
+	if (take_error && move_on(transfer, take_error))
+		return;
+	if (take_error && try_again(transfer, take_error, wish)) {
 		error_free(take_error); /* told as the reason of the retry */
 		return;
 	}

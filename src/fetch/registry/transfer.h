@@ -11,7 +11,7 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "fetch/hash.h"
-#include "fetch/registry/registry.h"
+#include "fetch/registry/places.h"
 #include "oci/digest.h"
 
 typedef struct Transfers Transfers;
@@ -21,7 +21,8 @@ typedef enum TransferKind { TRANSFER_DOWNLOAD, TRANSFER_UPLOAD } TransferKind;
 
 typedef struct TransferHandlers {
 	void (*progress)(void *arg, const Digest *blob, int64_t bytes);
-	void (*skipped)(void *arg, const Digest *blob);
+	/* The registry has it; mounted_from: since now, out of that other repository. NULL: it had it. */
+	void (*skipped)(void *arg, const Digest *blob, const char *mounted_from);
 	void (*retrying)(void *arg, const Digest *blob, int attempt, int64_t delay_ms, const char *reason);
 	void (*done)(void *arg, const Digest *blob, Error *take_error);
 } TransferHandlers;
@@ -31,12 +32,21 @@ typedef struct TransferOptions {
 } TransferOptions;
 
 Transfers *transfers_new(
-	Loop *loop, Registry *registry, const TransferOptions *options, const TransferHandlers *handlers, void *arg);
+	Loop *loop, const Places *places, const TransferOptions *options, const TransferHandlers *handlers, void *arg);
 Transfers *transfers_free(Transfers *transfers);
 DEFINE_AUTOPTR(Transfers, transfers_free)
-/* offset: how much of a download is in the file already. */
-void transfers_add(
-	Transfers *transfers, TransferKind kind, const Digest *digest, int64_t size, int take_fd, int64_t offset);
+
+typedef struct TransferSpec {
+	TransferKind kind;
+	Digest digest;
+	int64_t size;
+	int take_fd;
+	int64_t offset;         /* download: how much is in the file already */
+	size_t place;           /* download: where to begin; those behind it are asked when it fails */
+	const char *mount_from; /* upload: a repository of the same registry that should have it; may be NULL */
+} TransferSpec;
+
+void transfers_add(Transfers *transfers, const TransferSpec *spec);
 
 /* ---- for download.c and upload.c ---- */
 
@@ -44,7 +54,8 @@ struct Transfer {
 	List node; /* in Transfers: waiting or running */
 	Transfers *owner;
 	Loop *loop;
-	Registry *registry;
+	Registry *registry; /* asked now */
+	size_t place;
 	TransferKind kind;
 	Digest digest;
 	int64_t size;
@@ -63,6 +74,13 @@ struct Transfer {
 	bool was_resumed;  /* what is there came in more than one piece */
 	bool no_range;     /* this registry's ranges cannot be trusted */
 
+	/* upload.c */
+	char *mount_from; /* NULL: nowhere, or tried in vain */
+	char *where;      /* URL of the upload that is under way; NULL: none */
+	int64_t chunk;    /* bytes of a piece; 0: all in one */
+	int64_t stored;   /* bytes that the registry has of it */
+	bool no_chunks;   /* this registry does not take pieces */
+
 	/* transfer.c */
 	int attempt;
 	int64_t best_offset; /* the farthest that any try came */
@@ -71,7 +89,7 @@ struct Transfer {
 
 bool transfer_is_due(const Transfer *transfer); /* progress is to be told: enough bytes, or enough time */
 void transfer_tell(Transfer *transfer);         /* tells transfer->offset */
-void transfer_skipped(Transfer *transfer);
+void transfer_skipped(Transfer *transfer, const char *mounted_from);
 /* The end of one try: NULL when the blob is where it should be. retry_after: the server's wish (may be NULL).
  * The last thing that a try does: the transfer may be gone afterwards. */
 void transfer_ended(Transfer *transfer, Error *take_error, const char *retry_after);

@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/files.h"
 #include "base/memory.h"
@@ -24,18 +25,30 @@ struct Trust {
 	X509_STORE *store;
 };
 
-Trust *trust_open(void)
+static Trust *trust_new(int take_bundle)
 {
 	Trust *trust = mem_new(Trust);
 
-	trust->bundle = -1;
-	for (size_t i = 0; trust->bundle < 0 && i < sizeof(bundles) / sizeof(bundles[0]); i++)
-		trust->bundle = open(bundles[i], O_RDONLY | O_CLOEXEC);
+	trust->bundle = take_bundle;
 	trust->store = X509_STORE_new();
 	/* As libcurl sets them: a trusted intermediate is enough, and trusted certificates come before those that the
 	 * server sent. */
 	X509_STORE_set_flags(trust->store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
 	return trust;
+}
+
+Trust *trust_open(void)
+{
+	int bundle = -1;
+
+	for (size_t i = 0; bundle < 0 && i < sizeof(bundles) / sizeof(bundles[0]); i++)
+		bundle = open(bundles[i], O_RDONLY | O_CLOEXEC);
+	return trust_new(bundle);
+}
+
+Trust *trust_another(const Trust *trust)
+{
+	return trust_new(fcntl(trust->bundle, F_DUPFD_CLOEXEC, 0));
 }
 
 Trust *trust_free(Trust *trust)
@@ -80,6 +93,7 @@ X509_STORE *trust_store(Trust *trust)
 	if (trust->is_loaded || trust->bundle < 0)
 		return trust->store;
 	trust->is_loaded = true;
+	lseek(trust->bundle, 0, SEEK_SET); /* another's descriptor shares the position */
 	Error *error = file_read_fd(&text, NULL, trust->bundle, "CA bundle", BUNDLE_MAX);
 	close_fd(&trust->bundle);
 	if (error)

@@ -15,5 +15,7 @@ typedef struct Trust Trust;
 Trust *trust_open(void); /* a system without a bundle is fine: then only the registry's own CAs count */
 Trust *trust_free(Trust *trust);
 DEFINE_AUTOPTR(Trust, trust_free)
+/* For another registry: the same bundle, none of the CAs that were added. */
+Trust *trust_another(const Trust *trust);
 fallible trust_add(Trust *trust, const char *pem); /* an error if there is no certificate in it */
 X509_STORE *trust_store(Trust *trust);             /* borrowed */

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Between kedged and registries: what is fetched and what not, where from, by which way, and in which time."""
+import json
+import os
+import threading
+import time
+
+import pytest
+
+import kedge
+import registries
+from registries import Unpackable, digest
+
+
+def make_daemon(settings=None, environment=None):
+    it = kedge.Daemon(environment=environment)
+    if settings:
+        path = it.directory / "kedged.yaml"
+        path.write_text(json.dumps({"engine": settings}))
+        it.options += ["--config", str(path)]
+    return it.start()
+
+
+@pytest.fixture
+def daemons():
+    """Makes daemons with settings: daemons({...}, {...})"""
+    made = []
+
+    def make(*arguments, **named):
+        made.append(make_daemon(*arguments, **named))
+        return made[-1]
+    yield make
+    for it in made:
+        it.close()
+
+
+@pytest.fixture
+def fake():
+    it = registries.FakeRegistry()
+    yield it
+    it.close()
+
+
+def lines(body):
+    return [json.loads(line) for line in body.splitlines() if line.strip()]
+
+
+def pull(daemon, name, query="", headers=None):
+    image, _, tag = name.rpartition(":")
+    return lines(daemon.api.raw("POST", f"/images/create?fromImage={image}&tag={tag}{query}", None, headers)[1])
+
+
+def push(daemon, name):
+    image, _, tag = name.rpartition(":")
+    return lines(daemon.api.raw("POST", f"/images/{image}/push?tag={tag}", None, {"X-Registry-Auth": kedge.registry_auth("x", "x")})[1])
+
+
+def problem(said):
+    return said[-1].get("error") or said[-1].get("message")
+
+
+def tag(daemon, name, other):
+    repository, _, mark = other.rpartition(":")
+    daemon.api.post(f"/images/{name}/tag?repo={repository}&tag={mark}")
+
+
+def said_of_items(said):
+    return {line["status"] for line in said if line.get("id") and "status" in line}
+
+
+# ---- what is fetched ------------------------------------------------------------------------------------------------------------
+
+def test_only_missing_layers_are_fetched(daemons, fake):
+    daemon = daemons()
+    shared, first, second = {"shared": os.urandom(200_000)}, {"first": b"1"}, {"second": b"2"}
+    one, two = fake.add(Unpackable([shared, first]), "1"), fake.add(Unpackable([shared, second, shared]), "2")
+    assert not problem(pull(daemon, f"{fake.host}/a:1"))
+    fake.requests.clear()
+    said = pull(daemon, f"{fake.host}/a:2")
+    assert not problem(said)
+    asked = [request.path.rpartition("/")[2] for request in fake.asked("/blobs/")]
+    assert sorted(asked) == sorted([digest(two.config), digest(two.layers[1])])
+    short = digest(one.layers[0])[7:19]
+    assert [line["status"] for line in said if line.get("id") == short] == ["Already exists"] * 2
+
+
+def test_progress_in_bytes_and_layers(daemons, fake):
+    daemon = daemons()
+    image = fake.add(Unpackable([{"a": os.urandom(3 << 20)}, {"b": os.urandom(2 << 20)}]), "1")
+    said = pull(daemon, f"{fake.host}/a:1")
+    for layer in image.layers:
+        mine = [line for line in said if line.get("id") == digest(layer)[7:19]]
+        assert mine[0]["status"] == "Pulling fs layer" and mine[-1]["status"] == "Pull complete"
+        moving = [line["progressDetail"] for line in mine if line["status"] == "Downloading"]
+        assert moving and all(line["total"] == len(layer) for line in moving) and moving[-1]["current"] == len(layer)
+
+
+def test_layers_at_a_time(daemons, fake):
+    for most in (1, 4):
+        daemon = daemons({"maxDownloads": most})
+        fake.most = 0
+        gate = threading.Barrier(most, timeout=20) if most > 1 else None
+        fake.rules = [("/blobs/", lambda handler, request: gate.wait() * 0 != 0 if gate and request.path.rpartition("/")[2] in layers else False)]
+        image = fake.add(Unpackable([{f"f{number}": os.urandom(1000)} for number in range(8)]), str(most))
+        layers = {digest(layer) for layer in image.layers}
+        assert not problem(pull(daemon, f"{fake.host}/a:{most}"))
+        assert fake.most == most
+
+
+def test_digests_stay_when_pushed_elsewhere(daemons, fake):
+    """Two registries: manifest and blobs are the same bytes in both."""
+    daemon, other = daemons(), registries.FakeRegistry()
+    image = fake.add(Unpackable([{"a": os.urandom(1000)}, {"b": b"b"}]), "1")
+    image.manifest = fake.manifests["1"][1].replace(b'{"schemaVersion"', b'{ "schemaVersion"')  # nobody's own way of writing
+    fake.manifests = {name: (image.media_type, image.manifest) for name in ("1", digest(image.manifest))}
+    assert not problem(pull(daemon, f"{fake.host}/a:1"))
+    tag(daemon, f"{fake.host}/a:1", f"{other.host}/b:2")
+    said = push(daemon, f"{other.host}/b:2")
+    assert {"status": f"2: digest: {digest(image.manifest)} size: {len(image.manifest)}"} in said
+    assert other.manifests["2"] == (image.media_type, image.manifest) and image.blobs == other.blobs
+    assert sorted(daemon.api.get(f"/images/{other.host}/b:2/json")["RepoDigests"]) == sorted(
+        f"{host}@{digest(image.manifest)}" for host in (f"{fake.host}/a", f"{other.host}/b"))
+    other.close()
+
+
+def test_a_push_mounts_what_came_from_a_neighbour(daemons, fake):
+    daemon = daemons()
+    image = fake.add(Unpackable([{"a": os.urandom(1000)}]), "1")
+    assert not problem(pull(daemon, f"{fake.host}/team/base:1"))
+    tag(daemon, f"{fake.host}/team/base:1", f"{fake.host}/mine:1")
+    fake.blobs, fake.elsewhere = {}, {("team/base", name): data for name, data in image.blobs.items()}
+    said = push(daemon, f"{fake.host}/mine:1")
+    assert not problem(said) and "Mounted from team/base" in said_of_items(said)
+    assert len(fake.asked("/uploads/", "PUT")) == 1, "the configuration alone"
+    tag(daemon, f"{fake.host}/mine:1", f"{fake.host}/mine:2")
+    assert "Layer already exists" in said_of_items(push(daemon, f"{fake.host}/mine:2"))
+
+
+# ---- where from, by which way ---------------------------------------------------------------------------------------------------
+
+def test_a_mirror_in_the_registry_s_settings(daemons, fake):
+    """The credentials of the request are for the registry alone."""
+    daemon = daemons()
+    image = Unpackable([{"a": b"a"}])
+    fake.add(image, "1")
+    (daemon.registries / "registry.invalid.yaml").write_text(f"mirrors: ['{fake.host}/cache']\n")
+    fake.rule("/manifests/")(lambda handler, request: handler.reply(401, b"", {"WWW-Authenticate": 'Basic realm="x"'})
+                             if len(fake.asked("/manifests/")) == 1 else False)
+    secret = {"X-Registry-Auth": kedge.registry_auth("tom", "secret")}
+    assert "registry.invalid" in problem(pull(daemon, "registry.invalid/a:1", headers=secret))
+    assert not problem(pull(daemon, "registry.invalid/a:1", headers=secret))
+    assert all(request.path.startswith("/v2/cache/a/") for request in fake.requests if request.path != "/v2/")
+    assert not any(request.headers.get("Authorization") for request in fake.requests)
+    assert daemon.api.get("/images/registry.invalid/a:1/json")["RepoDigests"] == [f"registry.invalid/a@{image.digest}"]
+    assert f'mirror "{fake.host}" is passed over' in daemon.log()
+
+
+@pytest.mark.parametrize("how", ["environment", "settings"])
+def test_proxies(daemons, fake, how):
+    proxy = registries.Proxy({"registry.test:5000": fake})
+    fake.add(Unpackable([{"a": b"a"}]), "1")
+    url = proxy.url.replace("://", "://me:s3cret@")
+    settings, environment = {"insecureRegistries": ["registry.test:5000", "direct.test:5000"]}, {"HTTP_PROXY": "http://localhost:1"}
+    if how == "environment":
+        environment.update({"HTTP_PROXY": url, "https_proxy": url, "NO_PROXY": "direct.test"})
+    else:
+        settings.update({"httpProxy": url, "httpsProxy": url, "noProxy": "direct.test"})
+    daemon = daemons(settings, environment)
+    assert not problem(pull(daemon, "registry.test:5000/a:1"))
+    assert {request.headers["Proxy-Authorization"] for request in proxy.requests} == {"Basic bWU6czNjcmV0"}
+    proxy.requests.clear()
+    assert "cannot be resolved" in problem(pull(daemon, "direct.test:5000/a:1"))
+    assert not problem(pull(daemon, f"{fake.host}/a:1")), "this host needs no proxy"
+    assert not proxy.requests and "s3cret" not in daemon.log()
+    proxy.close()
+
+
+# ---- in which time --------------------------------------------------------------------------------------------------------------
+
+def test_a_host_that_is_not_there_is_told_at_once(daemons, fake):
+    daemon = daemons()
+    fake.add(Unpackable([{"a": b"a"}]), "1")
+    assert not problem(pull(daemon, f"{fake.host}/a:1"))
+    for host, reason in (("no.such.host.invalid", "the host name cannot be resolved"), ("localhost:1", "could not connect: Connection refused")):
+        begin = time.monotonic()
+        tag(daemon, f"{fake.host}/a:1", f"{host}/a:1")
+        assert problem(push(daemon, f"{host}/a:1")).endswith(f'"{host}": {reason}')
+        assert problem(pull(daemon, f"{host}/a:1")) == f'could not pull "{host}/a:1": "{host}": {reason}'
+        assert time.monotonic() - begin < 10
+
+
+def test_a_pull_has_a_time_limit_and_what_came_is_kept(daemons, fake):
+    daemon = daemons({"downloadTimeout": "2s"})
+    image = fake.add(Unpackable([{"a": os.urandom(100_000)}]), "1")
+    blob = digest(image.layers[0])
+    slow = [True]
+
+    @fake.rule(blob)
+    def trickle(handler, request):
+        if not slow:
+            return False
+        handler.reply(200, image.layers[0][:50_000], length=len(image.layers[0]))
+        for at in range(50_000, 50_100):
+            handler.wfile.write(image.layers[0][at:at + 1])
+            time.sleep(0.1)
+    begin = time.monotonic()
+    assert problem(pull(daemon, f"{fake.host}/a:1")) == (
+        f'could not pull "{fake.host}/a:1": it took longer than the download timeout of 2s')
+    assert time.monotonic() - begin < 8
+    slow.clear()
+    assert not problem(pull(daemon, f"{fake.host}/a:1"))
+    assert int(fake.asked(blob)[-1].headers["Range"][6:-1]) > 0
+
+
+def test_tries_and_their_interval(daemons, fake):
+    daemon = daemons({"downloadRetries": 2, "downloadRetryInterval": "50ms"})
+    image = fake.add(Unpackable([{"a": b"a"}]), "1")
+    blob = digest(image.layers[0])
+    fake.rule(blob)(lambda handler, _: handler.reply(503))
+    begin = time.monotonic()
+    assert problem(pull(daemon, f"{fake.host}/a:1")).endswith("the registry says 503 service unavailable")
+    assert len(fake.asked(blob)) == 3 and time.monotonic() - begin < 5
+
+
+# ---- platforms ------------------------------------------------------------------------------------------------------------------
+
+def test_create_for_a_platform(daemons, fake):
+    """Another platform's image of that name is not taken; both clients pull the right one then."""
+    daemon = daemons()
+    images = {platform: Unpackable([{"which": platform.encode()}], platform) for platform in
+              ("linux/amd64", "linux/arm64", "linux/arm/v6", "linux/arm/v7")}
+    fake.add_index("1", images.values())
+    name = f"{fake.host}/a:1"
+
+    def identity(platform):
+        return digest(images[platform].config)
+
+    def create(platform):
+        return daemon.api.raw("POST", f"/containers/create?platform={platform}", json.dumps({"Image": name, "Cmd": ["/which"]}),
+                              {"Content-Type": "application/json"})
+    assert not problem(pull(daemon, name, "&platform=linux/amd64"))
+    status, body = create("linux/arm64")
+    assert status == 404 and json.loads(body)["message"] == (
+        f"image with reference {name} was found but does not match the specified platform: wanted linux/arm64, actual: linux/amd64")
+    assert create("linux/amd64")[0] == create("")[0] == 201
+    assert not problem(pull(daemon, name, "&platform=linux/arm/v6"))
+    assert create("linux/arm/v7")[0] == 201 and create("linux/amd64")[0] == 404, "v6 runs on v7"
+    assert create("/x//")[0] == 400
+    for client, platform in ((daemon.kedge, "linux/amd64"), (daemon.docker, "linux/arm/v7"), (daemon.docker, "linux/amd64"),
+                             (daemon.kedge, "linux/arm64")):
+        container = client("create", "--platform", platform, name, "/which").out.split()[-1]
+        assert daemon.inspect(container)["Image"] == identity(platform)
+    done = daemon.kedge("create", "--platform", "linux/s390x", name, check=False)
+    assert done.returncode and "the index has linux/amd64, linux/arm64, linux/arm/v6, linux/arm/v7" in done.err
