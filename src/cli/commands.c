@@ -30,6 +30,7 @@ const Command *const commands[] = {
 	&events_command,
 	&info_command,
 	&version_command,
+	&system_check_command,
 	&container_inspect_command,
 	&image_inspect_command,
 	NULL,

@@ -182,6 +182,9 @@ fallible sources_make(const ContainerSpec *spec);  /* at each start */
 
 /* ---- restore.c ---- */
 fallible containers_restore(Engine *engine);
+/* A container without a record, because that was damaged say, goes on: engine_check() tells of it, and ends it when it is
+ * asked to. *ret is NULL when it does not run. */
+fallible unknown_run_connect(Shim **ret, Engine *engine, const char *id);
 bool container_restore_unknown_exit(
 	Container *container); /* true: a start that kedged died in has ended, and was taken up */
 void container_restore_without_shim(Container *container); /* nothing holds it: the exit file or the policies decide */

@@ -229,14 +229,18 @@ static bool take_flag(bool *flag)
 	return was;
 }
 
+fallible engine_collect_if_due(Engine *engine)
+{
+	return take_flag(&engine->collect) ? store_collect(engine->store) : NULL;
+}
+
 static void sweep_fired(void *arg)
 {
 	Engine *engine = arg;
 	bool more = false;
-	Error *error = NULL;
+	Error *error;
 
-	if (take_flag(&engine->collect))
-		error = store_collect(engine->store);
+	error = engine_collect_if_due(engine);
 	if (!error)
 		error = store_sweep(engine->store, &more);
 	if (error)

@@ -217,6 +217,26 @@ static void restore_one(Container *container)
 		container_restore_without_shim(container);
 }
 
+fallible unknown_run_connect(Shim **ret, Engine *engine, const char *id)
+{
+	static const ShimHandlers no_handlers;
+	autofree char *bundle = string_printf("%s/containers/%s", engine->config.run_dir, id);
+
+	return shim_connect(ret, engine->loop, bundle, &no_handlers, NULL);
+}
+
+static bool litter_lives(Engine *engine, const char *id)
+{
+	autoptr(Shim) shim = NULL;
+	Error *error = unknown_run_connect(&shim, engine, id);
+
+	if (error)
+		error_log(error, "container %.12s has no record, and could not be asked whether it runs", id);
+	else if (shim)
+		log_error("container %.12s runs, and has no record: \"kedge system check --repair\" ends it", id);
+	return error || shim;
+}
+
 /* Bundles of containers that no record knows: kedged died while it removed them. */
 static fallible restore_litter(void *arg, int dir_fd, const char *name, unsigned char type)
 {
@@ -224,7 +244,7 @@ static fallible restore_litter(void *arg, int dir_fd, const char *name, unsigned
 	Error *error;
 
 	(void)type;
-	if (table_get(engine->containers, name))
+	if (table_get(engine->containers, name) || litter_lives(engine, name))
 		return NULL;
 	log_info("removing what is left of container %.12s", name);
 	error = tree_remove(dir_fd, name);

@@ -182,6 +182,26 @@ fallible cgroup_kill(const CgroupLayout *layout, const char *cgroup)
 	return chosen->is_v2 ? NULL : each_group(chosen, cgroup, thaw, NULL);
 }
 
+/* ---- listing ---- */
+
+static Error *add_name(void *arg, int dir, const char *name, unsigned char type)
+{
+	(void)dir;
+	if (type == DT_DIR)
+		table_set(arg, name, arg);
+	return NULL;
+}
+
+fallible cgroup_list(Table *ret_names, const CgroupLayout *layout, const char *parent)
+{
+	for (size_t i = 0; i < layout->count; i++) {
+		autofree char *path = cgroup_path(&layout->items[i], parent, NULL);
+		if (file_exists(AT_FDCWD, path))
+			TRY(dir_each(AT_FDCWD, path, add_name, ret_names));
+	}
+	return NULL;
+}
+
 /* ---- removing and making ---- */
 
 static Error *remove_group(void *arg, const char *path)

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/table.h"
 
 typedef struct CgroupLayout CgroupLayout;
 
@@ -44,6 +45,8 @@ bool cgroup_is_frozen(const CgroupLayout *layout, const char *cgroup); /* false,
 /* SIGKILL to every process of the group and below, frozen ones too; does not wait. 0 processes and no group are fine.
  */
 fallible cgroup_kill(const CgroupLayout *layout, const char *cgroup);
+/* Names of the groups directly below parent, whatever the hierarchy: keys of ret_names. */
+fallible cgroup_list(Table *ret_names, const CgroupLayout *layout, const char *parent);
 /* rmdir in every hierarchy; absent is fine; busy is an ERROR_CONFLICT. */
 fallible cgroup_remove(const CgroupLayout *layout, const char *cgroup);
 /* v2: enables controllers below it. A layout knows whether swap can be limited only once some group is there. */

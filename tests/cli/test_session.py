@@ -390,7 +390,7 @@ def test_pages_have_every_option():
     for page in pages:
         text = page.read_text().replace("\\-", "-")
         command = page.name[len("kedge-"):-2]
-        words = command.split("-") if command.startswith(("container-", "image-")) else [command]
+        words = command.split("-") if command.startswith(("container-", "image-", "system-")) else [command]
         shown = subprocess.run([str(kedge.BIN / "kedge"), *words, "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
         options = re.findall(r"^\s{1,6}(?:-\w, )?--([a-z0-9-]+)", shown, re.M)
         assert options

@@ -18,6 +18,7 @@ def end_clean(daemon):
     kedge.wait_for(lambda: not daemon.leftovers(), 15)
     kedge.wait_for(lambda: not list((daemon.store / "containers").iterdir()), 15)
     kedge.wait_for(lambda: not list((daemon.store / "staging").iterdir()), 15)
+    assert daemon.api.post("/kedge/v1/system/check") == {"Problems": []}
     daemon.stop()
     assert problems(daemon.store) == []
     daemon.start()
