@@ -13,6 +13,7 @@
 #include "engine/container_internal.h"
 #include "engine/internal.h"
 #include "runtime/ready_made.h"
+#include "store/layers.h"
 
 #define SWEEP_DELAY (200 * NANOS_PER_MILLI)
 
@@ -55,6 +56,7 @@ const Field engine_config_fields[] = {
 	FIELD("httpProxy", FIELD_STRING, http_proxy),
 	FIELD("httpsProxy", FIELD_STRING, https_proxy),
 	FIELD("noProxy", FIELD_STRING, no_proxy),
+	FIELD("keepBlobs", FIELD_BOOL, keep_blobs),
 	FIELD("stopTimeout", FIELD_DURATION, stop_timeout_ns),
 	FIELD("startTimeout", FIELD_DURATION, start_timeout_ns),
 	FIELDS_END,
@@ -81,6 +83,7 @@ void engine_config_init(EngineConfig *config)
 		.max_downloads = 3,
 		.download_retries = 5,
 		.retry_interval_ns = NANOS_PER_SECOND,
+		.keep_blobs = true,
 		.download_stall_ns = 30 * NANOS_PER_SECOND,
 		.stop_timeout_ns = 10 * NANOS_PER_SECOND,
 		.start_timeout_ns = 60 * NANOS_PER_SECOND,
@@ -167,6 +170,8 @@ static fallible engine_open(Engine *engine)
 	TRY(engine_identity(engine));
 	TRY(engine_host(engine));
 	TRY(containers_restore(engine));
+	if (!engine->config.keep_blobs)
+		TRY(layers_drop_blobs(engine->store));
 	engine_sweep_soon(engine);
 	return NULL;
 }

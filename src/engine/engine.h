@@ -37,6 +37,7 @@ typedef struct EngineConfig {
 	int64_t download_stall_ns;
 	int64_t download_timeout_ns; /* for a whole pull; 0: none */
 	char *http_proxy, *https_proxy, *no_proxy;
+	bool keep_blobs;          /* compressed, after they are unpacked: true */
 	int64_t stop_timeout_ns;  /* 10 s */
 	int64_t start_timeout_ns; /* 60 s: a runtime that hangs longer is killed */
 } EngineConfig;

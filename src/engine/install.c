@@ -24,6 +24,7 @@ typedef struct InstallLayer {
 	Install *install;
 	LayerState state;
 	Layer layer;
+	Digest leased_blob; /* the manifest's: a layer that is here may have come with another */
 	char item[13];
 	int blob_fd;
 	int directory_fd;
@@ -92,6 +93,7 @@ static fallible install_layer_init(Install *install, size_t index)
 	layer->layer.blob_size = descriptor->size;
 	store_lease(install->engine->store, layer->layer.diff_id.text);
 	store_lease(install->engine->store, descriptor->digest.text);
+	layer->leased_blob = descriptor->digest;
 	layer->state = LAYER_WAITING;
 	if (install_is_duplicate(install, index)) {
 		layer->state = LAYER_DUPLICATE;
@@ -157,7 +159,7 @@ static void install_layer_clear(InstallLayer *layer)
 	if (layer->state == LAYER_UNPACKING || layer->state == LAYER_UNPACKED)
 		error_free(layer_abandon(store, layer->layer.number)); /* staging is swept at start as well */
 	store_lease_end(store, layer->layer.diff_id.text);
-	store_lease_end(store, layer->layer.blob.text);
+	store_lease_end(store, layer->leased_blob.text);
 }
 
 Install *install_free(Install *install)
@@ -193,12 +195,26 @@ const Descriptor *install_needs_blob(const Install *install, size_t layer)
 
 /* ---- ending ---- */
 
+/* Before the sync, so that what nobody wants to keep is not even written to the disk. */
+static void install_forget_blobs(Install *install)
+{
+	for (size_t i = 0; i < install->count; i++) {
+		InstallLayer *layer = &install->layers[i];
+		if (layer->state != LAYER_UNPACKED)
+			continue;
+		error_free(blob_abandon(install->engine->store, &layer->layer.blob)); /* swept at start as well */
+		layer->layer.blob = (Digest){0};
+		layer->layer.blob_size = 0;
+	}
+}
+
 /* The blobs' bytes are on disk since the sync; their names are made durable with the layers'. */
 static fallible install_commit_blobs(Install *install)
 {
 	for (size_t i = 0; i < install->count; i++) {
 		const InstallLayer *layer = &install->layers[i];
-		if (layer->state == LAYER_UNPACKED && !blob_has(install->engine->store, &layer->layer.blob, NULL))
+		if (layer->state == LAYER_UNPACKED && digest_is_set(&layer->layer.blob) &&
+			!blob_has(install->engine->store, &layer->layer.blob, NULL))
 			TRY(blob_commit(install->engine->store, &layer->layer.blob));
 	}
 	return NULL;
@@ -230,9 +246,13 @@ static fallible install_commit(Install *install)
 	TRY(fault("engine.install.layers"));
 	TRY(install_commit_layers(install));
 	TRY(fault("engine.install.image"));
-	return image_put(install->engine->store, &install->config_digest, &install->manifest_digest,
+	TRY(image_put(install->engine->store, &install->config_digest, &install->manifest_digest,
 		&install->config.diff_ids, &install->config, install->has_reference ? &install->reference : NULL,
-		digest_is_set(&install->repo_digest) ? &install->repo_digest : NULL);
+		digest_is_set(&install->repo_digest) ? &install->repo_digest : NULL));
+	if (install->engine->config.keep_blobs)
+		return NULL;
+	engine_sweep_soon(install->engine);
+	return layers_drop_blobs(install->engine->store);
 }
 
 static void install_tell_error(Install *install, Error *take_error)
@@ -268,6 +288,8 @@ static void install_tell(void *arg)
 		install_tell_error(install, error);
 		return;
 	}
+	if (!install->engine->config.keep_blobs)
+		install_forget_blobs(install);
 	if (!install_has_fresh_layers(install)) {
 		install_synced(install, NULL);
 		return;

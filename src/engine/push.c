@@ -172,7 +172,9 @@ static fallible push_blob(Push *push, const Descriptor *descriptor)
 	int64_t size = 0;
 
 	if (!blob_has(push->engine->store, &descriptor->digest, &size))
-		return error_new(ERROR_CONFLICT, "blob %s is not kept here", descriptor->digest.text);
+		return error_hint(
+			error_new(ERROR_CONFLICT, "layer %s is not kept here as it came", descriptor->digest.text),
+			"pull the image again by a kedged with \"keepBlobs: true\" to push it");
 	TRY(blob_open(&fd, push->engine->store, &descriptor->digest));
 	TRY(blob_origin(&origin, push->engine->store, &descriptor->digest, &push->reference));
 	TRY(fetcher_put(push->fetcher, &descriptor->digest, size, fd, origin));

@@ -277,3 +277,23 @@ fallible layers_commit(Store *store, const Layer *layers, size_t count)
 		commit_undo(&commit, layers, count);
 	return error;
 }
+
+/* ---- without blobs ---- */
+
+static Error *drop_blobs_steps(void *arg)
+{
+	Store *store = arg;
+
+	TRY(database_run(store->database, "UPDATE layers SET blob = NULL, blob_size = 0 WHERE blob IS NOT NULL", ""));
+	return database_run(store->database, "DELETE FROM image_blobs", "");
+}
+
+fallible layers_drop_blobs(Store *store)
+{
+	int64_t kept = 0;
+
+	TRY(database_number(&kept, store->database,
+		"SELECT (SELECT count(*) FROM layers WHERE blob IS NOT NULL) + (SELECT count(*) FROM image_blobs)",
+		""));
+	return kept ? database_write(store->database, drop_blobs_steps, store) : NULL;
+}

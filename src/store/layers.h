@@ -34,4 +34,6 @@ fallible layer_mark_opaque(Store *store, int64_t number, const StringList *direc
  * it up again by diff id. On an error nothing is recorded and nothing stays staged.
  */
 fallible layers_commit(Store *store, const Layer *layers, size_t count);
+/* Compressed blobs of layers are in nobody's use any more: the next store_collect() takes them, but for leased ones. */
+fallible layers_drop_blobs(Store *store);
 fallible layer_abandon(Store *store, int64_t number);

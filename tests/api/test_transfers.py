@@ -252,3 +252,43 @@ def test_create_for_a_platform(daemons, fake):
         assert daemon.inspect(container)["Image"] == identity(platform)
     done = daemon.kedge("create", "--platform", "linux/s390x", name, check=False)
     assert done.returncode and "the index has linux/amd64, linux/arm64, linux/arm/v6, linux/arm/v7" in done.err
+
+
+# ---- without compressed blobs ---------------------------------------------------------------------------------------------------
+
+def blobs(daemon):
+    return {path.name for path in (daemon.store / "blobs" / "sha256").iterdir()}
+
+
+def hexes(*documents):
+    return {digest(data)[7:] for data in documents}
+
+
+def test_blobs_are_dropped_after_unpacking(daemons, fake, tmp_path):
+    daemon = daemons({"keepBlobs": False})
+    image = fake.add(Unpackable([{"a": os.urandom(1000)}, {"b": b"b"}]), "1")
+    assert not problem(pull(daemon, f"{fake.host}/a:1"))
+    assert blobs(daemon) == hexes(image.config, image.manifest)
+    daemon.load_busybox("box:1")
+    kedge.wait_for(lambda: len(blobs(daemon)) == 4)
+    fake.requests.clear()
+    assert "up to date" in pull(daemon, f"{fake.host}/a:1")[-1]["status"]
+    assert [request.path.rpartition("/")[2] for request in fake.asked("/blobs/")] == [digest(image.config)]
+    assert daemon.wait(daemon.run_container(["true"], image="box:1")) == 0
+    assert daemon.api.post("/kedge/v1/system/check") == {"Problems": []}
+    daemon.restart()
+    assert len(blobs(daemon)) == 4 and daemon.wait(daemon.run_container(["true"], image="box:1")) == 0
+
+
+def test_blobs_that_are_there_go_when_they_are_not_wanted(daemons, fake):
+    daemon = daemons({})
+    image = fake.add(Unpackable([{"a": os.urandom(1000)}]), "1")
+    assert not problem(pull(daemon, f"{fake.host}/a:1"))
+    assert blobs(daemon) == hexes(image.config, image.manifest, *image.layers)
+    daemon.kill()
+    path = daemon.directory / "kedged.yaml"
+    path.write_text("engine: {keepBlobs: false}\n")
+    daemon.options = ["--config", str(path)]
+    daemon.start()
+    kedge.wait_for(lambda: blobs(daemon) == hexes(image.config, image.manifest))
+    assert daemon.api.get(f"/images/{fake.host}/a:1/json")["RepoDigests"] == [f"{fake.host}/a@{image.digest}"]
