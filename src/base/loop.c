@@ -12,11 +12,17 @@
 #include "base/list.h"
 #include "base/memory.h"
 
+/* Between work and the rest after it; the round in which the rest's own timer fired is no work. */
+typedef enum RestState { REST_DONE, REST_DUE, REST_NOW } RestState;
+
 struct Loop {
 	struct event_base *base;
 	List sources;
 	List deferred;
 	bool is_stopped;
+	Source *rest; /* loop_after_work()'s, its maker's to free; or NULL */
+	RestState rest_state;
+	int64_t rest_delay_ns;
 };
 
 struct Source {
@@ -81,6 +87,8 @@ static Source *source_new(Loop *loop, void *arg)
 
 static void source_stop(Source *source)
 {
+	if (source->loop && source->loop->rest == source)
+		source->loop->rest = NULL;
 	list_remove(&source->in_queue);
 	list_remove(&source->in_loop);
 	if (source->event)
@@ -144,6 +152,16 @@ static void run_deferred(Loop *loop)
 		source_run_deferred(list_entry(round.next, Source, in_queue));
 }
 
+static void rest_later(Loop *loop)
+{
+	if (loop->rest && loop->rest_state == REST_DONE) {
+		source_rearm(loop->rest, loop->rest_delay_ns);
+		loop->rest_state = REST_DUE;
+	} else if (loop->rest_state == REST_NOW) {
+		loop->rest_state = REST_DONE;
+	}
+}
+
 Error *loop_run_once(Loop *loop)
 {
 	bool is_busy = !list_empty(&loop->deferred);
@@ -151,6 +169,7 @@ Error *loop_run_once(Loop *loop)
 	if (event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY | (is_busy ? EVLOOP_NONBLOCK : EVLOOP_ONCE)) < 0)
 		return error_errno(errno, "could not wait for events");
 	run_deferred(loop);
+	rest_later(loop);
 	return NULL;
 }
 
@@ -259,6 +278,33 @@ void source_rearm(Source *timer, int64_t delay_ns)
 		event_del(timer->event);
 	else
 		event_add(timer->event, &delay);
+}
+
+static void on_rest(evutil_socket_t fd, short flags, void *arg)
+{
+	Source *source = arg;
+
+	(void)fd;
+	(void)flags;
+	source->loop->rest_state = REST_NOW;
+	source->on_event(source->arg);
+}
+
+Error *loop_after_work(Source **ret, Loop *loop, int64_t delay_ns, LoopHandler *handler, void *arg)
+{
+	Source *source = source_new(loop, arg);
+
+	source->on_event = handler;
+	source->event = evtimer_new(loop->base, on_rest, source);
+	if (!source->event) {
+		source_free(source);
+		return error_errno(ENOMEM, "could not watch the end of work");
+	}
+	loop->rest = source;
+	loop->rest_state = REST_DONE;
+	loop->rest_delay_ns = delay_ns;
+	*ret = source;
+	return NULL;
 }
 
 Error *loop_signal(Source **ret, Loop *loop, int signal, LoopHandler *handler, void *arg)

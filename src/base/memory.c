@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef __GLIBC__ /* the shim is linked with musl, which keeps little */
+#include <malloc.h>
+#endif
 
 static _Noreturn void out_of_memory(void)
 {
@@ -63,4 +66,11 @@ void *mem_dup(const void *data, size_t length)
 	if (length)
 		memcpy(copy, data, length);
 	return copy;
+}
+
+void mem_trim(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
 }

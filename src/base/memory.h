@@ -15,5 +15,6 @@ void *mem_array(void *p, size_t count, size_t item_size); /* realloc with overfl
 char *mem_strdup(const char *text);                       /* NULL gives NULL */
 char *mem_strndup(const char *text, size_t length);
 void *mem_dup(const void *data, size_t length);
+void mem_trim(void); /* gives freed memory back to the system */
 
 #define mem_new(T) ((T *)mem_alloc(sizeof(T)))

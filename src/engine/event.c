@@ -2,6 +2,8 @@
 #include "engine/event.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -43,23 +45,55 @@ void events_each_since(Engine *engine, int64_t from_ns, EventHandler *handler, v
 	}
 }
 
-/* The oldest event gives way to the new one. Type is a literal; action and id are copied. */
-static Event *event_keep(Engine *engine, const char *type, const char *action, const char *id)
-{
-	Event *event = &engine->kept[engine->kept_next];
+/* ---- the kept ones ---- */
 
+static Event *event_oldest(Engine *engine)
+{
+	return &engine->kept[(engine->kept_next + EVENTS_KEPT - engine->kept_count) % EVENTS_KEPT];
+}
+
+static size_t event_bytes(const Event *event)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < event->attributes.count; i++)
+		bytes += strlen(event->attributes.items[i].key) + strlen(event->attributes.items[i].value);
+	return bytes;
+}
+
+static void event_drop_oldest(Engine *engine)
+{
+	Event *event = event_oldest(engine);
+
+	engine->kept_bytes -= event_bytes(event);
+	engine->kept_count--;
 	free((char *)event->action);
 	free((char *)event->id);
 	map_clear(&event->attributes);
-	event->type = type;
-	event->action = mem_strdup(action);
-	event->id = mem_strdup(id);
-	event->wall_ns = clock_wall_ns();
+	*event = (Event){0};
+}
+
+/* The oldest event gives way to the new one. Type is a literal; action and id are copied. */
+static Event *event_keep(Engine *engine, const char *type, const char *action, const char *id)
+{
+	if (engine->kept_count == EVENTS_KEPT)
+		event_drop_oldest(engine);
+	Event *event = &engine->kept[engine->kept_next];
+	*event = (Event){.type = type, .action = mem_strdup(action), .id = mem_strdup(id), .wall_ns = clock_wall_ns()};
 	engine->kept_next = (engine->kept_next + 1) % EVENTS_KEPT;
-	if (engine->kept_count < EVENTS_KEPT)
-		engine->kept_count++;
+	engine->kept_count++;
 	return event;
 }
+
+/* An event carries its object's labels, which may be large. */
+static void event_bound_kept(Engine *engine, const Event *event)
+{
+	engine->kept_bytes += event_bytes(event);
+	while (engine->kept_bytes > EVENTS_KEPT_BYTES && engine->kept_count > 1)
+		event_drop_oldest(engine);
+}
+
+/* ---- emitting ---- */
 
 void event_emit(Engine *engine, const char *type, const char *action, const char *id, ...)
 {
@@ -71,6 +105,7 @@ void event_emit(Engine *engine, const char *type, const char *action, const char
 	while ((key = va_arg(args, const char *)) && (value = va_arg(args, const char *)))
 		map_set(&event->attributes, key, value);
 	va_end(args);
+	event_bound_kept(engine, event);
 	event_deliver(engine, event);
 }
 
@@ -82,6 +117,7 @@ void event_emit_labels(Engine *engine, const char *type, const char *action, con
 	map_copy(&event->attributes, labels);
 	for (size_t i = 0; extra && i < extra->count; i++)
 		map_set(&event->attributes, extra->items[i].key, extra->items[i].value);
+	event_bound_kept(engine, event);
 	event_deliver(engine, event);
 }
 
@@ -93,9 +129,6 @@ void event_deliver(Engine *engine, const Event *event)
 
 void events_clear(Engine *engine)
 {
-	for (size_t i = 0; i < EVENTS_KEPT; i++) {
-		free((char *)engine->kept[i].action);
-		free((char *)engine->kept[i].id);
-		map_clear(&engine->kept[i].attributes);
-	}
+	while (engine->kept_count)
+		event_drop_oldest(engine);
 }

@@ -2,14 +2,15 @@
 #pragma once
 /*
  * What happened, in Docker's words for types and actions ("container" "die" {"exitCode": "0", "name": ..., "image":
- * ...}): they are the field's words by now. The last EVENTS_KEPT are kept in memory for `since`.
+ * ...}): they are the field's words by now. The last EVENTS_KEPT are kept in memory for `since`, fewer
+ * when their attributes take more than EVENTS_KEPT_BYTES.
  */
 #include <stdint.h>
 
 #include "base/strings.h"
 #include "engine/engine.h"
 
-enum { EVENTS_KEPT = 256 };
+enum { EVENTS_KEPT = 256, EVENTS_KEPT_BYTES = 256 << 10 };
 
 typedef struct Event {
 	const char *type;   /* "container", "image", "daemon" */

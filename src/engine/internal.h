@@ -41,7 +41,7 @@ struct Engine {
 
 	List subscriptions; /* EventSubscription */
 	Event kept[EVENTS_KEPT];
-	size_t kept_next, kept_count;
+	size_t kept_next, kept_count, kept_bytes;
 
 	Table *pulls;  /* full reference and platform -> Job */
 	Source *sweep; /* removes trash, in steps */

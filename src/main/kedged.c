@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -177,6 +178,15 @@ static void stop(void *loop)
 	loop_stop(loop);
 }
 
+/* The heap of a busy second (an archive's index, a list of a thousand) is not that of an idle device. */
+#define REST_DELAY (2 * NANOS_PER_SECOND)
+
+static void rest(void *arg)
+{
+	(void)arg;
+	mem_trim();
+}
+
 static fallible serve(int *ret_next, Loop *loop, Engine *engine, const Settings *settings, char *const *argv)
 {
 	autoptr(DockerApi) api = NULL;
@@ -184,6 +194,7 @@ static fallible serve(int *ret_next, Loop *loop, Engine *engine, const Settings 
 	autoptr(Source) terminate = NULL;
 	autoptr(Source) interrupt = NULL;
 	autoptr(Source) watchdog = NULL;
+	autoptr(Source) resting = NULL;
 	int listen_fd = -1;
 
 	TRY(handed_listen(&listen_fd, settings->socket, settings->socket_group));
@@ -192,6 +203,7 @@ static fallible serve(int *ret_next, Loop *loop, Engine *engine, const Settings 
 	TRY(upgrade_new(&upgrade, loop, api, argv));
 	TRY(loop_signal(&terminate, loop, SIGTERM, stop, loop));
 	TRY(loop_signal(&interrupt, loop, SIGINT, stop, loop));
+	TRY(loop_after_work(&resting, loop, REST_DELAY, rest, NULL));
 	TRY(notify_watchdog(&watchdog, loop));
 	notify("READY=1");
 	log_info("kedged %s listens on %s", KEDGE_VERSION, settings->socket);

@@ -56,6 +56,22 @@ static void count_and_stop(void *arg)
 	loop_stop(((Fixture *)arg)->loop);
 }
 
+static void ignore(void *arg)
+{
+	(void)arg;
+}
+
+static void stop_loop(void *arg)
+{
+	loop_stop(arg);
+}
+
+static void read_two(void *arg, int fd, unsigned events)
+{
+	assert_int_equal(events, LOOP_READ);
+	assert_int_equal(read(fd, arg, 2), 2);
+}
+
 /* ---- descriptors ---- */
 
 static void on_readable(void *arg, int fd, unsigned events)
@@ -404,6 +420,52 @@ static void can_be_stopped_before_it_runs(void **state)
 	assert_int_equal(fixture->calls, 1);
 }
 
+/* ---- after work ---- */
+
+static void rests_once_after_work(void **state)
+{
+	Fixture *fixture = *state;
+	char two[2];
+
+	check_ok(loop_after_work(&fixture->first, fixture->loop, 1000000, count, fixture));
+	check_ok(loop_watch(&fixture->second, fixture->loop, fixture->pair[0], LOOP_READ, read_two, two));
+	for (int round = 1; round <= 3; round++) {
+		assert_int_equal(write(fixture->pair[1], "ab", 2), 2);
+		while (fixture->calls < round)
+			check_ok(loop_run_once(fixture->loop));
+	}
+	assert_int_equal(fixture->calls, 3);
+}
+
+static void does_not_rest_from_resting(void **state)
+{
+	Fixture *fixture = *state;
+	Source *later = NULL;
+
+	check_ok(loop_after_work(&fixture->first, fixture->loop, 1000000, count, fixture));
+	check_ok(loop_timer(&fixture->second, fixture->loop, 0, ignore, NULL));
+	check_ok(loop_run_once(fixture->loop)); /* work */
+	check_ok(loop_run_once(fixture->loop)); /* the rest after it */
+	assert_int_equal(fixture->calls, 1);
+	check_ok(loop_timer(&later, fixture->loop, 20000000, stop_loop, fixture->loop));
+	check_ok(loop_run(fixture->loop));
+	source_free(later);
+	assert_int_equal(fixture->calls, 1);
+}
+
+static void rest_can_be_freed(void **state)
+{
+	Fixture *fixture = *state;
+
+	check_ok(loop_after_work(&fixture->first, fixture->loop, 0, count, fixture));
+	check_ok(loop_timer(&fixture->second, fixture->loop, 0, ignore, NULL));
+	check_ok(loop_run_once(fixture->loop));
+	fixture->first = source_free(fixture->first);
+	source_rearm(fixture->second, 0);
+	check_ok(loop_run_once(fixture->loop));
+	assert_int_equal(fixture->calls, 0);
+}
+
 #define loop_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -425,6 +487,9 @@ int main(void)
 		loop_test(frees_objects_that_end_in_their_callback),
 		loop_test(the_loop_ends_before_its_sources),
 		loop_test(can_be_stopped_before_it_runs),
+		loop_test(rests_once_after_work),
+		loop_test(does_not_rest_from_resting),
+		loop_test(rest_can_be_freed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
