@@ -165,7 +165,7 @@ static void write_size(Writer *writer, const ContainerView *view)
 	write_int(writer, "SizeRootFs", bytes);
 }
 
-static void write_identity(Writer *writer, const ContainerView *view)
+static void write_identity(Writer *writer, const Container *container, const ContainerView *view)
 {
 	write_string(writer, "Id", view->id);
 	write_time(writer, "Created", view->created_ns);
@@ -178,7 +178,7 @@ static void write_identity(Writer *writer, const ContainerView *view)
 	write_string(writer, "Platform", "linux");
 	write_string(writer, "MountLabel", "");
 	write_string(writer, "ProcessLabel", "");
-	write_string(writer, "AppArmorProfile", "");
+	write_string(writer, "AppArmorProfile", container_apparmor(container));
 	write_null(writer, "ExecIDs");
 }
 
@@ -194,7 +194,7 @@ static void inspect_container(HttpRequest *request, void *context)
 	container_view(container, &view);
 	writer_init(&writer, &out);
 	write_object(&writer, NULL);
-	write_identity(&writer, &view);
+	write_identity(&writer, container, &view);
 	write_state(&writer, container, &view);
 	write_host_config(&writer, &view, engine_config(docker_engine(context))->default_runtime);
 	write_driver(&writer, &view);

@@ -213,7 +213,8 @@ static void write_swarm(Writer *writer)
 
 static void write_info(Writer *writer, Engine *engine, const EngineInfo *info)
 {
-	static const char *const security[] = {"name=seccomp,profile=builtin", NULL}, *const none[] = {NULL};
+	static const char *const security[] = {"name=apparmor", "name=seccomp,profile=builtin", NULL};
+	static const char *const none[] = {NULL};
 	const EngineConfig *config = engine_config(engine);
 
 	write_string(writer, "ID", info->id);
@@ -237,7 +238,7 @@ static void write_info(Writer *writer, Engine *engine, const EngineInfo *info)
 	write_bool(writer, "LiveRestoreEnabled", true);
 	write_string(writer, "Isolation", "");
 	write_string(writer, "InitBinary", "");
-	write_words(writer, "SecurityOptions", security);
+	write_words(writer, "SecurityOptions", info->has_apparmor ? security : security + 1);
 	write_words(writer, "Warnings", none);
 }
 

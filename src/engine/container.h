@@ -80,6 +80,7 @@ fallible container_find(Container **ret, Engine *engine, const char *name);
  */
 size_t container_list(Container ***ret, Engine *engine);
 void container_view(const Container *container, ContainerView *ret);
+const char *container_apparmor(const Container *container); /* the profile it runs under; "": none */
 bool container_is_live(const Container *container); /* starting, running, paused, stopping */
 Container *container_ref(Container *container);
 Container *container_unref(Container *container);

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "engine/container_internal.h"
 #include "engine/internal.h"
+#include "runtime/apparmor.h"
 #include "runtime/ready_made.h"
 #include "store/layers.h"
 
@@ -150,6 +151,18 @@ static fallible engine_runtimes(Engine *engine)
 	return runtimes_find(&engine->runtimes, &config->runtimes, "runc");
 }
 
+/* A kernel that confines but cannot be told how is no reason to run nothing. */
+static void engine_apparmor(Engine *engine)
+{
+	autofree char *file = path_join(engine->config.run_dir, "apparmor.profile");
+	Error *error = apparmor_is_there() ? apparmor_load_default(file) : NULL;
+
+	if (error)
+		error_log(error, "containers run without an AppArmor profile of their own");
+	else if (apparmor_is_there())
+		engine->apparmor = APPARMOR_DEFAULT;
+}
+
 static fallible engine_host(Engine *engine)
 {
 	autofree char *seccomp = path_join(engine->config.root, "seccomp");
@@ -159,6 +172,7 @@ static fallible engine_host(Engine *engine)
 	TRY(cgroup_make_parent(engine->cgroups, engine->config.cgroup_parent));
 	TRY(seccomp_cache_open(&engine->seccomp, seccomp));
 	TRY(engine_runtimes(engine));
+	engine_apparmor(engine);
 	runtimes_try_ready_made(engine->runtimes, seccomp, engine->config.run_dir);
 	return NULL;
 }
@@ -313,6 +327,7 @@ fallible engine_info(EngineInfo *ret, Engine *engine)
 	info.cgroup_v2 = cgroup_is_v2(engine->cgroups);
 	info.has_memory_limit = cgroup_has(engine->cgroups, "memory");
 	info.has_cpu_quota = cgroup_has(engine->cgroups, "cpu");
+	info.has_apparmor = engine->apparmor != NULL;
 	info.has_pids_limit = cgroup_has(engine->cgroups, "pids");
 	memcpy(info.id, engine->id, sizeof(info.id));
 	*ret = info;

@@ -64,6 +64,7 @@ typedef struct EngineInfo {
 	StringList runtimes;
 	bool cgroup_v2;
 	bool has_memory_limit, has_cpu_quota, has_pids_limit;
+	bool has_apparmor;
 	char *runtime_version;
 	char id[65]; /* of this device, made once */
 } EngineInfo;

@@ -31,6 +31,7 @@ struct Engine {
 	CgroupLayout *cgroups;
 	Runtimes *runtimes;
 	SeccompCache *seccomp;
+	const char *apparmor; /* profile of containers that name none; NULL: AppArmor is not there or cannot be had */
 	SealedRuntime sealed;
 	char id[65];
 	char boot_id[37];

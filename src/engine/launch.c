@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "engine/container_internal.h"
+#include "runtime/apparmor.h"
 #include "runtime/bundle.h"
 #include "runtime/spec_words.h"
 #include "store/snapshots.h"
@@ -54,6 +55,28 @@ static fallible launch_write_health(Container *container, const BundleInput *inp
 	return file_replace(AT_FDCWD, path, text.data, text.length, 0600);
 }
 
+const char *container_apparmor(const Container *container)
+{
+	const char *profile = NULL;
+
+	error_free(apparmor_choose(
+		&profile, &container->record.spec, container->engine->apparmor)); /* checked at create */
+	return profile ? profile : "";
+}
+
+/* Somebody may have unloaded ours since we started; a container without its profile is not started. */
+static fallible launch_check_apparmor(const Container *container)
+{
+	const char *profile = container_apparmor(container);
+	autofree char *file = path_join(container->engine->config.run_dir, "apparmor.profile");
+
+	if (!*profile)
+		return NULL;
+	if (profile == container->engine->apparmor)
+		return apparmor_load_default(file);
+	return apparmor_check(profile);
+}
+
 static const char *path_or_none(const char *path)
 {
 	return *path ? path : NULL;
@@ -78,6 +101,7 @@ static fallible launch_write_bundle(Container *container, const Image *image, co
 
 	if (runtime->is_crun)
 		TRY(cgroup_check_crun(engine->cgroups));
+	TRY(launch_check_apparmor(container));
 	snapshot_directories(engine->store, container->id, image, &directories);
 	TRY(user_resolve(&user, container->record.spec.user, &container->record.spec.groups, &directories));
 	launch_hostname(hostname, container);
@@ -100,6 +124,7 @@ static fallible launch_write_bundle(Container *container, const Image *image, co
 		.joined_network = path_or_none(shares->network),
 		.joined_shm = shares->shm_pid ? shm : NULL,
 		.seccomp = engine->seccomp,
+		.apparmor = engine->apparmor,
 		.seccomp_ready_made = runtime->takes_ready_made_seccomp,
 	};
 	TRY(bundle_write(&text, &input));

@@ -7,6 +7,7 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "runtime/apparmor.h"
 #include "runtime/bundle_parts.h"
 #include "runtime/capability.h"
 #include "runtime/seccomp_file.h"
@@ -87,8 +88,10 @@ static fallible write_process_members(Writer *writer, const BundleInput *input)
 	const ContainerSpec *spec = input->spec;
 	SecurityChoice security;
 	uint64_t capabilities;
+	const char *profile;
 
 	TRY(spec_read_security(&security, spec));
+	TRY(apparmor_choose(&profile, spec, input->apparmor));
 	TRY(capability_set(&capabilities, &spec->cap_add, &spec->cap_drop, spec->privileged));
 	write_bool(writer, "terminal", false);
 	write_user(writer, input->user);
@@ -98,8 +101,8 @@ static fallible write_process_members(Writer *writer, const BundleInput *input)
 	write_bool(writer, "noNewPrivileges", security.no_new_privileges);
 	TRY(bundle_write_rlimits(writer, spec));
 	TRY(bundle_write_oom_score(writer, spec));
-	if (security.apparmor)
-		write_string(writer, "apparmorProfile", security.apparmor);
+	if (profile)
+		write_string(writer, "apparmorProfile", profile);
 	return NULL;
 }
 

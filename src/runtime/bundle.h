@@ -27,6 +27,7 @@ typedef struct BundleInput {
 	const char *joined_pid, *joined_ipc, *joined_network, *joined_shm;
 	SeccompCache *seccomp;   /* NULL: no filter (unconfined) */
 	bool seccomp_ready_made; /* the runtime takes run.oci.seccomp_bpf_data */
+	const char *apparmor;    /* profile of those that name none; NULL: none */
 } BundleInput;
 
 fallible bundle_write(Buffer *out, const BundleInput *input);

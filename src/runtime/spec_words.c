@@ -7,6 +7,7 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "runtime/apparmor.h"
 
 bool spec_is_host(const char *mode)
 {
@@ -81,15 +82,12 @@ static Error *read_seccomp(SecurityChoice *choice, const char *value)
 		"clients send the file's text: seccomp={...}");
 }
 
-static bool kernel_has_apparmor(void)
-{
-	return file_exists(AT_FDCWD, "/sys/kernel/security/apparmor/profiles");
-}
-
 static Error *read_apparmor(SecurityChoice *choice, const char *value)
 {
 	choice->apparmor = value;
-	if (strcmp(value, "unconfined") == 0 || kernel_has_apparmor())
+	if (!*value)
+		return error_new(ERROR_INVALID, "the profile's name is missing");
+	if (strcmp(value, APPARMOR_UNCONFINED) == 0 || apparmor_is_there())
 		return NULL;
 	return error_new(ERROR_UNSUPPORTED, "AppArmor is not available on this host");
 }

@@ -23,7 +23,7 @@ typedef struct SecurityChoice {
 	bool seccomp_off;
 	const char *seccomp_profile; /* JSON in Docker's format, borrowed; NULL: the default one */
 	bool paths_unmasked;         /* systempaths=unconfined */
-	const char *apparmor;        /* borrowed; NULL: the runtime's default */
+	const char *apparmor;        /* borrowed; NULL: apparmor_choose() decides */
 } SecurityChoice;
 
 fallible spec_read_security(SecurityChoice *ret, const ContainerSpec *spec);
