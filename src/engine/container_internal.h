@@ -133,9 +133,11 @@ void container_attaches_connect(Container *container); /* a start's socket liste
 void container_attaches_end(Container *container);
 
 /* ---- orders.c ---- */
-void container_calls_end(Container *container);         /* kedged ends: whoever still waits for an order is let go */
-void container_stop_resume(Container *container);       /* a stop or restart that kedged died in goes on */
-void container_start_resume(Container *container);      /* the second half of such a restart */
+/* The same as a stop, with the container's own signal and time, but nobody has asked for it: no word of it is noted. */
+fallible container_stop_unasked(Container *container, ContainerDone *done, void *arg);
+void container_calls_end(Container *container);    /* kedged ends: whoever still waits for an order is let go */
+void container_stop_resume(Container *container);  /* a stop or restart that kedged died in goes on */
+void container_start_resume(Container *container); /* the second half of such a restart */
 
 /* ---- restart.c ---- */
 typedef struct RestartQuestion {

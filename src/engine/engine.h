@@ -51,6 +51,9 @@ fallible engine_config_check(const EngineConfig *config); /* of what needs no lo
 /* Opens the store, reads all records, adopts what runs (invariant 1), starts what restart policies ask for. config is
  * copied. */
 fallible engine_new(Engine **ret, Loop *loop, const EngineConfig *config);
+/* Stops every container, each by its own signal and within its own time, because the machine goes down: restart
+ * policies start them after the next boot. From then on nothing is started. done is called when none runs, once. */
+void engine_power_down(Engine *engine, void (*done)(void *arg), void *arg);
 /* Leaves containers running. */
 Engine *engine_free(Engine *engine);
 DEFINE_AUTOPTR(Engine, engine_free)

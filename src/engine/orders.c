@@ -148,16 +148,21 @@ static fallible stop_begin(Container *container, ContainerDone *done, void *arg)
 	return NULL;
 }
 
-/* On record before the signal: a kedged that comes after us goes on with it. */
-static void stop_note(Container *container, int64_t timeout_s, int signal, bool start_again)
+static void stop_plan(Container *container, int64_t timeout_s, int signal)
 {
 	ContainerRecord *record = &container->record;
 
-	record->user_stopped = true;
-	record->start_again = start_again;
 	record->stop_run = record->run + container->launch_when_gone;
 	record->stop_signal = signal ? signal : container_stop_signal(container);
 	record->stop_deadline_ns = stop_deadline_ns(container, timeout_s);
+}
+
+/* On record before the signal: a kedged that comes after us goes on with it. */
+static void stop_note(Container *container, int64_t timeout_s, int signal, bool start_again)
+{
+	container->record.user_stopped = true;
+	container->record.start_again = start_again;
+	stop_plan(container, timeout_s, signal);
 	container_save_or_log(container);
 }
 
@@ -172,6 +177,13 @@ fallible container_stop(
 		return NULL;
 	}
 	stop_note(container, timeout_s, signal, false);
+	return stop_begin(container, done, arg);
+}
+
+fallible container_stop_unasked(Container *container, ContainerDone *done, void *arg)
+{
+	if (!container_is_stopping(container)) /* else it ends as somebody wished */
+		stop_plan(container, STOP_TIMEOUT_OWN, 0);
 	return stop_begin(container, done, arg);
 }
 

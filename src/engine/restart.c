@@ -62,6 +62,10 @@ bool container_restart_soon(Container *container, int64_t lived_ns)
 
 	container->retry_delay_ns = restart_delay_ns(container->retry_delay_ns, lived_ns);
 	container_retry_cancel(container);
+	if (container->engine->closing) { /* the machine goes down: the try is the next boot's */
+		container_move(container, CONTAINER_RESTARTING);
+		return true;
+	}
 	error = loop_timer(
 		&container->retry, container->engine->loop, container->retry_delay_ns, retry_fired, container);
 	if (error) {

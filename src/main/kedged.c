@@ -172,10 +172,39 @@ static void settings_print(const Settings *settings)
 
 /* ---- running ---- */
 
-static void stop(void *loop)
+typedef struct Serving {
+	Loop *loop;
+	Engine *engine;
+	bool goes_down;
+} Serving;
+
+/* While the machine goes down, its init program sends this too. */
+static void stop(void *arg)
 {
+	const Serving *serving = arg;
+
+	if (serving->goes_down)
+		return;
 	log_info("stopping; containers go on");
-	loop_stop(loop);
+	loop_stop(serving->loop);
+}
+
+static void power_is_down(void *arg)
+{
+	const Serving *serving = arg;
+
+	log_info("stopping; no container runs");
+	loop_stop(serving->loop);
+}
+
+static void power_down(void *arg)
+{
+	Serving *serving = arg;
+
+	if (serving->goes_down)
+		return;
+	serving->goes_down = true;
+	engine_power_down(serving->engine, power_is_down, serving);
 }
 
 /* The heap of a busy second (an archive's index, a list of a thousand) is not that of an idle device. */
@@ -193,16 +222,19 @@ static fallible serve(int *ret_next, Loop *loop, Engine *engine, const Settings 
 	autoptr(Upgrade) upgrade = NULL;
 	autoptr(Source) terminate = NULL;
 	autoptr(Source) interrupt = NULL;
+	autoptr(Source) power = NULL;
 	autoptr(Source) watchdog = NULL;
 	autoptr(Source) resting = NULL;
+	Serving serving = {.loop = loop, .engine = engine};
 	int listen_fd = -1;
 
 	TRY(handed_listen(&listen_fd, settings->socket, settings->socket_group));
 	notify_store(listen_fd);
 	TRY(docker_api_new(&api, engine, listen_fd));
 	TRY(upgrade_new(&upgrade, loop, api, argv));
-	TRY(loop_signal(&terminate, loop, SIGTERM, stop, loop));
-	TRY(loop_signal(&interrupt, loop, SIGINT, stop, loop));
+	TRY(loop_signal(&terminate, loop, SIGTERM, stop, &serving));
+	TRY(loop_signal(&interrupt, loop, SIGINT, stop, &serving));
+	TRY(loop_signal(&power, loop, SIGPWR, power_down, &serving));
 	TRY(loop_after_work(&resting, loop, REST_DELAY, rest, NULL));
 	TRY(notify_watchdog(&watchdog, loop));
 	notify("READY=1");
