@@ -241,7 +241,7 @@ static void write_status(Writer *writer, const Container *container, const Conta
 	char up[CLOCK_TEXT_MAX];
 
 	if (container_is_live(container)) {
-		clock_format_age(up, view->started_ns ? clock_wall_ns() - view->started_ns : 0);
+		clock_format_age(up, view->up_ns);
 		write_stringf(writer, "Status", "Up %s%s", up,
 			view->state == CONTAINER_PAUSED ? " (Paused)" : health_words(view->health));
 	} else if (view->state == CONTAINER_RESTARTING) {

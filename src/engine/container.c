@@ -323,6 +323,15 @@ size_t container_list(Container ***ret, Engine *engine)
 	return count;
 }
 
+/* Its shim knows when it began; until an adopted one has said so, the record's wall clock has to do. */
+static int64_t container_up_ns(const Container *container)
+{
+	if (!container_is_live(container) || container->state == CONTAINER_STARTING)
+		return 0;
+	return container->started_monotonic_ns ? clock_monotonic_ns() - container->started_monotonic_ns
+					       : clock_wall_ns() - container->record.started_ns;
+}
+
 void container_view(const Container *container, ContainerView *ret)
 {
 	const ContainerRecord *record = &container->record;
@@ -340,6 +349,7 @@ void container_view(const Container *container, ContainerView *ret)
 		.created_ns = record->created_ns,
 		.started_ns = record->started_ns,
 		.finished_ns = record->finished_ns,
+		.up_ns = container_up_ns(container),
 		.restart_count = record->restart_count,
 		.health = container->health_state,
 		.health_streak = container->health_streak,

@@ -51,6 +51,7 @@ typedef struct ContainerView {
 	bool oom_killed;
 	const char *error; /* "" */
 	int64_t created_ns, started_ns, finished_ns;
+	int64_t up_ns; /* how long it has run, whatever the wall clock did meanwhile; 0 when it does not */
 	int64_t restart_count;
 	HealthState health;
 	int64_t health_streak;         /* failing */

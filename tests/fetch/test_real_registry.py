@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 import urllib.request
 
 import pytest
@@ -193,7 +194,8 @@ def test_certificates_of_another_time(fetch, authority):
         server = registries.FakeRegistry(tls=authority.issue("old", start=start, end=end))
         fetch.trust(server.host, authority.path)
         failure = fetch("pull", f"{server.host}/a:1").failure
-        assert failure["message"] == f'could not pull "{server.host}/a:1": "{server.host}": {message}'
+        said = f'could not pull "{server.host}/a:1": "{server.host}": {message}: this device\'s clock says '
+        assert failure["message"].startswith(said) and time.strptime(failure["message"].removeprefix(said), "%Y-%m-%d")
         assert failure["hint"].startswith(hint)
         server.close()
 

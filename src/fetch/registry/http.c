@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "fetch/registry/url.h"
 
@@ -253,9 +254,14 @@ static fallible hint_at_ca(const Exchange *exchange, Error *error)
 		error, "if this registry has a CA of its own, put its certificate into \"%s/ca.crt\"", directory);
 }
 
-static fallible hint_at_clock(Error *error)
+/* After a loss of power, a device without a battery for its clock is the likelier culprit than the registry. */
+static fallible time_error(ErrorKind kind, const char *what)
 {
-	return error_hint(error, "check this device's clock, and when the registry's certificate is valid");
+	char now[CLOCK_TEXT_MAX];
+
+	clock_format(now, clock_wall_ns());
+	return error_hint(error_new(kind, "%s: this device's clock says %.10s", what, now),
+		"check this device's clock, and when the registry's certificate is valid");
 }
 
 static fallible certificate_error(const Exchange *exchange)
@@ -270,9 +276,9 @@ static fallible certificate_error(const Exchange *exchange)
 	case X509_V_ERR_IP_ADDRESS_MISMATCH:
 		return error_new(ERROR_FORBIDDEN, "the TLS certificate is for another host");
 	case X509_V_ERR_CERT_NOT_YET_VALID:
-		return hint_at_clock(error_new(ERROR_UNAVAILABLE, "the TLS certificate is not yet valid"));
+		return time_error(ERROR_UNAVAILABLE, "the TLS certificate is not yet valid");
 	case X509_V_ERR_CERT_HAS_EXPIRED:
-		return hint_at_clock(error_new(ERROR_FORBIDDEN, "the TLS certificate has expired"));
+		return time_error(ERROR_FORBIDDEN, "the TLS certificate has expired");
 	}
 	return hint_at_ca(exchange, error_new(ERROR_FORBIDDEN, "the TLS certificate is not trusted: %s",
 					    X509_verify_cert_error_string(verdict)));
