@@ -68,13 +68,52 @@ def kernel_directory():
 
 # ---- the disk -------------------------------------------------------------------------------------------------------------------
 
+class Run:
+    """What a guest printed, the seconds until its script began (None: never) and until the end, and whether it powered off by itself."""
+
+    def __init__(self, said, booted, ended, is_off):
+        self.said, self.booted, self.ended, self.is_off = said, booted, ended, is_off
+
+        parts = re.split(r"^RESULT (\S+) (ok|failed) \d+$", said, flags=re.M)
+        self.results = {name: (result, text.split("\nLOG ")[0].strip()) for name, result, text in zip(parts[1::3], parts[2::3], parts[3::3])}
+
+    def checked(self):
+        """Itself, when the guest came up."""
+        print(f"up after {self.booted:.1f} s, off after {self.ended:.1f} s" if self.booted else "did not come up")
+        assert self.booted, self.said[-4000:]
+        return self
+
+    def check(self, name):
+        """Fails with what the guest's test printed, unless its line "RESULT name ok seconds" is there."""
+        assert name in self.results, f"no result; the guest's last words:\n{self.said[-4000:]}"
+        result, text = self.results[name]
+        assert result == "ok", text
+
+
+def names_of(scripts, prefix):
+    """The shell functions PREFIX_* in these files."""
+    return [name for script in scripts for name in re.findall(rf"^({prefix}_\w+)\(\)", script.read_text(), re.M)]
+
+
+def tests_of(scripts, prefix, *runtimes):
+    """The names of the results of these functions with each runtime."""
+    return [f"{name}-{runtime}" for runtime in runtimes for name in names_of(scripts, prefix)]
+
+
 class Guest:
     """Its root is put together in directory/root; boot() makes a disk of it and runs it until it powers off."""
+
+    words = "console=ttyS0 root=/dev/nvme0n1 rw quiet loglevel=2 panic=-1 mitigations=off"
+    disk_size = "512M"
+    reboots = False  # otherwise a reboot ends it, as after a panic
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
         self.root = self.directory / "root"
         self.disk = self.directory / "disk.img"
+        self.make_root()
+
+    def make_root(self):
         for name in ("bin", "sbin", "lib64", "proc", "sys", "dev", "run", "tmp", "etc", "lib/modules", "var/lib", "usr/libexec/kedge"):
             (self.root / name).mkdir(parents=True)
         kedge.busybox_directory(self.root)
@@ -111,18 +150,19 @@ class Guest:
             self.add_program(shutil.which(runtime), f"bin/{runtime}")
         return self
 
-    def make_disk(self, size="512M"):
-        output_of("mke2fs", "-q", "-t", "ext4", "-d", self.root, self.disk, size)
+    def make_disk(self):
+        output_of("mke2fs", "-q", "-t", "ext4", "-d", self.root, self.disk, self.disk_size)
 
     def command(self):
-        return ["qemu-system-x86_64", "-machine", "q35", "-cpu", "max", "-m", "1024", "-smp", "2", "-nographic", "-nodefaults", "-no-reboot",
+        return ["qemu-system-x86_64", "-machine", "q35", "-cpu", "max", "-m", "1024", "-smp", "2", "-nographic", "-nodefaults",
+                *([] if self.reboots else ["-no-reboot"]),
                 "-serial", "stdio", "-kernel", str(kernel_directory() / "vmlinuz"),
                 "-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={self.disk}", "-device", "nvme,drive=disk,serial=disk",
-                "-append", "console=ttyS0 root=/dev/nvme0n1 rw quiet loglevel=2 panic=-1 mitigations=off"]
+                "-append", self.words]
 
-    def boot(self, script, seconds):
-        """Runs this script in the guest. Gives what it printed, and the seconds until it began and until the machine was off."""
-        self.add(script, "test")
+    def boot(self, scripts, seconds):
+        """Runs these scripts, one after the other in one shell, until the guest is off, for so many seconds at most."""
+        (self.root / "test").write_text("".join(script.read_text() for script in scripts))
         self.make_disk()
         begin = time.monotonic()
         booted, lines = None, []
@@ -130,7 +170,8 @@ class Guest:
                                    stderr=subprocess.STDOUT, text=True, errors="replace")
         for line in process.stdout:
             lines.append(line.rstrip())
+            print(lines[-1], flush=True)
             if lines[-1].endswith("GUEST UP"):  # after what the firmware draws
                 booted = time.monotonic() - begin
-        process.wait()
-        return "\n".join(lines), booted, time.monotonic() - begin
+        is_off = process.wait() == 0
+        return Run("\n".join(lines), booted, time.monotonic() - begin, is_off)

@@ -352,6 +352,7 @@ def registry_auth(user, password):
 
 class Registry:
     """Debian's docker-registry on loopback. tls: with an own CA in .ca_path; users: {name: password}."""
+    address = "127.0.0.1"
 
     def __init__(self, tls=False, users=None, directory=None):
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="kr", dir="/tmp"))
@@ -367,7 +368,7 @@ class Registry:
         def openssl(*arguments):
             subprocess.run(["openssl", *arguments], cwd=self.directory, check=True, stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL)
-        (self.directory / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
+        (self.directory / "names").write_text(f"subjectAltName=DNS:localhost,IP:{self.address}")
         openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=test CA", "-keyout", "ca.key", "-out",
                 "ca.crt")
         openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", "key", "-out", "request")
@@ -375,7 +376,7 @@ class Registry:
                 "-extfile", "names")
 
     def configuration(self):
-        http_settings = {"addr": f"127.0.0.1:{self.port}"}
+        http_settings = {"addr": f"{self.address}:{self.port}"}
         if self.tls:
             http_settings["tls"] = {"certificate": str(self.directory / "crt"), "key": str(self.directory / "key")}
         settings = {"version": 0.1, "log": {"level": "warn"}, "http": http_settings,

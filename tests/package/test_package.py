@@ -7,7 +7,9 @@ import subprocess
 
 import pytest
 
+import debian_package
 import kedge
+from debian_package import run
 
 HERE = pathlib.Path(__file__).parent
 EXPECTED = """usr/bin/kedge usr/sbin/kedged usr/libexec/kedge/kedge-shim usr/libexec/kedge/kedge-fetch usr/libexec/kedge/kedge-unpack
@@ -16,18 +18,9 @@ usr/share/man/man1/kedge-run.1.gz usr/share/man/man5/kedged.yaml.5.gz usr/share/
 usr/share/man/man8/kedge-fetch.8.gz usr/share/man/man8/kedge-unpack.8.gz usr/share/doc/kedge/README.md.gz etc/kedge/registries.d""".split()
 
 
-def run(*words, **options):
-    done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
-    assert done.returncode == 0, f"{words}: status {done.returncode}\n{done.stdout[-4000:]}"
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
-def package(tmp_path_factory):
-    work = tmp_path_factory.mktemp("package")
-    run("git", "clone", "-q", kedge.TOP, work / "kedge")
-    run("dpkg-buildpackage", "-b", "-us", "-uc", "-j2", cwd=work / "kedge")
-    return next(work.glob("kedge_*.deb"))
+def package():
+    return debian_package.package()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Containers on a machine whose control groups are version 2 alone, with both OCI runtimes: the results of cgroup_v2.sh in a guest."""
+"""Containers on a machine whose control groups are version 2 alone, without systemd, with both OCI runtimes: the results of core.sh."""
 import pathlib
-import re
 import shutil
 
 import pytest
@@ -9,38 +8,23 @@ import pytest
 import guest
 import kedge
 
-SCRIPT = pathlib.Path(__file__).with_name("cgroup_v2.sh")
-TESTS = re.findall(r"^(test_\w+)\(\)", SCRIPT.read_text(), re.M)
-RUNTIMES = ("crun", "runc")
-
-
-class Run:
-    """results: {test: (ok or failed, what it said)}"""
-
-    def __init__(self, said):
-        self.said = said
-        parts = re.split(r"^RESULT (\S+) (ok|failed) \d+$", said, flags=re.M)
-        self.results = {name: (result, said.split("\nLOG ")[0].strip())
-                        for name, result, said in zip(parts[1::3], parts[2::3], parts[3::3])}
+HERE = pathlib.Path(__file__).parent
+SCRIPTS = [HERE / name for name in ("core.sh", "plain.sh", "cgroup_v2.sh")]
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     machine = guest.Guest(tmp_path_factory.mktemp("guest")).add_kedge()
     kedge.busybox_archive(machine.root / "busybox.tar", "box:latest")
-    said, booted, ended = machine.boot(SCRIPT, 400)
-    print(f"up after {booted:.1f} s, off after {ended:.1f} s" if booted else "did not come up", said, sep="\n")
+    run = machine.boot(SCRIPTS, 900)
     shutil.rmtree(machine.directory)
-    assert booted, said[-4000:]
-    return Run(said)
+    return run.checked()
 
 
-@pytest.mark.parametrize("name", [f"{test}-{runtime}" for runtime in RUNTIMES for test in TESTS])
+@pytest.mark.parametrize("name", guest.tests_of(SCRIPTS, "test", "crun", "runc"))
 def test_guest(run, name):
-    assert name in run.results, f"no result; the guest's last words:\n{run.said[-4000:]}"
-    result, said = run.results[name]
-    assert result == "ok", said
+    run.check(name)
 
 
 def test_guest_ended(run):
-    assert "GUEST DOWN" in run.said.splitlines()
+    assert run.is_off and "GUEST DOWN" in run.said.splitlines()
