@@ -13,6 +13,7 @@ const Command *const commands[] = {
 	&unpause_command,
 	&wait_command,
 	&rename_command,
+	&update_command,
 	&rm_command,
 	&ps_command,
 	&inspect_command,

@@ -4,6 +4,6 @@
 #include "cli/cli.h"
 
 extern const Command attach_command, create_command, events_command, images_command, info_command, inspect_command,
-	image_inspect_command, container_inspect_command, kill_command, load_command, pause_command, rename_command, unpause_command, login_command, logout_command,
+	image_inspect_command, container_inspect_command, kill_command, load_command, pause_command, rename_command, unpause_command, update_command, login_command, logout_command,
 	logs_command, ps_command, pull_command, push_command, restart_command, rm_command, rmi_command, run_command,
 	start_command, stats_command, stop_command, system_check_command, tag_command, version_command, wait_command;

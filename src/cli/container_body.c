@@ -23,6 +23,23 @@ static const Field config_fields[] = {
 	PLAIN("Hostname", FIELD_STRING, hostname),
 	PLAIN("Domainname", FIELD_STRING, domainname),
 	PLAIN("StopSignal", FIELD_STRING, stop_signal),
+	PLAIN("HealthOnFailure", FIELD_STRING, health_on_failure),
+	FIELDS_END,
+};
+
+static const Field limit_fields[] = {
+	PLAIN("Memory", FIELD_INT, memory),
+	PLAIN("MemoryReservation", FIELD_INT, memory_reservation),
+	PLAIN("MemorySwap", FIELD_INT, memory_swap),
+	PLAIN("NanoCpus", FIELD_INT, nano_cpus),
+	PLAIN("CpuShares", FIELD_INT, cpu_shares),
+	PLAIN("CpuPeriod", FIELD_INT, cpu_period),
+	PLAIN("CpuQuota", FIELD_INT, cpu_quota),
+	PLAIN("CpuRealtimePeriod", FIELD_INT, cpu_rt_period),
+	PLAIN("CpuRealtimeRuntime", FIELD_INT, cpu_rt_runtime),
+	PLAIN("CpusetCpus", FIELD_STRING, cpuset_cpus),
+	PLAIN("CpusetMems", FIELD_STRING, cpuset_mems),
+	PLAIN("BlkioWeight", FIELD_INT, blkio_weight),
 	FIELDS_END,
 };
 
@@ -49,18 +66,6 @@ static const Field host_fields[] = {
 	PLAIN("DnsSearch", FIELD_STRINGS, dns_search),
 	PLAIN("DnsOptions", FIELD_STRINGS, dns_options),
 	PLAIN("ShmSize", FIELD_INT, shm_size),
-	PLAIN("Memory", FIELD_INT, memory),
-	PLAIN("MemoryReservation", FIELD_INT, memory_reservation),
-	PLAIN("MemorySwap", FIELD_INT, memory_swap),
-	PLAIN("NanoCpus", FIELD_INT, nano_cpus),
-	PLAIN("CpuShares", FIELD_INT, cpu_shares),
-	PLAIN("CpuPeriod", FIELD_INT, cpu_period),
-	PLAIN("CpuQuota", FIELD_INT, cpu_quota),
-	PLAIN("CpuRealtimePeriod", FIELD_INT, cpu_rt_period),
-	PLAIN("CpuRealtimeRuntime", FIELD_INT, cpu_rt_runtime),
-	PLAIN("CpusetCpus", FIELD_STRING, cpuset_cpus),
-	PLAIN("CpusetMems", FIELD_STRING, cpuset_mems),
-	PLAIN("BlkioWeight", FIELD_INT, blkio_weight),
 	PLAIN("OomScoreAdj", FIELD_INT, oom_score_adj),
 	PLAIN("OomKillDisable", FIELD_BOOL, oom_kill_disable),
 	FIELDS_END,
@@ -496,11 +501,18 @@ static fallible write_log_config(Writer *writer, const ContainerOptions *options
 
 /* ---- the whole ---- */
 
+static fallible write_limits(Writer *writer, const ContainerOptions *options)
+{
+	fields_write_members(limit_fields, options, writer);
+	write_given(writer, "PidsLimit", options->pids_limit);
+	return write_restart(writer, options->restart);
+}
+
 static fallible write_host_config(Writer *writer, const ContainerOptions *options)
 {
 	write_object(writer, "HostConfig");
 	fields_write_members(host_fields, options, writer);
-	write_given(writer, "PidsLimit", options->pids_limit);
+	TRY(write_limits(writer, options));
 	write_given(writer, "MemorySwappiness", options->memory_swappiness);
 	TRY(write_binds(writer, &options->volumes));
 	TRY(write_mounts(writer, &options->mounts));
@@ -512,7 +524,6 @@ static fallible write_host_config(Writer *writer, const ContainerOptions *option
 	TRY(write_pairs(writer, "Sysctls", &options->sysctls, "sysctl", true));
 	TRY(write_pairs(writer, "Annotations", &options->annotations, "annotation", true));
 	TRY(write_rates(writer, options));
-	TRY(write_restart(writer, options->restart));
 	TRY(write_log_config(writer, options));
 	write_object_end(writer);
 	return NULL;
@@ -543,4 +554,15 @@ fallible container_body(Buffer *out, const ContainerOptions *options, const Stri
 
 	writer_init(&writer, out);
 	return write_body(&writer, options, arguments);
+}
+
+fallible container_update_body(Buffer *out, const ContainerOptions *options)
+{
+	Writer writer;
+
+	writer_init(&writer, out);
+	write_object(&writer, NULL);
+	TRY(write_limits(&writer, options));
+	write_object_end(&writer);
+	return NULL;
 }

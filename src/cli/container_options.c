@@ -2,6 +2,7 @@
 #include "cli/container_options.h"
 
 #include "cli/cli.h"
+#include "cli/limit_options.h"
 
 #define WINDOWS "it exists on Windows only"
 #define INTERACTIVE "stdin and terminals are not there yet"
@@ -74,6 +75,8 @@ const Option run_options[] = {
 		"time in which failed checks do not count"},
 	{"health-start-interval", 0, OPTION_DURATION, AT(health_start_interval), "DURATION",
 		"time between two checks in the start period"},
+	{"health-on-failure", 0, OPTION_STRING, AT(health_on_failure), "ACTION",
+		"what an unhealthy one gets: none, kill, restart or stop (default: none)", .complete = "none kill restart stop"},
 	{"no-healthcheck", 0, OPTION_SWITCH, AT(no_healthcheck), .help = "do not check, whatever the image says"},
 
 	{.kind = OPTION_HEADING, .help = "Storage:"},
@@ -109,25 +112,9 @@ const Option run_options[] = {
 	{"link", 0, OPTION_REFUSED, .argument = "CONTAINER", .help = BRIDGES},
 
 	{.kind = OPTION_HEADING, .help = "Limits:"},
-	{"memory", 'm', OPTION_BYTES, AT(memory), "BYTES", "memory, for example 64m"},
-	{"memory-reservation", 0, OPTION_BYTES, AT(memory_reservation), "BYTES",
-		"memory it is pushed back to when the machine runs short"},
-	{"memory-swap", 0, OPTION_BYTES, AT(memory_swap), "BYTES", "memory and swap together, -1: no limit", -1,
-		INT64_MAX},
+	LIMIT_OPTIONS
 	{"memory-swappiness", 0, OPTION_INT, AT(memory_swappiness), "N", "how readily its memory is swapped, 0 to 100",
 		-1, 100},
-	{"cpus", 0, OPTION_NANO, AT(nano_cpus), "NUMBER", "processors, for example 1.5"},
-	{"cpu-shares", 'c', OPTION_INT, AT(cpu_shares), "N", "weight among containers when all want the processor", 0,
-		INT32_MAX},
-	{"cpu-period", 0, OPTION_INT, AT(cpu_period), "MICROSECONDS", "period of --cpu-quota", 0, INT32_MAX},
-	{"cpu-quota", 0, OPTION_INT, AT(cpu_quota), "MICROSECONDS", "processor time in a period", -1, INT32_MAX},
-	{"cpu-rt-period", 0, OPTION_INT, AT(cpu_rt_period), "MICROSECONDS", "period of --cpu-rt-runtime", 0, INT32_MAX},
-	{"cpu-rt-runtime", 0, OPTION_INT, AT(cpu_rt_runtime), "MICROSECONDS", "real-time processor time in a period", 0,
-		INT32_MAX},
-	{"cpuset-cpus", 0, OPTION_STRING, AT(cpuset_cpus), "LIST", "processors it may run on, for example 0-2,4"},
-	{"cpuset-mems", 0, OPTION_STRING, AT(cpuset_mems), "LIST", "memory nodes it may use"},
-	{"pids-limit", 0, OPTION_INT, AT(pids_limit), "N", "processes and threads, -1: no limit", -1, INT32_MAX},
-	{"blkio-weight", 0, OPTION_INT, AT(blkio_weight), "N", "weight of its block I/O, 10 to 1000", 0, 1000},
 	{"blkio-weight-device", 0, OPTION_LIST, AT(blkio_weight_devices), "PATH:WEIGHT", "the same for one device"},
 	{"device-read-bps", 0, OPTION_LIST, AT(device_read_bps), "PATH:RATE", "bytes a second read from a device"},
 	{"device-write-bps", 0, OPTION_LIST, AT(device_write_bps), "PATH:RATE", "bytes a second written to a device"},

@@ -30,7 +30,7 @@ typedef struct ContainerOptions {
 	bool content_trust; /* accepted, has no effect */
 
 	/* health */
-	char *health_cmd;
+	char *health_cmd, *health_on_failure;
 	int64_t health_interval, health_timeout, health_start_period, health_start_interval, health_retries;
 	bool no_healthcheck;
 
@@ -65,6 +65,8 @@ extern const ContainerOptions container_defaults;
 
 /* The body; image and command are the arguments. */
 fallible container_body(Buffer *out, const ContainerOptions *options, const StringList *arguments);
+/* The body of POST /containers/{id}/update, of limits and restart policy. */
+fallible container_update_body(Buffer *out, const ContainerOptions *options);
 
 /* ---- pieces of it, for the body and for tests ---- */
 /* "type=bind,source=/a,target=/b,readonly": writes one object of HostConfig.Mounts. */

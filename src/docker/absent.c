@@ -79,7 +79,6 @@ static const struct Work {
 	const char *suffix, *words;
 } work[] = {
 	{"/exec", "running another command in a container"},
-	{"/update", "changing the limits of a container"},
 	{"/resize", "resizing a terminal"},
 	{"/changes", "showing the changes of a container"},
 	{"/export", "exporting a container"},
@@ -155,7 +154,6 @@ const HttpRoute absent_routes[] = {
 	{"GET", "/images/get", not_available, 0, 0},
 	{"GET", "/images/{name...}/get", not_available, 0, 0},
 	{"GET", "/distribution/{name...}/json", not_available, 0, 0},
-	{"POST", "/containers/{id}/update", not_for_containers, 0, 0},
 	{"POST", "/containers/{id}/resize", not_for_containers, 0, 0},
 	{"POST", "/containers/{id}/exec", not_for_containers, 0, 0},
 	{"GET", "/containers/{id}/changes", not_for_containers, 0, 0},

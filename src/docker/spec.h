@@ -11,6 +11,9 @@
 /* The body of POST /containers/create. Errors name the field; what Docker knows and kedge does not do yet is refused by
  * name. */
 fallible spec_read(ContainerSpec *ret, const Value *body);
+/* Whether a member that kedge cannot do is not used: null, empty, zero, or the text that is harmless (may be NULL). */
+bool spec_asks_for_nothing(const Value *value, const char *harmless);
+fallible spec_read_restart(ContainerSpec *ret, const char *name, int64_t max); /* name NULL or "": "no" */
 void write_config(Writer *writer, const ContainerView *view);
 void write_host_config(Writer *writer, const ContainerView *view, const char *default_runtime);
 void write_mounts(Writer *writer,

@@ -38,6 +38,20 @@ static const Field ulimit_fields[] = {
 	FIELDS_END,
 };
 
+static const Field weight_fields[] = {
+	PART("Path", FIELD_STRING, RateSpec, path),
+	PART("Weight", FIELD_INT, RateSpec, rate),
+	FIELDS_END,
+};
+
+static const Field rate_fields[] = {
+	PART("Path", FIELD_STRING, RateSpec, path),
+	PART("Rate", FIELD_INT, RateSpec, rate),
+	FIELDS_END,
+};
+
+#define RATES(key, table, member) { .name = (key), .kind = FIELD_ARRAY, .offset = offsetof(ContainerSpec, member), .sub = (table), .sub_size = sizeof(RateSpec) }
+
 const Field host_plain_fields[] = {
 	FIELD("Binds", FIELD_STRINGS, binds),
 	FIELD("AutoRemove", FIELD_BOOL, auto_remove),
@@ -61,6 +75,11 @@ const Field host_plain_fields[] = {
 	FIELD("NanoCpus", FIELD_INT, nano_cpus),
 	FIELD("BlkioWeight", FIELD_INT, blkio_weight),
 	FIELD("CgroupParent", FIELD_STRING, cgroup_parent),
+	RATES("BlkioWeightDevice", weight_fields, rates[RATE_WEIGHT]),
+	RATES("BlkioDeviceReadBps", rate_fields, rates[RATE_READ_BPS]),
+	RATES("BlkioDeviceWriteBps", rate_fields, rates[RATE_WRITE_BPS]),
+	RATES("BlkioDeviceReadIOps", rate_fields, rates[RATE_READ_IOPS]),
+	RATES("BlkioDeviceWriteIOps", rate_fields, rates[RATE_WRITE_IOPS]),
 	FIELD("CpuPeriod", FIELD_INT, cpu_period),
 	FIELD("CpuQuota", FIELD_INT, cpu_quota),
 	FIELD("CpusetCpus", FIELD_STRING, cpuset_cpus),
@@ -81,6 +100,7 @@ const Field host_default_fields[] = {
 	FIELD("IpcMode", FIELD_STRING, ipc_mode),
 	FIELD("ShmSize", FIELD_INT, shm_size),
 	FIELD("Runtime", FIELD_STRING, runtime),
+	FIELD("MemorySwappiness", FIELD_INT, memory_swappiness),
 	FIELDS_END,
 };
 /* clang-format on */

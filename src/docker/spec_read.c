@@ -123,11 +123,6 @@ static const struct Refusal {
 	{ "HostConfig.UsernsMode", "user namespaces are not available yet", "host" },
 	{ "HostConfig.Cgroup", "a control group of another container is not available", NULL },
 	{ "HostConfig.Isolation", "only \"default\" is available", "default" },
-	{ "HostConfig.BlkioWeightDevice", "limits by block device are not available yet", NULL },
-	{ "HostConfig.BlkioDeviceReadBps", "limits by block device are not available yet", NULL },
-	{ "HostConfig.BlkioDeviceReadIOps", "limits by block device are not available yet", NULL },
-	{ "HostConfig.BlkioDeviceWriteBps", "limits by block device are not available yet", NULL },
-	{ "HostConfig.BlkioDeviceWriteIOps", "limits by block device are not available yet", NULL },
 	{ "HostConfig.CpuRealtimePeriod", "real-time scheduling is not available", NULL },
 	{ "HostConfig.CpuRealtimeRuntime", "real-time scheduling is not available", NULL },
 	{ "HostConfig.DeviceRequests", "device requests are not available", NULL },
@@ -143,7 +138,7 @@ static const struct Refusal {
 
 /* ---- refusing ---- */
 
-static bool asks_for_nothing(const Value *value, const char *harmless)
+bool spec_asks_for_nothing(const Value *value, const char *harmless)
 {
 	const char *text = value_string(value);
 
@@ -154,22 +149,12 @@ static bool asks_for_nothing(const Value *value, const char *harmless)
 	       (value_is_number(value) && value_double(value, 1) == 0);
 }
 
-static fallible refuse_odd_ones(const Value *host)
-{
-	const Value *swappiness = value_get(host, "MemorySwappiness");
-
-	if (value_is_number(swappiness) && value_int(swappiness, 0) != -1)
-		return error_new(
-			ERROR_UNSUPPORTED, "field \"HostConfig.MemorySwappiness\": swappiness is not available yet");
-	return NULL;
-}
-
 static fallible refuse_unavailable(const Value *body)
 {
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
-		if (!asks_for_nothing(value_path(body, refusals[i].path), refusals[i].harmless))
+		if (!spec_asks_for_nothing(value_path(body, refusals[i].path), refusals[i].harmless))
 			return error_new(ERROR_UNSUPPORTED, "field \"%s\": %s", refusals[i].path, refusals[i].reason);
-	return refuse_odd_ones(value_get(body, "HostConfig"));
+	return NULL;
 }
 
 /* ---- converting ---- */
@@ -230,19 +215,25 @@ static fallible read_mounts(CreateBody *body)
 	return NULL;
 }
 
-static fallible read_restart(CreateBody *body)
+fallible spec_read_restart(ContainerSpec *ret, const char *name, int64_t max)
 {
-	const char *name = string_empty(body->restart_name) ? "no" : body->restart_name;
-	int policy = names_find(restart_policy_names, RESTART_POLICIES, name);
+	int policy = names_find(restart_policy_names, RESTART_POLICIES, string_empty(name) ? "no" : name);
 
 	if (policy < 0)
 		return error_new(ERROR_INVALID, "invalid restart policy '%.64s'", name);
-	if (body->restart_max && policy != RESTART_ON_FAILURE)
-		return error_new(ERROR_INVALID, "maximum retry count cannot be used with restart policy '%s'", name);
-	if (policy != RESTART_NO && body->spec.auto_remove)
+	if (max && policy != RESTART_ON_FAILURE)
+		return error_new(ERROR_INVALID, "maximum retry count cannot be used with restart policy '%s'",
+			restart_policy_names[policy]);
+	ret->restart_policy = policy;
+	ret->restart_max = max;
+	return NULL;
+}
+
+static fallible read_restart(CreateBody *body)
+{
+	TRY(spec_read_restart(&body->spec, body->restart_name, body->restart_max));
+	if (body->spec.restart_policy != RESTART_NO && body->spec.auto_remove)
 		return error_new(ERROR_INVALID, "can't create 'AutoRemove' container with restart policy");
-	body->spec.restart_policy = policy;
-	body->spec.restart_max = body->restart_max;
 	return NULL;
 }
 

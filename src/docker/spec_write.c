@@ -178,9 +178,7 @@ static void write_policies(Writer *writer, const ContainerSpec *spec)
 /* Members that clients expect to be there, of what kedge has nothing of. */
 static void write_absent(Writer *writer)
 {
-	static const char *const nulls[] = {"VolumesFrom", "Links", "MemorySwappiness", "BlkioWeightDevice",
-		"BlkioDeviceReadBps", "BlkioDeviceWriteBps", "BlkioDeviceReadIOps", "BlkioDeviceWriteIOps",
-		"DeviceRequests", NULL};
+	static const char *const nulls[] = {"VolumesFrom", "Links", "DeviceRequests", NULL};
 	static const char *const texts[] = {"ContainerIDFile", "VolumeDriver", "Cgroup", "Isolation", NULL};
 	static const char *const numbers[] = {"CpuRealtimePeriod", "CpuRealtimeRuntime", "KernelMemory",
 		"KernelMemoryTCP", "CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth", NULL};
@@ -216,6 +214,10 @@ static void write_defaults(Writer *writer, const ContainerSpec *spec, const char
 	write_string(writer, "IpcMode", shown(spec->ipc_mode, "private"));
 	write_string(writer, "Runtime", shown(spec->runtime, default_runtime));
 	write_int(writer, "ShmSize", spec->shm_size ? spec->shm_size : SHM_SIZE_DEFAULT);
+	if (spec->memory_swappiness < 0)
+		write_null(writer, "MemorySwappiness");
+	else
+		write_int(writer, "MemorySwappiness", spec->memory_swappiness);
 }
 
 void write_host_config(Writer *writer, const ContainerView *view, const char *default_runtime)

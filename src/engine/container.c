@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/memory.h"
 #include "engine/container_internal.h"
+#include "runtime/cgroup_limits.h"
 #include "runtime/spec_words.h"
 #include "store/images.h"
 #include "store/records.h"
@@ -186,6 +187,14 @@ static fallible create_name(char **ret, Engine *engine, const char *name)
 	return NULL;
 }
 
+/* As much swap again as memory, as Docker has it. */
+static void create_swap(ContainerSpec *spec, const Engine *engine)
+{
+	if (spec->memory > 0 && !spec->memory_swap && spec->memory <= INT64_MAX / 2 &&
+		cgroup_limits_swap(engine->cgroups))
+		spec->memory_swap = spec->memory * 2;
+}
+
 static fallible create_spec(ContainerSpec *ret, Engine *engine, const ContainerSpec *spec, const Image *image)
 {
 	autoclear(ImageConfig) config = {0};
@@ -194,6 +203,7 @@ static fallible create_spec(ContainerSpec *ret, Engine *engine, const ContainerS
 	fields_copy(container_spec_fields, ret, spec);
 	TRY(share_resolve(ret, engine));
 	container_spec_merge_image(ret, &config);
+	create_swap(ret, engine);
 	if (ret->binds.count)
 		TRY(container_spec_parse_binds(ret));
 	TRY(container_spec_check(ret));
@@ -254,6 +264,9 @@ fallible container_create(
 	container_place(container);
 	container->record.image_id = mem_strdup(image->id.text);
 	container->record.created_ns = clock_wall_ns();
+	if (!error)
+		cgroup_limits_drop(
+			engine->cgroups, engine->config.cgroup_parent, &container->record.spec, ret_warnings);
 	if (!error)
 		error = create_store(container, image);
 	if (error) {

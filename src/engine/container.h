@@ -101,6 +101,15 @@ fallible container_pause(Container *container, ContainerDone *done, void *arg);
 fallible container_unpause(Container *container);
 fallible container_rename(Container *container, const char *name); /* durable on return */
 
+/* New limits and a new restart policy; what is 0 or NULL in `limits` stays. */
+typedef struct ContainerUpdate {
+	ContainerSpec limits; /* memory to blkio_weight, but for pids_limit: numbers and sets */
+	bool has_pids_limit;
+	bool has_restart_policy; /* limits.restart_policy and .restart_max */
+} ContainerUpdate;
+/* At once for one that runs, and durable on return; all of it or, where the kernel refuses, nothing. */
+fallible container_update(Container *container, const ContainerUpdate *update, StringList *ret_warnings);
+
 typedef enum WaitCondition { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED } WaitCondition;
 typedef struct ContainerWait ContainerWait;
 typedef void ContainerWaitDone(void *arg, int exit_code); /* the wait is gone after it */

@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "engine/container_internal.h"
+#include "runtime/cgroup_limits.h"
 
 void container_set_error(Container *container, const char *text)
 {
@@ -66,6 +67,15 @@ static void shim_says_status(void *arg, const ShimStatus *status)
 		container_shim_handlers.failed(container, status, status->error);
 }
 
+static void set_weights(Container *container)
+{
+	Error *error =
+		cgroup_limits_set_weights(container->engine->cgroups, container->cgroup, &container->record.spec);
+
+	if (error)
+		error_log(error, "container \"%s\": no weight for its block I/O", container->record.name);
+}
+
 static void shim_says_started(void *arg, const ShimStatus *status)
 {
 	Container *container = arg;
@@ -80,6 +90,7 @@ static void shim_says_started(void *arg, const ShimStatus *status)
 	container->record.exit_code = 0;
 	container->record.oom_killed = false;
 	container_set_error(container, NULL);
+	set_weights(container);
 	error = container_save(container);
 	health_begin(container);
 	container_event(container, "start", NULL, NULL);

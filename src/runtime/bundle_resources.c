@@ -4,13 +4,13 @@
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/sysmacros.h>
 
 #include "base/clock.h"
 #include "base/files.h"
 #include "runtime/bundle_parts.h"
 #include "runtime/capability.h"
-
-enum { DEFAULT_PERIOD_US = 100000 };
+#include "runtime/cgroup_limits.h"
 
 static void write_unless_zero(Writer *writer, const char *key, int64_t number)
 {
@@ -44,18 +44,16 @@ static void write_memory(Writer *writer, const BundleInput *input)
 	write_unless_zero(writer, "swap", swap_limit(input));
 	if (spec->oom_kill_disable && !cgroup_is_v2(input->cgroups)) /* version 2 has no such thing */
 		write_bool(writer, "disableOOMKiller", true);
+	if (spec->memory_swappiness >= 0 && !cgroup_is_v2(input->cgroups))
+		write_int(writer, "swappiness", spec->memory_swappiness);
 	write_object_end(writer);
 }
 
-/* nanoCpus is a quota in other words: CPUs times period. */
 static void write_cpu(Writer *writer, const ContainerSpec *spec)
 {
-	int64_t quota = spec->cpu_quota, period = spec->cpu_period;
+	int64_t quota, period;
 
-	if (spec->nano_cpus) {
-		period = DEFAULT_PERIOD_US;
-		quota = spec->nano_cpus / (NANOS_PER_SECOND / DEFAULT_PERIOD_US);
-	}
+	spec_cpu_time(spec, &quota, &period);
 	write_object(writer, "cpu");
 	write_unless_zero(writer, "shares", spec->cpu_shares);
 	write_unless_zero(writer, "quota", quota);
@@ -65,13 +63,71 @@ static void write_cpu(Writer *writer, const ContainerSpec *spec)
 	write_object_end(writer);
 }
 
-static void write_one_number(Writer *writer, const char *object, const char *key, int64_t number)
+static void write_pids(Writer *writer, int64_t limit)
 {
-	if (number <= 0)
+	if (limit <= 0)
 		return;
-	write_object(writer, object);
-	write_int(writer, key, number);
+	write_object(writer, "pids");
+	write_int(writer, "limit", limit);
 	write_object_end(writer);
+}
+
+static fallible write_rate(Writer *writer, const RateSpec *rate, const char *key)
+{
+	dev_t device;
+
+	TRY(rate_device(&device, rate));
+	write_object(writer, NULL);
+	write_int(writer, "major", major(device));
+	write_int(writer, "minor", minor(device));
+	write_int(writer, key, rate->rate);
+	write_object_end(writer);
+	return NULL;
+}
+
+static fallible write_rates(Writer *writer, const FieldArray *rates, const char *name, const char *key)
+{
+	if (!rates->count)
+		return NULL;
+	write_array(writer, name);
+	for (size_t i = 0; i < rates->count; i++)
+		TRY(write_rate(writer, (const RateSpec *)rates->items + i, key));
+	write_array_end(writer);
+	return NULL;
+}
+
+static bool has_block_io(const ContainerSpec *spec)
+{
+	size_t count = spec->blkio_weight != 0;
+
+	for (RateKind kind = 0; kind < RATE_KINDS; kind++)
+		count += spec->rates[kind].count;
+	return count > 0;
+}
+
+static fallible write_block_io(Writer *writer, const BundleInput *input)
+{
+	static const char *const names[RATE_KINDS] = {
+		[RATE_WEIGHT] = "weightDevice",
+		[RATE_READ_BPS] = "throttleReadBpsDevice",
+		[RATE_WRITE_BPS] = "throttleWriteBpsDevice",
+		[RATE_READ_IOPS] = "throttleReadIOPSDevice",
+		[RATE_WRITE_IOPS] = "throttleWriteIOPSDevice",
+	};
+
+	const ContainerSpec *spec = input->spec;
+	bool weights_are_ours;
+
+	if (!has_block_io(spec))
+		return NULL;
+	weights_are_ours = cgroup_limits_weights_are_ours(input->cgroups, input->cgroup);
+	write_object(writer, "blockIO");
+	if (!weights_are_ours)
+		write_unless_zero(writer, "weight", spec->blkio_weight);
+	for (RateKind kind = weights_are_ours ? RATE_WEIGHT + 1 : RATE_WEIGHT; kind < RATE_KINDS; kind++)
+		TRY(write_rates(writer, &spec->rates[kind], names[kind], kind == RATE_WEIGHT ? "weight" : "rate"));
+	write_object_end(writer);
+	return NULL;
 }
 
 fallible bundle_write_resources(Writer *writer, const BundleInput *input)
@@ -80,8 +136,8 @@ fallible bundle_write_resources(Writer *writer, const BundleInput *input)
 	TRY(bundle_write_device_rules(writer, input));
 	write_memory(writer, input);
 	write_cpu(writer, input->spec);
-	write_one_number(writer, "pids", "limit", input->spec->pids_limit);
-	write_one_number(writer, "blockIO", "weight", input->spec->blkio_weight);
+	write_pids(writer, input->spec->pids_limit);
+	TRY(write_block_io(writer, input));
 	write_object_end(writer);
 	return NULL;
 }

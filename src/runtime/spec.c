@@ -46,6 +46,14 @@ static const Field ulimit_fields[] = {
 };
 #undef OWNER
 
+#define OWNER RateSpec
+static const Field rate_fields[] = {
+	{"path", FIELD_STRING, AT(path), .required = true},
+	{"rate", FIELD_INT, AT(rate)},
+	FIELDS_END,
+};
+#undef OWNER
+
 #define OWNER DeviceSpec
 static const Field device_fields[] = {
 	{"hostPath", FIELD_STRING, AT(host_path), .required = true},
@@ -143,6 +151,12 @@ const Field container_spec_fields[] = {
 	TEXT("cpusetMems", cpuset_mems),
 	NUMBER("pidsLimit", pids_limit),
 	NUMBER("blkioWeight", blkio_weight),
+	STRUCTS("deviceWeights", rates[RATE_WEIGHT], rate_fields, RateSpec),
+	STRUCTS("deviceReadBps", rates[RATE_READ_BPS], rate_fields, RateSpec),
+	STRUCTS("deviceWriteBps", rates[RATE_WRITE_BPS], rate_fields, RateSpec),
+	STRUCTS("deviceReadIops", rates[RATE_READ_IOPS], rate_fields, RateSpec),
+	STRUCTS("deviceWriteIops", rates[RATE_WRITE_IOPS], rate_fields, RateSpec),
+	{"memorySwappiness", FIELD_INT, AT(memory_swappiness)}, /* 0 is not the default */
 	NUMBER("oomScoreAdj", oom_score_adj),
 	TRUTH("oomKillDisable", oom_kill_disable),
 	TEXT("cgroupParent", cgroup_parent),
@@ -164,7 +178,7 @@ const Field container_spec_fields[] = {
 
 void container_spec_init(ContainerSpec *spec)
 {
-	*spec = (ContainerSpec){.stop_timeout_s = -1};
+	*spec = (ContainerSpec){.stop_timeout_s = -1, .memory_swappiness = -1};
 }
 
 void container_spec_clear(ContainerSpec *spec)

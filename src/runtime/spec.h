@@ -46,6 +46,21 @@ typedef struct DeviceSpec {
 	char *permissions; /* "rwm" */
 } DeviceSpec;
 
+/* A rate or a weight of one block device. */
+typedef struct RateSpec {
+	char *path;   /* of the device on the host */
+	int64_t rate; /* bytes or operations a second, or the weight */
+} RateSpec;
+
+typedef enum RateKind {
+	RATE_WEIGHT,
+	RATE_READ_BPS,
+	RATE_WRITE_BPS,
+	RATE_READ_IOPS,
+	RATE_WRITE_IOPS,
+	RATE_KINDS
+} RateKind;
+
 typedef struct ContainerSpec {
 	/* what */
 	char *image;           /* as the user wrote it */
@@ -97,6 +112,8 @@ typedef struct ContainerSpec {
 	char *cpuset_cpus, *cpuset_mems;
 	int64_t pids_limit;
 	int64_t blkio_weight;
+	FieldArray rates[RATE_KINDS]; /* RateSpec; a device that is not there fails the start */
+	int64_t memory_swappiness;    /* 0..100; -1: the host's */
 	int64_t oom_score_adj;
 	bool oom_kill_disable;
 	char *cgroup_parent; /* control group to make the container's in; NULL: the daemon's */
@@ -125,6 +142,7 @@ void container_spec_merge_image(ContainerSpec *spec, const ImageConfig *image);
 /* Checks every field's value; ERROR_INVALID names the field and the reason, ERROR_UNSUPPORTED what is not there yet. */
 fallible container_spec_check(const ContainerSpec *spec);
 fallible spec_check_log(const char *driver, const StringMap *options); /* the part of it that defaults need, too */
+fallible spec_check_limits(const ContainerSpec *spec);                 /* numbers, sets and rates alone */
 /* Docker's -v syntax "source:target[:options]" into mounts. */
 fallible container_spec_parse_binds(ContainerSpec *spec);
 /*

@@ -48,6 +48,7 @@ static const struct NumberRule {
 	{"cpuQuota", offsetof(ContainerSpec, cpu_quota), 1000, INT64_MAX, "must be at least 1000 microseconds"},
 	{"pidsLimit", offsetof(ContainerSpec, pids_limit), -1, 4194304, "must be between -1 (no limit) and 4194304"},
 	{"blkioWeight", offsetof(ContainerSpec, blkio_weight), 10, 1000, "must be between 10 and 1000"},
+	{"memorySwappiness", offsetof(ContainerSpec, memory_swappiness), -1, 100, "must be between 0 and 100, or -1"},
 	{"oomScoreAdj", offsetof(ContainerSpec, oom_score_adj), -1000, 1000, "must be between -1000 and 1000"},
 	{"restartMax", offsetof(ContainerSpec, restart_max), 1, INT32_MAX, "must not be negative"},
 	{"stopTimeout", offsetof(ContainerSpec, stop_timeout_s), -1, INT32_MAX, "must be -1 (default) or more seconds"},
@@ -109,9 +110,29 @@ static fallible check_cpuset(const char *field, const char *text, int64_t count)
 	return NULL;
 }
 
-static fallible check_limits(const ContainerSpec *spec)
+static fallible check_rate(const RateSpec *rate, RateKind kind)
+{
+	if (string_empty(rate->path) || rate->path[0] != '/')
+		return error_new(ERROR_INVALID, "field \"path\" must be an absolute path");
+	if (kind == RATE_WEIGHT && (rate->rate < 10 || rate->rate > 1000))
+		return error_new(ERROR_INVALID, "device \"%s\": its weight must be between 10 and 1000", rate->path);
+	if (rate->rate < 1)
+		return error_new(ERROR_INVALID, "device \"%s\": its rate must be at least 1", rate->path);
+	return NULL;
+}
+
+static fallible check_rates(const ContainerSpec *spec)
+{
+	for (RateKind kind = 0; kind < RATE_KINDS; kind++)
+		for (size_t i = 0; i < spec->rates[kind].count; i++)
+			TRY_WRAP(check_rate((const RateSpec *)spec->rates[kind].items + i, kind), "limits by device");
+	return NULL;
+}
+
+fallible spec_check_limits(const ContainerSpec *spec)
 {
 	TRY(check_numbers(spec));
+	TRY(check_rates(spec));
 	TRY(check_memory(spec));
 	TRY(check_cpus(spec));
 	TRY(check_cpuset("cpusetCpus", spec->cpuset_cpus, sysconf(_SC_NPROCESSORS_CONF)));
@@ -566,7 +587,7 @@ fallible container_spec_check(const ContainerSpec *spec)
 {
 	TRY(check_terminal(spec));
 	TRY(check_process(spec));
-	TRY(check_limits(spec));
+	TRY(spec_check_limits(spec));
 	TRY(check_mounts(spec));
 	TRY(check_isolation(spec));
 	TRY(check_names(spec));

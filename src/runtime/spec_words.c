@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/spec_words.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/memory.h"
 #include "runtime/apparmor.h"
@@ -149,5 +152,29 @@ fallible spec_read_security(SecurityChoice *ret, const ContainerSpec *spec)
 		TRY_WRAP(read_security_option(&choice, option), "field \"securityOptions\": \"%.64s\"", option);
 	}
 	*ret = choice;
+	return NULL;
+}
+
+enum { DEFAULT_PERIOD_US = 100000 };
+
+void spec_cpu_time(const ContainerSpec *spec, int64_t *ret_quota_us, int64_t *ret_period_us)
+{
+	*ret_quota_us = spec->cpu_quota;
+	*ret_period_us = spec->cpu_period;
+	if (!spec->nano_cpus)
+		return;
+	*ret_period_us = DEFAULT_PERIOD_US;
+	*ret_quota_us = spec->nano_cpus / (NANOS_PER_SECOND / DEFAULT_PERIOD_US);
+}
+
+fallible rate_device(dev_t *ret, const RateSpec *rate)
+{
+	struct stat status;
+
+	if (stat(rate->path, &status) < 0)
+		return error_errno(errno, "device \"%s\"", rate->path);
+	if (!S_ISBLK(status.st_mode))
+		return error_new(ERROR_INVALID, "\"%s\" is no block device", rate->path);
+	*ret = status.st_rdev;
 	return NULL;
 }

@@ -3,6 +3,7 @@
 /* Words of a ContainerSpec that its checks, its binds and the bundle read alike. */
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "runtime/spec.h"
 
@@ -27,6 +28,12 @@ typedef struct SecurityChoice {
 } SecurityChoice;
 
 fallible spec_read_security(SecurityChoice *ret, const ContainerSpec *spec);
+
+/* CPU time: nanoCpus is a quota in other words. *ret_quota_us is 0 where none is asked for, -1 for no limit. */
+void spec_cpu_time(const ContainerSpec *spec, int64_t *ret_quota_us, int64_t *ret_period_us);
+
+/* The block device of a rate; what is none is an error. */
+fallible rate_device(dev_t *ret, const RateSpec *rate);
 
 /* "nofile" -> RLIMIT_NOFILE; -1 when unknown. */
 int spec_rlimit(const char *name);

@@ -13,6 +13,8 @@
 #include "base/strings.h"
 #include "shim/remains.h"
 
+static const char kills_name[] = "oom_kill";
+
 static bool is_v1(const OomWatch *watch)
 {
 	return string_ends(watch->oom_file, "/memory.oom_control");
@@ -38,7 +40,7 @@ static bool ask_v2(const OomWatch *watch)
 
 void oomwatch_init(OomWatch *watch, const char *oom_file)
 {
-	*watch = (OomWatch){.oom_file = oom_file, .fd = -1, .kills = remains_oom_kills(oom_file)};
+	*watch = (OomWatch){.oom_file = oom_file, .fd = -1, .kills = remains_oom_number(oom_file, kills_name)};
 }
 
 void oomwatch_begin(OomWatch *watch)
@@ -60,15 +62,21 @@ static bool take_notice(int fd)
 	return found;
 }
 
-/* Version 1 gives notice before it kills, and counts after: the notice alone is taken for the kill, as Docker does. */
+/* Version 1 gives notice before it kills, and counts after: the notice is taken for the kill, unless the killer is
+ * switched off and the container just waits. */
+static bool foretells_kill(const OomWatch *watch)
+{
+	return is_v1(watch) && !remains_oom_number(watch->oom_file, "oom_kill_disable");
+}
+
 bool oomwatch_struck(OomWatch *watch)
 {
 	bool noticed = take_notice(watch->fd);
-	int64_t kills = remains_oom_kills(watch->oom_file);
+	int64_t kills = remains_oom_number(watch->oom_file, kills_name);
 	bool struck = kills > watch->kills;
 
 	watch->kills = kills;
-	return struck || (noticed && is_v1(watch));
+	return struck || (noticed && foretells_kill(watch));
 }
 
 void oomwatch_end(OomWatch *watch)

@@ -156,9 +156,9 @@ bool remains_remove(const ShimSettings *settings)
 	return is_gone;
 }
 
-int64_t remains_oom_kills(const char *oom_file)
+int64_t remains_oom_number(const char *oom_file, const char *name)
 {
-	static const char name[] = "oom_kill ";
+	size_t length = strlen(name);
 	autofree char *text = NULL;
 
 	if (!oom_file)
@@ -166,7 +166,7 @@ int64_t remains_oom_kills(const char *oom_file)
 	Error *error = file_read(&text, NULL, AT_FDCWD, oom_file, PROCS_MAX);
 	error_free(error); /* not there yet, or not any more */
 	for (const char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-		if (!strncmp(line, name, sizeof(name) - 1))
-			return strtoll(line + sizeof(name) - 1, NULL, 10);
+		if (!strncmp(line, name, length) && line[length] == ' ')
+			return strtoll(line + length, NULL, 10);
 	return 0;
 }

@@ -12,5 +12,5 @@
 void remains_kill_children(void);
 /* False: the runtime has to do it. */
 bool remains_remove(const ShimSettings *settings);
-/* The "oom_kill N" line of a cgroup file; 0 when it cannot be read. */
-int64_t remains_oom_kills(const char *oom_file);
+/* The number N of the line "<name> N" of a cgroup file; 0 when it cannot be read. */
+int64_t remains_oom_number(const char *oom_file, const char *name);

@@ -113,8 +113,6 @@ static void test_refusals(void **state)
 		"field \"HostConfig.PublishAllPorts\": publishing ports is not available yet");
 	refuses("{\"Image\":\"x\",\"HostConfig\":{\"Links\":[\"a:b\"]}}", ERROR_UNSUPPORTED,
 		"field \"HostConfig.Links\": links are not available");
-	refuses("{\"Image\":\"x\",\"HostConfig\":{\"MemorySwappiness\":10}}", ERROR_UNSUPPORTED,
-		"field \"HostConfig.MemorySwappiness\": swappiness is not available yet");
 	refuses("{\"Image\":\"x\",\"HostConfig\":{\"MaskedPaths\":\"/proc\"}}", ERROR_INVALID,
 		"field \"HostConfig.MaskedPaths\" must be an array of strings, not a string");
 	refuses("{\"Image\":\"x\",\"HostConfig\":{\"UsernsMode\":\"private\"}}", ERROR_UNSUPPORTED,

@@ -37,7 +37,10 @@ static const char stored[] =
 	","
 	"\"dnsSearch\":[\"x\"],\"dnsOptions\":[\"ndots:1\"],\"init\":true,\"memory\":1,\"memoryReservation\":2,"
 	"\"memorySwap\":3,\"nanoCpus\":4,\"cpuShares\":5,\"cpuPeriod\":6,\"cpuQuota\":7,\"cpusetCpus\":\"0\","
-	"\"cpusetMems\":\"1\",\"pidsLimit\":8,\"blkioWeight\":9,\"oomScoreAdj\":10,\"oomKillDisable\":true,"
+	"\"cpusetMems\":\"1\",\"pidsLimit\":8,\"blkioWeight\":9,\"deviceWeights\":[{\"path\":\"/dev/a\",\"rate\":1}],"
+	"\"deviceReadBps\":[{\"path\":\"/dev/a\",\"rate\":2}],\"deviceWriteBps\":[{\"path\":\"/dev/a\",\"rate\":3}],"
+	"\"deviceReadIops\":[{\"path\":\"/dev/a\",\"rate\":4}],\"deviceWriteIops\":[{\"path\":\"/dev/a\",\"rate\":5}],"
+	"\"memorySwappiness\":0,\"oomScoreAdj\":10,\"oomKillDisable\":true,"
 	"\"restartPolicy\":\"on-failure\",\"restartMax\":11,\"autoRemove\":true,\"stopSignal\":\"INT\","
 	"\"stopTimeout\":12,\"health\":{\"Test\":[\"CMD\",\"x\"],\"Interval\":1000000000,\"Timeout\":2000000000,"
 	"\"StartPeriod\":3000000000,\"Retries\":4},\"healthOnFailure\":\"kill\",\"runtime\":\"runc\","
@@ -69,7 +72,8 @@ static void test_defaults(void **state)
 	assert_int_equal(spec.stop_timeout_s, -1);
 	assert_int_equal(spec.restart_policy, RESTART_NO);
 	autofree char *text = write_spec(&spec);
-	assert_null(strstr(text, "memory"));
+	assert_int_equal(spec.memory_swappiness, -1);
+	assert_null(strstr(text, "\"memory\""));
 }
 
 /* ---- merging the image ---- */
