@@ -21,6 +21,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "base/table.h"
+#include "base/tree.h"
 
 enum { OPEN_MAX_LEVELS = 32, SHOWN_PATH_MAX = 4096 };
 
@@ -36,15 +37,18 @@ typedef struct Walk Walk;
 struct Walk {
 	int top;          /* the directory that the root is in */
 	const char *path; /* of the root, as it was given */
+	const char *root; /* its name in top */
 	bool root_may_be_mount;
 	Level *levels;
 	size_t depth;
 	size_t capacity;
 	Error *(*on_file)(Walk *walk, int dir, const char *name);
+	Error *(*on_enter)(Walk *walk, int fd, const char *name, const struct stat *status); /* NULL: nothing to do */
 	Error *(*on_leave)(Walk *walk, int parent, const char *name); /* the directory is closed and was walked */
 	Error *(*on_mount)(Walk *walk, const char *name);
 	int64_t bytes;
-	Table *linked; /* tree_size: files with several names, seen once */
+	Table *linked;              /* tree_size: files with several names, seen once */
+	const TreeVisitor *visitor; /* tree_each */
 };
 
 static void level_clear(Level *level)
@@ -146,6 +150,8 @@ static fallible enter(Walk *walk, const char *name)
 		return walk->on_mount(walk, name);
 	if (fd < 0 || fstat(fd, &status) < 0)
 		return walk_error(walk, errno, "open", name);
+	if (walk->on_enter)
+		TRY(walk->on_enter(walk, fd, name, &status));
 	int entered = take_fd(&fd);
 	push(walk, walk->depth ? name : walk->path, entered, &status);
 	return dir_each(entered, ".", visit_entry, walk);
@@ -164,22 +170,21 @@ static fallible reopen_above(Walk *walk, int below)
 	return NULL;
 }
 
-static fallible leave(Walk *walk, const char *root)
+static fallible leave(Walk *walk)
 {
 	__attribute__((cleanup(level_clear))) Level left = walk->levels[--walk->depth];
 
 	if (walk->depth && innermost(walk)->fd < 0)
 		TRY(reopen_above(walk, left.fd));
-	return walk->on_leave(walk, parent_fd(walk), walk->depth ? left.name : root);
+	return walk->on_leave(walk, parent_fd(walk), walk->depth ? left.name : walk->root);
 }
 
-static fallible walk_levels(Walk *walk, const char *root)
+static fallible walk_levels(Walk *walk)
 {
-	TRY(enter(walk, root));
 	while (walk->depth) {
 		StringList *directories = &innermost(walk)->directories;
 		if (!directories->count) {
-			TRY(leave(walk, root));
+			TRY(leave(walk));
 			continue;
 		}
 		autofree char *name = directories->items[--directories->count];
@@ -203,7 +208,9 @@ static fallible walk_tree(Walk *walk, int dir, const char *path)
 		return error_new(ERROR_INVALID, "path \"%s\" does not name a tree", path);
 	autofree char *parent = slash ? mem_strndup(copy, (size_t)(slash - copy + 1)) : mem_strdup(".");
 	TRY(file_open(&walk->top, dir, parent, O_PATH | O_DIRECTORY, 0));
-	return walk_levels(walk, root);
+	walk->root = root;
+	TRY(enter(walk, root));
+	return walk_levels(walk);
 }
 
 /* ---- removing ---- */
@@ -288,4 +295,62 @@ Error *tree_size(int64_t *ret_bytes, int dir, const char *path)
 	TRY(walk_tree(&walk, dir, path));
 	*ret_bytes = walk.bytes;
 	return NULL;
+}
+
+/* ---- visiting ---- */
+
+/* Below the root, whose own name is left out. */
+static fallible visited_path(Buffer *out, const Walk *walk, const char *name)
+{
+	out->limit = TREE_PATH_MAX;
+	for (size_t i = 1; i < walk->depth; i++)
+		buffer_printf(out, "%s/", walk->levels[i].name);
+	buffer_add_text(out, name);
+	if (buffer_overflown(out))
+		return error_new(ERROR_TOO_LARGE, "a path is longer than %d bytes: \"%.100s...\"", TREE_PATH_MAX,
+			buffer_text(out));
+	return NULL;
+}
+
+static Error *visit_file(Walk *walk, int dir, const char *name)
+{
+	autoclear(Buffer) path = {0};
+
+	TRY(visited_path(&path, walk, name));
+	return walk->visitor->file(walk->visitor->arg, dir, name, buffer_text(&path));
+}
+
+static Error *visit_directory(Walk *walk, int fd, const char *name, const struct stat *status)
+{
+	autoclear(Buffer) path = {0};
+
+	TRY(visited_path(&path, walk, name));
+	return walk->visitor->directory(walk->visitor->arg, fd, buffer_text(&path), status);
+}
+
+/* The root's entries as those of any directory. */
+static fallible visit_root(Walk *walk, int root)
+{
+	struct stat status;
+	autofd fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return walk_error(walk, errno, "open", ".");
+	int entered = take_fd(&fd);
+	push(walk, walk->path, entered, &status);
+	TRY(dir_each(entered, ".", visit_entry, walk));
+	return walk_levels(walk);
+}
+
+fallible tree_each(int root, const TreeVisitor *visitor)
+{
+	autoclear(Walk) walk = {.top = -1,
+		.path = ".",
+		.on_file = visit_file,
+		.on_enter = visit_directory,
+		.on_leave = count_nothing,
+		.on_mount = skip_mount,
+		.visitor = visitor};
+
+	return visit_root(&walk, root);
 }

@@ -48,17 +48,11 @@ static const struct {
 	{"manifest", "kedge does not have it yet"},
 	{"trust", "kedge does not have it yet"},
 	{"diff", "kedge does not have it yet"},
-	{"export", "kedge does not have it yet"},
-	{"history", "kedge does not have it yet"},
-	{"import", "kedge does not have it yet"},
 	{"pause", "kedge does not have it yet"},
 	{"rename", "kedge does not have it yet"},
-	{"save", "kedge does not have it yet"},
 	{"top", "kedge does not have it yet"},
 	{"unpause", "kedge does not have it yet"},
 	{"update", "kedge does not have it yet"},
-	{"prune", "kedge does not have it yet"},
-	{"df", "kedge does not have it yet"},
 };
 
 static size_t longest_name(void)

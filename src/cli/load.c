@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fcntl.h>
 #include <stdio.h>
 
-#include "base/files.h"
 #include "cli/api.h"
+#include "cli/archive_file.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
 
@@ -21,24 +20,13 @@ static const Option options[] = {
 	OPTION_END,
 };
 
-static fallible open_input(int *ret, const char *path)
-{
-	if (path)
-		return file_open(ret, AT_FDCWD, path, O_RDONLY, 0);
-	if (isatty(STDIN_FILENO))
-		return error_hint(error_new(ERROR_INVALID, "standard input is a terminal"),
-			"kedge load < FILE, or kedge load --input FILE");
-	*ret = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-	return NULL;
-}
-
 static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 {
 	const LoadOptions *given = opts;
 	autofd input = -1;
 
 	(void)arguments;
-	TRY(open_input(&input, given->input));
+	TRY(archive_open_input(&input, cli, given->input));
 	HttpCall call = {
 		.method = "POST",
 		.target = given->quiet ? "/images/load?quiet=1" : "/images/load?quiet=0",

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "docker/container_sizes.h"
 #include "docker/filters.h"
 #include "docker/internal.h"
 #include "docker/network.h"
@@ -257,8 +258,13 @@ static void write_status(Writer *writer, const Container *container, const Conta
 	}
 }
 
-static void write_summary(Writer *writer, const DockerApi *api, const Container *container, const ContainerView *view)
+void write_container_summary(
+	Writer *writer, const DockerApi *api, const Container *container, const ContainerSizes *sizes)
 {
+	ContainerView seen;
+	const ContainerView *view = &seen;
+
+	container_view(container, &seen);
 	write_object(writer, NULL);
 	write_string(writer, "Id", view->id);
 	write_array(writer, "Names");
@@ -269,6 +275,7 @@ static void write_summary(Writer *writer, const DockerApi *api, const Container 
 	write_command(writer, view->spec);
 	write_int(writer, "Created", view->created_ns / NANOS_PER_SECOND);
 	write_raw(writer, "Ports", "[]");
+	write_container_sizes(writer, container, sizes);
 	write_map(writer, "Labels", &view->spec->labels);
 	write_string(writer, "State", container_state_name(view->state));
 	write_status(writer, container, view);
@@ -282,7 +289,7 @@ static void write_summary(Writer *writer, const DockerApi *api, const Container 
 
 /* ---- the answer ---- */
 
-static void make_list(Buffer *out, const DockerApi *api, const ListQuery *query)
+static void make_list(Buffer *out, const DockerApi *api, const ListQuery *query, const ContainerSizes *sizes)
 {
 	Container **list;
 	size_t count = container_list(&list, api->engine);
@@ -298,14 +305,15 @@ static void make_list(Buffer *out, const DockerApi *api, const ListQuery *query)
 			continue;
 		if (!fits_filters(query, api, list[i], &view))
 			continue;
-		write_summary(&writer, api, list[i], &view);
+		write_container_summary(&writer, api, list[i], sizes);
 		left--;
 	}
 	write_array_end(&writer);
 	free(list);
 }
 
-void list_containers(HttpRequest *request, void *context)
+/* sizes: NULL when they were not asked for. */
+static void respond_list(HttpRequest *request, void *context, const ContainerSizes *sizes)
 {
 	autoclear(ListQuery) query = {0};
 	autoclear(Buffer) out = {0};
@@ -315,6 +323,23 @@ void list_containers(HttpRequest *request, void *context)
 		http_respond_error(request, error);
 		return;
 	}
-	make_list(&out, context, &query);
+	make_list(&out, context, &query, sizes);
 	respond_json(request, 200, &out);
+}
+
+static void list_with_sizes(HttpRequest *request, void *context)
+{
+	Container **list;
+	size_t count = container_list(&list, docker_engine(context));
+
+	container_sizes_measure(request, context, list, count, respond_list);
+	free(list);
+}
+
+void list_containers(HttpRequest *request, void *context)
+{
+	if (http_request_flag(request, "size"))
+		list_with_sizes(request, context);
+	else
+		respond_list(request, context, NULL);
 }

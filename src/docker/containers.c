@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Containers: create and inspect. The list is container_list.c, their life life.c. */
-#include <fcntl.h>
-
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/memory.h"
 #include "docker/container_list.h"
+#include "docker/container_sizes.h"
 #include "docker/forms.h"
 #include "docker/internal.h"
 #include "docker/network.h"
@@ -154,17 +153,6 @@ static void write_driver(Writer *writer, const ContainerView *view)
 	write_object_end(writer);
 }
 
-static void write_size(Writer *writer, const ContainerView *view)
-{
-	autofree char *upper = path_join(view->state_directory, "upper");
-	int64_t bytes = 0;
-	Error *error = tree_size(&bytes, AT_FDCWD, upper);
-
-	error_free(error); /* a directory that is gone holds nothing */
-	write_int(writer, "SizeRw", bytes);
-	write_int(writer, "SizeRootFs", bytes);
-}
-
 static void write_identity(Writer *writer, const Container *container, const ContainerView *view)
 {
 	write_string(writer, "Id", view->id);
@@ -182,7 +170,8 @@ static void write_identity(Writer *writer, const Container *container, const Con
 	write_null(writer, "ExecIDs");
 }
 
-static void inspect_container(HttpRequest *request, void *context)
+/* sizes: NULL when they were not asked for. */
+static void respond_inspect(HttpRequest *request, void *context, const ContainerSizes *sizes)
 {
 	Container *container = find_container(request, context);
 	autoclear(Buffer) out = {0};
@@ -198,13 +187,22 @@ static void inspect_container(HttpRequest *request, void *context)
 	write_state(&writer, container, &view);
 	write_host_config(&writer, &view, engine_config(docker_engine(context))->default_runtime);
 	write_driver(&writer, &view);
-	if (http_request_flag(request, "size"))
-		write_size(&writer, &view);
+	write_container_sizes(&writer, container, sizes);
 	write_mounts(&writer, view.spec);
 	write_config(&writer, &view);
 	write_network_settings(&writer, context, &view);
 	write_object_end(&writer);
 	respond_json(request, 200, &out);
+}
+
+static void inspect_container(HttpRequest *request, void *context)
+{
+	Container *container;
+
+	if (!http_request_flag(request, "size"))
+		respond_inspect(request, context, NULL);
+	else if ((container = find_container(request, context)))
+		container_sizes_measure(request, context, &container, 1, respond_inspect);
 }
 
 const HttpRoute container_routes[] = {

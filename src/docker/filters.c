@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "json/value.h"
 
@@ -174,4 +175,16 @@ fallible filters_bool(const Filters *filters, const char *name, bool *ret_given,
 	if (!text || *ret || string_equal(text, "false") || string_equal(text, "0"))
 		return NULL;
 	return error_new(ERROR_INVALID, "invalid filter '%s=%.64s'", name, text);
+}
+
+fallible filters_until(const Filters *filters, int64_t *ret_ns)
+{
+	const StringList *values = filters_values(filters, "until");
+
+	if (!values)
+		return NULL;
+	if (values->count > 1)
+		return error_new(ERROR_INVALID, "more than one until filter specified");
+	TRY_WRAP(clock_parse_point(ret_ns, values->items[0]), "filter \"until\"");
+	return NULL;
 }

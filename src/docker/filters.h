@@ -33,5 +33,7 @@ bool filters_exact(const Filters *filters, const char *name, const char *value);
 /* A value is an extended regular expression that fits anywhere in text. */
 bool filters_pattern(const Filters *filters, const char *name, const char *text);
 bool filters_labels(const Filters *filters, const StringMap *labels); /* "label" and "label!" */
+/* "until", a point in time (clock_parse_point); 0 when it is not given. */
+fallible filters_until(const Filters *filters, int64_t *ret_ns);
 /* "true" or "1", "false" or "0". */
 fallible filters_bool(const Filters *filters, const char *name, bool *ret_given, bool *ret);

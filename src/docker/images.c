@@ -6,11 +6,10 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "base/table.h"
 #include "docker/filters.h"
 #include "docker/forms.h"
+#include "docker/image_summary.h"
 #include "docker/internal.h"
-#include "engine/image.h"
 #include "oci/image_config.h"
 
 /* ---- list ---- */
@@ -20,8 +19,10 @@ static const char *const list_filters[] = {"reference", "label", "label!", "dang
 typedef struct ImageQuery {
 	Filters filters;
 	bool dangling_given, dangling;
+	int64_t until_ns;            /* prune: made before; 0: not given */
 	int64_t before_ns, since_ns; /* creation times of the images named; 0: not given */
-	Table *users;                /* image id -> number of containers, as a pointer */
+	bool wants_shared;
+	Table *users, *layers; /* image_summary.h */
 } ImageQuery;
 
 /* "busybox", "busybox:1*", "host/a/?": against the whole name, or without its tag. */
@@ -73,18 +74,7 @@ static void write_summary(Writer *writer, const ImageQuery *query, const Image *
 	fitting_names(&digests, &query->filters, &image->digests);
 	if (tags.count + digests.count == 0 && filters_values(&query->filters, "reference"))
 		return;
-	write_object(writer, NULL);
-	write_string(writer, "Id", image->id.text);
-	write_string(writer, "ParentId", "");
-	write_strings(writer, "RepoTags", &tags);
-	write_strings(writer, "RepoDigests", &digests);
-	write_int(writer, "Created", image->created_ns / NANOS_PER_SECOND);
-	write_int(writer, "Size", image->bytes);
-	write_int(writer, "VirtualSize", image->bytes);
-	write_int(writer, "SharedSize", -1);
-	write_map(writer, "Labels", &image->labels);
-	write_int(writer, "Containers", query->users ? (int64_t)(intptr_t)table_get(query->users, image->id.text) : -1);
-	write_object_end(writer);
+	write_image_summary(writer, image, &tags, &digests, &(ImageUse){query->users, query->layers});
 }
 
 /* The time of the image that "before" or "since" names. */
@@ -128,29 +118,15 @@ static fallible read_image_query(ImageQuery *query, Engine *engine, const HttpRe
 	return read_bound(&query->since_ns, query, engine, "since");
 }
 
-static Table *count_users(Engine *engine)
-{
-	Table *users = table_new();
-	Container **list;
-	size_t count = container_list(&list, engine);
-
-	for (size_t i = 0; i < count; i++) {
-		ContainerView view;
-		container_view(list[i], &view);
-		intptr_t number = (intptr_t)table_get(users, view.image_id);
-		table_set(users, view.image_id, (void *)(number + 1));
-	}
-	free(list);
-	return users;
-}
-
-static fallible make_list(Buffer *out, Engine *engine, const ImageQuery *query)
+static fallible make_list(Buffer *out, Engine *engine, ImageQuery *query)
 {
 	Image **images;
 	size_t count;
 	Writer writer;
 
 	TRY(image_list(&images, &count, engine));
+	if (query->wants_shared)
+		query->layers = image_layers(images, count);
 	writer_init(&writer, out);
 	write_array(&writer, NULL);
 	for (size_t i = 0; i < count; i++)
@@ -164,7 +140,8 @@ static fallible make_list(Buffer *out, Engine *engine, const ImageQuery *query)
 static void image_query_clear(ImageQuery *query)
 {
 	filters_clear(&query->filters);
-	query->users = table_free(query->users);
+	table_free(query->users);
+	table_free(query->layers);
 }
 DEFINE_AUTOCLEAR(ImageQuery, image_query_clear)
 
@@ -174,7 +151,8 @@ static void list_images(HttpRequest *request, void *context)
 	autoclear(Buffer) out = {0};
 	Error *error = read_image_query(&query, docker_engine(context), request);
 
-	query.users = count_users(docker_engine(context));
+	query.users = image_users(docker_engine(context));
+	query.wants_shared = http_request_flag(request, "shared-size");
 	if (!error)
 		error = make_list(&out, docker_engine(context), &query);
 	if (error)
@@ -406,11 +384,23 @@ static void remove_image(HttpRequest *request, void *context)
 
 static bool is_unused(const ImageQuery *query, const Image *image, bool only_dangling)
 {
-	return !table_get(query->users, image->id.text) && (!only_dangling || image->tags.count == 0) &&
+	return !image_users_of(query->users, image) && (!only_dangling || image->tags.count == 0) &&
+	       (query->until_ns == 0 || image->created_ns < query->until_ns) &&
 	       filters_labels(&query->filters, &image->labels);
 }
 
-static fallible prune_all(ImageRemoval *removed, int64_t *ret_bytes, Engine *engine, const ImageQuery *query)
+static fallible measure_layers(int64_t *ret_bytes, Engine *engine)
+{
+	Image **images;
+	size_t count;
+
+	TRY(image_list(&images, &count, engine));
+	*ret_bytes = image_layers_bytes(images, count);
+	image_list_free(images, count);
+	return NULL;
+}
+
+static fallible prune_all(ImageRemoval *removed, Engine *engine, const ImageQuery *query)
 {
 	bool only_dangling = !query->dangling_given || query->dangling;
 	Image **images;
@@ -423,7 +413,6 @@ static fallible prune_all(ImageRemoval *removed, int64_t *ret_bytes, Engine *eng
 			continue;
 		Error *error = image_remove(&removal, engine, images[i]->id.text, true);
 		error_free(error); /* what cannot be removed now stays */
-		*ret_bytes += error ? 0 : images[i]->bytes;
 		for (size_t n = 0; n < removal.untagged.count; n++)
 			strings_add(&removed->untagged, removal.untagged.items[n]);
 		for (size_t n = 0; n < removal.deleted.count; n++)
@@ -438,20 +427,23 @@ static fallible prune(Buffer *out, Engine *engine, const HttpRequest *request)
 	static const char *const known[] = {"dangling", "label", "label!", "until", NULL};
 	autoclear(ImageRemoval) removed = {0};
 	autoclear(ImageQuery) query = {0};
-	int64_t bytes = 0;
+	int64_t before = 0, after = 0;
 	Writer writer;
 
 	TRY(filters_read(&query.filters, request, known));
 	TRY(filters_bool(&query.filters, "dangling", &query.dangling_given, &query.dangling));
-	query.users = count_users(engine);
-	TRY(prune_all(&removed, &bytes, engine, &query));
+	TRY(filters_until(&query.filters, &query.until_ns));
+	query.users = image_users(engine);
+	TRY(measure_layers(&before, engine));
+	TRY(prune_all(&removed, engine, &query));
+	TRY(measure_layers(&after, engine));
 	writer_init(&writer, out);
 	write_object(&writer, NULL);
 	write_array(&writer, "ImagesDeleted");
 	write_removed(&writer, "Untagged", &removed.untagged);
 	write_removed(&writer, "Deleted", &removed.deleted);
 	write_array_end(&writer);
-	write_int(&writer, "SpaceReclaimed", bytes);
+	write_int(&writer, "SpaceReclaimed", before - after);
 	write_object_end(&writer);
 	return NULL;
 }

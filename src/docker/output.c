@@ -116,6 +116,12 @@ void output_end(Output *output)
 	free(output);
 }
 
+void output_break(Output *output)
+{
+	http_stream_break(output->http);
+	free(output);
+}
+
 void output_abandon(Output *output)
 {
 	raw_stream_free(output->raw);

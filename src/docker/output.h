@@ -24,6 +24,8 @@ fallible output_on_fd(Output **ret, Loop *loop, int fd, bool framed, const Outpu
 void output_may_last(Output *output); /* as http_stream_may_last() */
 /* head comes before data in the same frame; may be NULL. */
 void output_write(Output *output, int stream, const char *head, const void *data, size_t length);
-void output_end(Output *output);     /* sends the rest and ends; frees */
+void output_end(Output *output); /* sends the rest and ends; frees */
+void output_break(
+	Output *output); /* of output_on_stream(): ends in a way that tells the client that more should come; frees */
 void output_abandon(Output *output); /* of output_on_fd(): closes at once */
 const char *output_content_type(int version, bool framed);

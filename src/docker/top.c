@@ -2,7 +2,6 @@
 /* GET /containers/{id}/top: the processes of the container's control group, as `ps -ef` shows them. Source: proc(5). */
 #include <ctype.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,9 +10,10 @@
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/memory.h"
 #include "docker/internal.h"
 
-enum { PROC_FILE_MAX = 64 << 10, PROCESSES_MAX = 10000 };
+enum { PROC_FILE_MAX = 64 << 10, PROCESSES_MAX = 10000, PASSWD_MAX = 1 << 20 };
 
 typedef struct Process {
 	long parent;
@@ -62,16 +62,29 @@ static bool read_stat(Process *ret, const char *pid)
 	return true;
 }
 
-static void write_owner(Writer *writer, const char *pid)
+/* The host's name for a user, as it is in the file: asking the name service could take as long as a network does. */
+static char *user_name(const char *passwd, uid_t uid)
+{
+	for (const char *line = passwd; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		size_t name = strcspn(line, ":\n"), password = name + (line[name] == ':');
+		unsigned found;
+
+		password += strcspn(line + password, ":\n");
+		if (line[password] == ':' && sscanf(line + password + 1, "%u:", &found) == 1 && found == uid)
+			return mem_strndup(line, name);
+	}
+	return NULL;
+}
+
+static void write_owner(Writer *writer, const char *pid, const char *passwd)
 {
 	autofree char *path = string_printf("/proc/%s", pid);
 	struct stat status = {0};
-	struct passwd *user;
 
 	stat(path, &status);
-	user = getpwuid(status.st_uid);
-	if (user)
-		write_string(writer, NULL, user->pw_name);
+	autofree char *name = user_name(passwd, status.st_uid);
+	if (name)
+		write_string(writer, NULL, name);
 	else
 		write_stringf(writer, NULL, "%u", (unsigned)status.st_uid);
 }
@@ -104,7 +117,7 @@ static void write_start(Writer *writer, const Process *process)
 	write_string(writer, NULL, text);
 }
 
-static void write_process(Writer *writer, const char *pid)
+static void write_process(Writer *writer, const char *pid, const char *passwd)
 {
 	unsigned long long seconds;
 	Process process;
@@ -113,7 +126,7 @@ static void write_process(Writer *writer, const char *pid)
 		return;
 	seconds = process.ticks / sysconf(_SC_CLK_TCK);
 	write_array(writer, NULL);
-	write_owner(writer, pid);
+	write_owner(writer, pid, passwd);
 	write_string(writer, NULL, pid);
 	write_stringf(writer, NULL, "%ld", process.parent);
 	write_string(writer, NULL, "0");
@@ -128,7 +141,7 @@ static void write_process(Writer *writer, const char *pid)
 
 typedef struct TopList {
 	Writer *writer;
-	const char *cgroup;
+	const char *cgroup, *passwd;
 	size_t count;
 } TopList;
 
@@ -140,17 +153,20 @@ static fallible visit_process(void *arg, int directory, const char *name, unsign
 	if (!isdigit((unsigned char)*name) || list->count >= PROCESSES_MAX || !is_in_group(name, list->cgroup))
 		return NULL;
 	list->count++;
-	write_process(list->writer, name);
+	write_process(list->writer, name, list->passwd);
 	return NULL;
 }
 
 static fallible make_top(Buffer *out, const ContainerView *view)
 {
 	Writer writer;
+	autofree char *passwd = NULL;
 	TopList list = {.writer = &writer, .cgroup = view->cgroup};
 
 	if (view->pid == 0)
 		return error_new(ERROR_CONFLICT, "Container %s is not running", view->id);
+	error_free(file_read(&passwd, NULL, AT_FDCWD, "/etc/passwd", PASSWD_MAX)); /* numbers, then */
+	list.passwd = passwd;
 	writer_init(&writer, out);
 	write_object(&writer, NULL);
 	write_raw(&writer, "Titles", "[\"UID\",\"PID\",\"PPID\",\"C\",\"STIME\",\"TTY\",\"TIME\",\"CMD\"]");

@@ -6,8 +6,8 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-#include "base/list.h"
 #include "base/memory.h"
+#include "base/orphan.h"
 #include "base/process.h"
 
 enum { FRAMES_PER_TURN = 64 }; /* one helper, taken over or not, must not hold up the others */
@@ -25,46 +25,6 @@ struct Helper {
 	bool is_freed;
 	bool has_ended;
 };
-
-/* ---- processes that nobody waits for any more ---- */
-
-typedef struct Orphan {
-	List node;
-	Loop *loop;
-	Source *child;
-} Orphan;
-
-static List orphans = {&orphans, &orphans};
-
-static void orphan_free(void *arg)
-{
-	Orphan *orphan = arg;
-
-	list_remove(&orphan->node);
-	source_free(orphan->child);
-	free(orphan);
-}
-
-static void on_orphan_exit(void *arg, int wait_status)
-{
-	Orphan *orphan = arg;
-	(void)wait_status;
-
-	loop_defer_free(orphan->loop, orphan_free, orphan);
-}
-
-static void reap_later(Loop *loop, pid_t pid)
-{
-	Orphan *orphan = mem_new(Orphan);
-
-	orphan->loop = loop;
-	list_append(&orphans, &orphan->node);
-	Error *error = loop_child(&orphan->child, loop, pid, on_orphan_exit, orphan);
-	if (!error)
-		return;
-	error_free(error); /* without a pidfd the zombie stays until this program ends */
-	orphan_free(orphan);
-}
 
 /* ---- frames and the end ---- */
 
@@ -265,7 +225,7 @@ Helper *helper_free(Helper *helper)
 	source_free(helper->again);
 	kill_process(helper);
 	if (helper->pid > 0)
-		reap_later(helper->loop, helper->pid);
+		orphan_reap(helper->loop, helper->pid);
 	loop_defer_free(helper->loop, release, helper);
 	return NULL;
 }

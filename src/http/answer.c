@@ -136,7 +136,7 @@ static ssize_t on_room(void *arg, uint64_t position, char *out, size_t max)
 	HttpRequest *request = arg;
 
 	(void)position;
-	if (request->left)
+	if (request->left || request->stream->broken)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	if (http_stream_pending(request->stream) > 0)
 		return take_queued(request->stream, out, max);
@@ -192,6 +192,12 @@ void http_stream_end(HttpStream *stream)
 void http_stream_may_last(HttpStream *stream)
 {
 	stream->may_last = true;
+}
+
+void http_stream_break(HttpStream *stream)
+{
+	stream->broken = true;
+	http_stream_end(stream);
 }
 
 /* ---- taking the connection over ---- */

@@ -46,6 +46,7 @@ struct HttpStream {
 	void *drain_arg;
 	bool ended;
 	bool may_last;
+	bool broken; /* ended before all was said */
 };
 
 struct HttpRequest {
@@ -57,6 +58,7 @@ struct HttpRequest {
 	const char *path;        /* as sent, without query */
 	const HttpRoute *route;  /* NULL: answered without one */
 	StringMap params, query; /* decoded */
+	StringList repeated;     /* "key=value": further values of a query parameter */
 	Buffer body;
 	uint64_t discarded; /* bytes of a body that nobody wants */
 	void *data;

@@ -10,7 +10,7 @@
 #include "http/route.h"
 
 enum {
-	QUERY_PARAMS_MAX = 64,
+	QUERY_PARAMS_MAX = 512,
 	DISCARD_MAX = 16 << 20, /* what is read of a refused body, so that the connection can go on; beyond it is cut */
 };
 
@@ -50,6 +50,7 @@ static void request_free(HttpRequest *request)
 	answer_clear(request);
 	map_clear(&request->params);
 	map_clear(&request->query);
+	strings_clear(&request->repeated);
 	map_clear(&request->headers);
 	buffer_clear(&request->body);
 	free(request);
@@ -123,12 +124,14 @@ static fallible add_query(HttpRequest *request, const char *key, const char *val
 {
 	autofree char *decoded = NULL;
 
-	if (request->query.count >= QUERY_PARAMS_MAX)
+	if (request->query.count + request->repeated.count >= QUERY_PARAMS_MAX)
 		return error_new(ERROR_INVALID, "more than %d query parameters", QUERY_PARAMS_MAX);
 	TRY_WRAP(
 		percent_decode(&decoded, value ? value : "", value ? strlen(value) : 0), "query parameter \"%s\"", key);
 	if (!map_get(&request->query, key))
 		map_set(&request->query, key, decoded);
+	else
+		strings_printf(&request->repeated, "%s=%s", key, decoded);
 	return NULL;
 }
 
@@ -297,6 +300,20 @@ const char *http_request_param(const HttpRequest *request, const char *name)
 const char *http_request_query(const HttpRequest *request, const char *name)
 {
 	return map_get(&request->query, name);
+}
+
+void http_request_query_all(StringList *ret, const HttpRequest *request, const char *name)
+{
+	const char *first = http_request_query(request, name);
+	size_t length = strlen(name);
+
+	if (first)
+		strings_add(ret, first);
+	for (size_t i = 0; i < request->repeated.count; i++) {
+		const char *pair = request->repeated.items[i];
+		if (strncmp(pair, name, length) == 0 && pair[length] == '=')
+			strings_add(ret, pair + length + 1);
+	}
 }
 
 bool http_request_flag(const HttpRequest *request, const char *name)

@@ -64,6 +64,8 @@ const char *http_request_method(const HttpRequest *request);
 const char *http_request_path(const HttpRequest *request);
 const char *http_request_param(const HttpRequest *request, const char *name); /* from the route's path; decoded */
 const char *http_request_query(const HttpRequest *request, const char *name); /* decoded; NULL when absent */
+/* Every value of a parameter that may be given more than once, in order. */
+void http_request_query_all(StringList *ret, const HttpRequest *request, const char *name);
 /* "1", "true", "yes", ...: anything but "", "0", "no", "false" and "none", as Docker has it */
 bool http_request_flag(const HttpRequest *request, const char *name);
 const char *http_request_header(const HttpRequest *request, const char *name);
@@ -93,6 +95,8 @@ void http_stream_on_drain(
 void http_stream_end(HttpStream *stream);
 /* It ends when somebody else wants it to: a server that is to be quiet does not wait for it. */
 void http_stream_may_last(HttpStream *stream);
+void http_stream_break(
+	HttpStream *stream); /* closes the connection without an end: the client knows that it lacks something */
 /* 101 Switching Protocols (Upgrade: tcp) with the content type given; then ready gets the raw descriptor (owned) and
  * bytes that came early. fd -1: the client left. */
 void http_hijack(HttpRequest *request, const char *content_type,

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+/* "container prune", "image prune" and "system prune": what nothing uses any more goes, after a question. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/api.h"
+#include "cli/commands.h"
+#include "cli/units.h"
+
+typedef struct PruneOptions {
+	bool help, all, force;
+	StringList filters;
+} PruneOptions;
+
+#define FILTER_OPTION                                                                                                  \
+	{                                                                                                              \
+		"filter", 0, OPTION_LIST, offsetof(PruneOptions, filters), "NAME=VALUE",                               \
+			"only those that match: until, label, label!"                                                  \
+	}
+#define FORCE_OPTION                                                                                                   \
+	{                                                                                                              \
+		"force", 'f', OPTION_SWITCH, offsetof(PruneOptions, force), .help = "do not ask"                       \
+	}
+
+static const Option container_options[] = {
+	HELP_OPTION(PruneOptions),
+	FILTER_OPTION,
+	FORCE_OPTION,
+	OPTION_END,
+};
+
+static const Option image_options[] = {
+	HELP_OPTION(PruneOptions),
+	{"all", 'a', OPTION_SWITCH, offsetof(PruneOptions, all),
+		.help = "all that no container uses, not only those without a name"},
+	FILTER_OPTION,
+	FORCE_OPTION,
+	OPTION_END,
+};
+
+static const Option system_options[] = {
+	HELP_OPTION(PruneOptions),
+	{"all", 'a', OPTION_SWITCH, offsetof(PruneOptions, all),
+		.help = "all images that no container uses, not only those without a name"},
+	FILTER_OPTION,
+	FORCE_OPTION,
+	{"volumes", 0, OPTION_REFUSED, .help = "there are no named volumes yet"},
+	OPTION_END,
+};
+
+/* ---- asking ---- */
+
+static bool is_agreed(const char *warning)
+{
+	char answer[16] = "";
+
+	printf("WARNING! %s\nAre you sure you want to continue? [y/N] ", warning);
+	fflush(stdout);
+	if (!fgets(answer, sizeof(answer), stdin))
+		return false;
+	return answer[0] == 'y' || answer[0] == 'Y';
+}
+
+/* ---- telling ---- */
+
+static void print_space(int64_t bytes)
+{
+	char text[UNITS_TEXT_MAX];
+
+	units_decimal(text, (double)bytes, 4);
+	printf("Total reclaimed space: %s\n", text);
+}
+
+static void print_containers(const Value *answer)
+{
+	const Value *ids = value_get(answer, "ContainersDeleted");
+
+	if (value_count(ids))
+		puts("Deleted Containers:");
+	for (size_t i = 0; i < value_count(ids); i++)
+		puts(value_string(value_at(ids, i)));
+	if (value_count(ids))
+		putchar('\n');
+}
+
+static void print_images(const Value *answer)
+{
+	const Value *items = value_get(answer, "ImagesDeleted");
+
+	if (value_count(items))
+		puts("Deleted Images:");
+	for (size_t i = 0; i < value_count(items); i++) {
+		const char *untagged = value_string(value_get(value_at(items, i), "Untagged"));
+		const char *deleted = value_string(value_get(value_at(items, i), "Deleted"));
+		if (untagged)
+			printf("untagged: %s\n", untagged);
+		if (deleted)
+			printf("deleted: %s\n", deleted);
+	}
+	if (value_count(items))
+		putchar('\n');
+}
+
+/* ---- the commands ---- */
+
+/* Adds what it freed. */
+static fallible prune(
+	Cli *cli, int64_t *bytes, const char *path, const StringList *filters, void (*print)(const Value *))
+{
+	autoclear(Buffer) target = {0};
+	autoptr(Value) answer = NULL;
+
+	buffer_add_text(&target, path);
+	TRY(target_query_filters(&target, filters));
+	TRY(api_post(cli, &answer, buffer_text(&target), NULL));
+	print(answer);
+	*bytes += value_int(value_get(answer, "SpaceReclaimed"), 0);
+	return NULL;
+}
+
+static fallible prune_containers(Cli *cli, int64_t *bytes, const PruneOptions *given)
+{
+	return prune(cli, bytes, "/containers/prune", &given->filters, print_containers);
+}
+
+static fallible prune_images(Cli *cli, int64_t *bytes, const PruneOptions *given)
+{
+	autoclear(StringList) filters = {0};
+
+	strings_copy(&filters, &given->filters);
+	strings_printf(&filters, "dangling=%s", given->all ? "false" : "true");
+	return prune(cli, bytes, "/images/prune", &filters, print_images);
+}
+
+static fallible run_containers(Cli *cli, const void *opts, const StringList *arguments)
+{
+	const PruneOptions *given = opts;
+	int64_t bytes = 0;
+
+	(void)arguments;
+	if (!given->force && !is_agreed("This will remove all stopped containers."))
+		return NULL;
+	TRY(prune_containers(cli, &bytes, given));
+	print_space(bytes);
+	return NULL;
+}
+
+static fallible run_images(Cli *cli, const void *opts, const StringList *arguments)
+{
+	const PruneOptions *given = opts;
+	const char *warning = given->all
+				      ? "This will remove all images without at least one container associated to them."
+				      : "This will remove all dangling images.";
+	int64_t bytes = 0;
+
+	(void)arguments;
+	if (!given->force && !is_agreed(warning))
+		return NULL;
+	TRY(prune_images(cli, &bytes, given));
+	print_space(bytes);
+	return NULL;
+}
+
+static fallible run_system(Cli *cli, const void *opts, const StringList *arguments)
+{
+	const PruneOptions *given = opts;
+	const char *warning =
+		given->all ? "This will remove:\n  - all stopped containers\n  - all images without at least "
+			     "one container associated to them\n"
+			   : "This will remove:\n  - all stopped containers\n  - all dangling images\n";
+	int64_t bytes = 0;
+
+	(void)arguments;
+	if (!given->force && !is_agreed(warning))
+		return NULL;
+	TRY(prune_containers(cli, &bytes, given));
+	TRY(prune_images(cli, &bytes, given));
+	print_space(bytes);
+	return NULL;
+}
+
+const Command container_prune_command = {
+	.name = "container prune",
+	.usage = "[OPTIONS]",
+	.summary = "Remove all containers that do not run",
+	.options = container_options,
+	.options_size = sizeof(PruneOptions),
+	.run = run_containers,
+};
+
+const Command image_prune_command = {
+	.name = "image prune",
+	.usage = "[OPTIONS]",
+	.summary = "Remove images that nothing uses",
+	.options = image_options,
+	.options_size = sizeof(PruneOptions),
+	.run = run_images,
+};
+
+const Command system_prune_command = {
+	.name = "system prune",
+	.usage = "[OPTIONS]",
+	.summary = "Remove containers that do not run and images that nothing uses",
+	.options = system_options,
+	.options_size = sizeof(PruneOptions),
+	.run = run_system,
+};

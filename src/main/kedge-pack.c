@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kedge-pack: writes archives of file trees and images to standard output, and measures trees, for kedged or by hand.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/log.h"
+#include "base/options.h"
+#include "pack/plan.h"
+#include "pack/tree.h"
+#include "pack/view.h"
+
+typedef struct Options {
+	bool tree, plan, sizes, help, version;
+	char *lower;
+} Options;
+
+#define HELP_WIDTH 100
+#define OPTION_AT(member) .offset = offsetof(Options, member)
+
+enum { PATHS_MAX = 16 << 20 };
+
+static const Option options_table[] = {
+	{.name = "tree", .kind = OPTION_SWITCH, OPTION_AT(tree), .help = "write an archive of what is in DIRECTORY"},
+	{.name = "lower",
+		.kind = OPTION_STRING,
+		OPTION_AT(lower),
+		.argument = "NAMES",
+		.help = "with --tree: DIRECTORY lies on these layers of the working directory, topmost first"},
+	{.name = "plan",
+		.kind = OPTION_SWITCH,
+		OPTION_AT(plan),
+		.help = "write the archive that standard input describes, of files in DIRECTORY"},
+	{.name = "sizes",
+		.kind = OPTION_SWITCH,
+		OPTION_AT(sizes),
+		.help = "for each path of standard input (each ends with a NUL): write the bytes in it"},
+	{.name = "help", .letter = 'h', .kind = OPTION_SWITCH, OPTION_AT(help), .help = "show this help"},
+	{.name = "version", .kind = OPTION_SWITCH, OPTION_AT(version), .help = "show the version"},
+	OPTION_END,
+};
+
+static void show_help(void)
+{
+	autoclear(Buffer) text = {0};
+
+	buffer_add_text(&text, "Usage: kedge-pack --tree [--lower NAMES] DIRECTORY\n"
+			       "       kedge-pack --plan DIRECTORY\n"
+			       "       kedge-pack --sizes\n\n"
+			       "Writes a tar archive to standard output, or measures trees. Needs root.\n\n"
+			       "Options:\n");
+	options_help(options_table, &text, HELP_WIDTH);
+	fputs(buffer_text(&text), stdout);
+}
+
+static fallible write_tree(const char *directory, const char *lower)
+{
+	autoclear(TarOut) out = {0};
+	int root;
+
+	if (lower)
+		TRY(view_open_stacked(&root, directory, lower));
+	else
+		TRY(view_open(&root, directory));
+	autofd fd = root;
+	TRY(view_enter(fd));
+	tar_out_init(&out, STDOUT_FILENO);
+	TRY(pack_tree(&out, fd));
+	return tar_out_end(&out);
+}
+
+static fallible write_plan(const char *directory)
+{
+	autoclear(TarOut) out = {0};
+	autofree char *plan = NULL;
+	size_t length;
+	int files;
+
+	TRY(file_read_fd(&plan, &length, STDIN_FILENO, "plan", PLAN_MAX));
+	TRY(view_open(&files, directory));
+	autofd fd = files;
+	TRY(view_enter(fd));
+	tar_out_init(&out, STDOUT_FILENO);
+	TRY(pack_plan(&out, fd, plan, length));
+	return tar_out_end(&out);
+}
+
+/* A tree that is gone holds nothing; one that cannot be read does not hide the others. */
+static void write_size(const char *path)
+{
+	int64_t bytes = 0;
+	Error *error = file_exists(AT_FDCWD, path) ? tree_size(&bytes, AT_FDCWD, path) : NULL;
+
+	printf("%lld\n", error ? -1LL : (long long)bytes);
+	error_free(error); /* -1 says it */
+}
+
+static fallible write_sizes(void)
+{
+	autofree char *paths = NULL;
+	size_t length;
+
+	TRY(file_read_fd(&paths, &length, STDIN_FILENO, "list", PATHS_MAX));
+	TRY(view_restrict());
+	for (const char *path = paths; path < paths + length; path += strlen(path) + 1)
+		write_size(path);
+	return NULL;
+}
+
+static fallible run(int argc, char *const *argv)
+{
+	Options options = {0};
+	autoclear(StringList) arguments = {0};
+
+	TRY(options_parse(options_table, &options, argc - 1, argv + 1, 0, &arguments));
+	if (options.help) {
+		show_help();
+		return NULL;
+	}
+	if (options.version) {
+		printf("kedge-pack %s\n", KEDGE_VERSION);
+		return NULL;
+	}
+	if (options.tree + options.plan + options.sizes != 1 || arguments.count != (options.sizes ? 0 : 1))
+		return error_hint(error_new(ERROR_INVALID, "give one of --tree, --plan and --sizes, and a directory"),
+			"see kedge-pack --help");
+	if (options.sizes)
+		return write_sizes();
+	return options.tree ? write_tree(arguments.items[0], options.lower) : write_plan(arguments.items[0]);
+}
+
+int main(int argc, char **argv)
+{
+	Error *error;
+
+	log_set_name("kedge-pack");
+	signal(SIGPIPE, SIG_DFL); /* nobody reads any more: there is nothing left to do */
+	error = run(argc, argv);
+	if (!error)
+		return EXIT_SUCCESS;
+	fprintf(stderr, "%s\n", error_message(error));
+	return error_exit_code(error_kind(error));
+}

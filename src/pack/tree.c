@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pack/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/strings.h"
+#include "base/table.h"
+#include "base/tree.h"
+#include "pack/content.h"
+#include "pack/sparse.h"
+
+enum { LINKED_MAX = 4 << 20 };
+
+typedef struct Packing {
+	TarOut *out;
+	Table *linked; /* "device:inode" -> path of the first name, for files with several */
+} Packing;
+
+static fallible failed(const char *path, const char *what)
+{
+	return error_errno(errno, "could not %s \"%.300s\"", what, path);
+}
+
+/* ---- heads ---- */
+
+static TarHead head_of(TarType type, const char *path, const struct stat *status)
+{
+	return (TarHead){
+		.type = type,
+		.path = path,
+		.mode = status->st_mode & 07777,
+		.uid = status->st_uid,
+		.gid = status->st_gid,
+		.mtime = status->st_mtim,
+	};
+}
+
+static bool is_wanted(const char *name)
+{
+	if (strcmp(name, "security.capability") == 0)
+		return true;
+	return string_starts(name, "user.") && !string_starts(name, "user.overlay.");
+}
+
+static void add_xattr(Buffer *records, int fd, const char *name)
+{
+	autofree char *key = NULL;
+	autofree char *value = NULL;
+	ssize_t length;
+
+	value = mem_alloc(XATTR_SIZE_MAX);
+	length = fgetxattr(fd, name, value, XATTR_SIZE_MAX);
+	if (length < 0)
+		return; /* gone meanwhile */
+	key = string_printf("SCHILY.xattr.%s", name);
+	pax_add(records, key, value, (size_t)length);
+}
+
+static void add_xattrs(Buffer *records, int fd)
+{
+	autofree char *names = NULL;
+	ssize_t length = flistxattr(fd, NULL, 0);
+
+	if (length <= 0)
+		return; /* none, or a file system without */
+	names = mem_alloc(XATTR_LIST_MAX);
+	length = flistxattr(fd, names, XATTR_LIST_MAX);
+	for (ssize_t at = 0; at < length; at += (ssize_t)strlen(names + at) + 1) {
+		if (is_wanted(names + at))
+			add_xattr(records, fd, names + at);
+	}
+}
+
+/* ---- directories ---- */
+
+static Error *pack_directory(void *arg, int fd, const char *path, const struct stat *status)
+{
+	Packing *packing = arg;
+	autofree char *name = string_printf("%s/", path);
+	autoclear(Buffer) records = {0};
+	TarHead head = head_of(TAR_TYPE_DIRECTORY, name, status);
+
+	add_xattrs(&records, fd);
+	return tar_out_head(packing->out, &head, &records);
+}
+
+/* ---- regular files ---- */
+
+/* True when an earlier name of the same file was packed: *ret is that name. */
+static bool is_linked_already(Packing *packing, const char **ret, const char *path, const struct stat *status)
+{
+	char key[64];
+
+	if (status->st_nlink < 2)
+		return false;
+	snprintf(key, sizeof(key), "%llx:%llx", (unsigned long long)status->st_dev, (unsigned long long)status->st_ino);
+	*ret = table_get(packing->linked, key);
+	if (!*ret && table_count(packing->linked) < LINKED_MAX)
+		table_set(packing->linked, key, mem_strdup(path));
+	return *ret != NULL;
+}
+
+static fallible pack_link(Packing *packing, const char *path, const char *target, const struct stat *status)
+{
+	TarHead head = head_of(TAR_TYPE_HARD_LINK, path, status);
+
+	head.link = target;
+	return tar_out_head(packing->out, &head, NULL);
+}
+
+static fallible pack_plain(Packing *packing, int fd, const char *path, const struct stat *status, Buffer *records)
+{
+	TarHead head = head_of(TAR_TYPE_FILE, path, status);
+
+	head.size = status->st_size;
+	TRY(tar_out_head(packing->out, &head, records));
+	TRY(content_copy(packing->out, fd, 0, status->st_size, path));
+	return tar_out_entry_end(packing->out);
+}
+
+static fallible pack_sparse(Packing *packing, int fd, const char *path, const struct stat *status, Buffer *records,
+	const SparseFile *sparse)
+{
+	autofree char *name = string_printf("GNUSparseFile.0/%s", path);
+	TarHead head = head_of(TAR_TYPE_FILE, name, status);
+
+	sparse_records(records, path, status->st_size);
+	head.size = sparse_size(sparse);
+	TRY(tar_out_head(packing->out, &head, records));
+	TRY(sparse_write(sparse, packing->out, fd, path));
+	return tar_out_entry_end(packing->out);
+}
+
+/* Between looking and opening, another file may have come to the name. */
+static fallible pack_file(Packing *packing, int dir, const char *name, const char *path)
+{
+	autofd fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	autoclear(SparseFile) sparse = {0};
+	autoclear(Buffer) records = {0};
+	struct stat status;
+	const char *first = NULL;
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ELOOP ? NULL : failed(path, "open");
+	if (fstat(fd, &status) < 0)
+		return failed(path, "look at");
+	if (!S_ISREG(status.st_mode))
+		return NULL;
+	if (is_linked_already(packing, &first, path, &status))
+		return pack_link(packing, path, first, &status);
+	add_xattrs(&records, fd);
+	if (sparse_find(&sparse, fd, &status))
+		return pack_sparse(packing, fd, path, &status, &records, &sparse);
+	return pack_plain(packing, fd, path, &status, &records);
+}
+
+/* ---- everything else ---- */
+
+static fallible pack_symlink(Packing *packing, int dir, const char *name, const char *path, const struct stat *status)
+{
+	TarHead head = head_of(TAR_TYPE_SYMLINK, path, status);
+	char target[PATH_MAX];
+	ssize_t length = readlinkat(dir, name, target, sizeof(target) - 1);
+
+	if (length < 0)
+		return errno == ENOENT || errno == EINVAL ? NULL : failed(path, "read the link");
+	target[length] = '\0';
+	head.link = target;
+	return tar_out_head(packing->out, &head, NULL);
+}
+
+static fallible pack_node(Packing *packing, TarType type, const char *path, const struct stat *status)
+{
+	TarHead head = head_of(type, path, status);
+
+	head.major = type == TAR_TYPE_FIFO ? 0 : major(status->st_rdev);
+	head.minor = type == TAR_TYPE_FIFO ? 0 : minor(status->st_rdev);
+	return tar_out_head(packing->out, &head, NULL);
+}
+
+static Error *pack_entry(void *arg, int dir, const char *name, const char *path)
+{
+	Packing *packing = arg;
+	struct stat status;
+	const char *first = NULL;
+
+	if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? NULL : failed(path, "look at");
+	if (S_ISREG(status.st_mode))
+		return pack_file(packing, dir, name, path);
+	if (!S_ISSOCK(status.st_mode) && is_linked_already(packing, &first, path, &status))
+		return pack_link(packing, path, first, &status);
+	switch (status.st_mode & S_IFMT) {
+	case S_IFLNK:
+		return pack_symlink(packing, dir, name, path, &status);
+	case S_IFCHR:
+		return pack_node(packing, TAR_TYPE_CHARACTER, path, &status);
+	case S_IFBLK:
+		return pack_node(packing, TAR_TYPE_BLOCK, path, &status);
+	case S_IFIFO:
+		return pack_node(packing, TAR_TYPE_FIFO, path, &status);
+	default:
+		return NULL;
+	}
+}
+
+static void linked_free(Table *linked)
+{
+	size_t cursor = 0;
+	void *path;
+
+	while (table_next(linked, &cursor, NULL, &path))
+		free(path);
+	table_free(linked);
+}
+
+Error *pack_tree(TarOut *out, int root)
+{
+	Packing packing = {.out = out, .linked = table_new()};
+	const TreeVisitor visitor = {.directory = pack_directory, .file = pack_entry, .arg = &packing};
+	Error *error = tree_each(root, &visitor);
+
+	linked_free(packing.linked);
+	return error;
+}
