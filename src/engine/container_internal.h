@@ -180,12 +180,13 @@ fallible etc_files_write(const Container *container, const char *hostname);
 
 /* ---- sources.c: the host's side of binds ---- */
 fallible sources_check(const ContainerSpec *spec); /* at create: what is not made must be there */
-fallible sources_make(const ContainerSpec *spec);  /* at each start */
+/* At each start. What may take long to look at is for the shim to make. */
+fallible sources_make(StringList *ret_distant, const ContainerSpec *spec);
 
 /* ---- restore.c ---- */
 fallible containers_restore(Engine *engine);
-/* A container without a record, because that was damaged say, goes on: engine_check() tells of it, and ends it when it is
- * asked to. *ret is NULL when it does not run. */
+/* A container without a record, because that was damaged say, goes on: engine_check() tells of it, and ends it when it
+ * is asked to. *ret is NULL when it does not run. */
 fallible unknown_run_connect(Shim **ret, Engine *engine, const char *id);
 bool container_restore_unknown_exit(
 	Container *container); /* true: a start that kedged died in has ended, and was taken up */

@@ -182,7 +182,7 @@ static fallible launch_listen(Container *container, int *ret_fd)
 	return NULL;
 }
 
-static fallible launch_spawn(Container *container, const Image *image, const Shares *shares)
+static fallible launch_spawn(Container *container, const Image *image, const Shares *shares, const StringList *distant)
 {
 	Engine *engine = container->engine;
 	const Runtime *runtime = container_runtime(container);
@@ -213,6 +213,7 @@ static fallible launch_spawn(Container *container, const Image *image, const Sha
 		.cgroup = container->cgroup,
 		.is_volatile = spec->auto_remove,
 		.shm_pid = shares->shm_pid,
+		.distant = distant,
 	};
 
 	TRY(launch_log_limits(&options, container));
@@ -228,6 +229,7 @@ static fallible launch_spawn(Container *container, const Image *image, const Sha
 static fallible launch_try(Container *container)
 {
 	autoptr(Image) image = NULL;
+	autoclear(StringList) distant = {0};
 	Shares shares;
 
 	if (!container_runtime(container))
@@ -238,13 +240,13 @@ static fallible launch_try(Container *container)
 	if (!image)
 		return error_new(ERROR_NOT_FOUND, "No such image: %s", container->record.image_id);
 	TRY(share_find(&shares, container));
-	TRY(sources_make(&container->record.spec));
+	TRY(sources_make(&distant, &container->record.spec));
 	if (container->record.spec.cgroup_parent)
 		TRY(cgroup_make_parent(container->engine->cgroups, container->record.spec.cgroup_parent));
 	TRY(fault("engine.launch.bundle"));
 	TRY(launch_write_bundle(container, image, &shares));
 	TRY(fault("engine.launch.spawn"));
-	return launch_spawn(container, image, &shares);
+	return launch_spawn(container, image, &shares, &distant);
 }
 
 static ContainerState state_without_run(const Container *container)

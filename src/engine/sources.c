@@ -1,43 +1,126 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The host's side of binds: `-v` makes a directory that is missing, as Docker does at each start; `--mount` wants it to
- * be there. */
+/*
+ * The host's side of binds: `-v` makes a directory that is missing, as Docker does at each start; `--mount` wants it to
+ * be there. A file system that another machine or a program serves may not answer, and whoever looks at it then stays
+ * in the kernel: such sources are not touched here (invariant 5), but by the shim and the runtime, which may take their
+ * time.
+ */
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
 
 #include "base/files.h"
+#include "base/memory.h"
 #include "engine/container_internal.h"
 
-static fallible each_bind(const ContainerSpec *spec, bool make, Error *(*act)(const char *source))
-{
-	const MountSpec *mounts = spec->mounts.items;
+enum { MOUNT_LINE_MAX = 64 << 10 };
 
-	for (size_t i = 0; i < spec->mounts.count; i++) {
-		if (mounts[i].kind != MOUNT_BIND || mounts[i].make_source != make ||
-			file_exists(AT_FDCWD, mounts[i].source))
-			continue;
-		TRY(act(mounts[i].source));
-	}
-	return NULL;
+typedef enum Place { PLACE_THERE, PLACE_ABSENT, PLACE_DISTANT } Place;
+
+/* Names of file systems, by their beginning. */
+static const char *const distant_types[] = {"fuse", "nfs", "cifs", "smb", "9p", "virtiofs", "ceph", "afs", "autofs",
+	"coda", "gfs2", "lustre", "ocfs2", "orangefs"};
+
+static bool is_distant(const char *type)
+{
+	for (size_t i = 0; i < COUNT(distant_types); i++)
+		if (string_starts(type, distant_types[i]))
+			return true;
+	return false;
 }
 
-static Error *source_missing(const char *source)
+static bool is_at_or_below(const char *path, const char *directory)
+{
+	size_t length = strlen(directory);
+
+	if (length == 1)
+		return true;
+	return strncmp(path, directory, length) == 0 && (path[length] == '/' || !path[length]);
+}
+
+/* The mount that path lies on, as it is spelled; NULL when it, or one on the way to it, is distant. */
+static char *near_mount(const char *path)
+{
+	FILE *file = setmntent("/proc/self/mounts", "re");
+	autofree char *line = mem_alloc(MOUNT_LINE_MAX);
+	char *mount = mem_strdup("/");
+	struct mntent entry;
+
+	while (file && mount && getmntent_r(file, &entry, line, MOUNT_LINE_MAX)) {
+		if (!is_at_or_below(path, entry.mnt_dir))
+			continue;
+		if (is_distant(entry.mnt_type))
+			string_replace(&mount, NULL);
+		else if (strlen(entry.mnt_dir) >= strlen(mount))
+			string_replace(&mount, entry.mnt_dir);
+	}
+	if (file)
+		endmntent(file);
+	return mount;
+}
+
+/* Links may lead to another mount: from there on nobody knows. Kernels before 5.6 cannot be asked not to follow. */
+static Place place_within(const char *mount, const char *path)
+{
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_XDEV};
+	const char *rest = path + strlen(mount);
+	autofd directory = open(mount, O_PATH | O_CLOEXEC);
+
+	rest += strspn(rest, "/");
+	autofd found = (int)syscall(SYS_openat2, directory, *rest ? rest : ".", &how, sizeof(how));
+	if (found >= 0)
+		return PLACE_THERE;
+	if (errno == ENOSYS)
+		return file_exists(AT_FDCWD, path) ? PLACE_THERE : PLACE_ABSENT;
+	return errno == EXDEV ? PLACE_DISTANT : PLACE_ABSENT;
+}
+
+static Place place_of(const char *path)
+{
+	autofree char *mount = near_mount(path);
+
+	return mount ? place_within(mount, path) : PLACE_DISTANT;
+}
+
+static fallible source_missing(const char *source)
 {
 	return error_new(
 		ERROR_INVALID, "invalid mount config for type \"bind\": bind source path does not exist: %s", source);
 }
 
-static Error *source_make(const char *source)
+fallible sources_check(const ContainerSpec *spec)
 {
-	TRY_WRAP(dir_make_all(AT_FDCWD, source, 0755), "bind source \"%s\"", source);
+	const MountSpec *mounts = spec->mounts.items;
+
+	for (size_t i = 0; i < spec->mounts.count; i++)
+		if (mounts[i].kind == MOUNT_BIND && !mounts[i].make_source &&
+			place_of(mounts[i].source) == PLACE_ABSENT)
+			return source_missing(mounts[i].source);
 	return NULL;
 }
 
-fallible sources_check(const ContainerSpec *spec)
+static fallible source_make(StringList *distant, const char *source)
 {
-	return each_bind(spec, false, source_missing);
+	Place place = place_of(source);
+
+	if (place == PLACE_DISTANT)
+		strings_add(distant, source);
+	if (place == PLACE_ABSENT)
+		TRY_WRAP(dir_make_all(AT_FDCWD, source, 0755), "bind source \"%s\"", source);
+	return NULL;
 }
 
-fallible sources_make(const ContainerSpec *spec)
+fallible sources_make(StringList *ret_distant, const ContainerSpec *spec)
 {
+	const MountSpec *mounts = spec->mounts.items;
+
 	TRY(sources_check(spec));
-	return each_bind(spec, true, source_make);
+	for (size_t i = 0; i < spec->mounts.count; i++)
+		if (mounts[i].kind == MOUNT_BIND && mounts[i].make_source)
+			TRY(source_make(ret_distant, mounts[i].source));
+	return NULL;
 }

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/files.h"
+#include "shim/distant.h"
 #include "shim/exitfile.h"
 #include "shim/hurry.h"
 #include "shim/launch.h"
@@ -123,6 +124,7 @@ Error *server_begin(Server *s)
 	if (s->connections.listen_fd < 0)
 		TRY(make_listener(&s->connections.listen_fd));
 	TRY(open_state(s));
+	TRY(distant_make(s->settings));
 	TRY(start_runtime(s));
 	s->deadline_ns = clock_monotonic_ns() + s->settings->start_timeout_ms * NANOS_PER_MILLI;
 	return NULL;

@@ -40,11 +40,12 @@ typedef struct ShimOptions {
 	const char *runtime_root; /* its --root */
 	const char *layers;       /* overlay: directory of the lower layers */
 	const char *lower; /* overlay: "17:16:3", names in `layers`, topmost first; "" when the image has no layer */
-	const char *upper, *work; /* overlay: absolute */
-	const char *oom_file;     /* NULL: none */
-	const char *log_driver;   /* "json-file" or "none" */
-	int64_t log_max_size;     /* bytes a file; 0: no limit */
-	int64_t log_max_files;    /* 1..: container.log, container.log.1, ... */
+	const char *upper, *work;  /* overlay: absolute */
+	const char *oom_file;      /* NULL: none */
+	const char *log_driver;    /* "json-file" or "none" */
+	int64_t log_max_size;      /* bytes a file; 0: no limit */
+	int64_t log_max_files;     /* 1..: container.log, container.log.1, ... */
+	const StringList *distant; /* directories to be made before the start; looking at them may take long */
 	bool is_crun;
 	int64_t start_timeout_ms; /* a runtime that hangs longer is killed and reported */
 	const char *cgroup; /* cgroupsPath of the container, ends with the id: the shim removes what is left by itself;

@@ -22,6 +22,7 @@ const Option shim_options[] = {
 	{"upper", 0, OPTION_STRING, AT(upper), "DIR", "the container's own files"},
 	{"work", 0, OPTION_STRING, AT(work), "DIR", "overlay's work directory, beside upper"},
 	{"volatile", 0, OPTION_SWITCH, AT(is_volatile), NULL, "never sync upper: it is thrown away at the end"},
+	{"distant", 0, OPTION_LIST, AT(distant), "DIR", "make this directory of the host, which may take long"},
 	{"shm-pid", 0, OPTION_INT, AT(shm_pid), "PID", "mount this process's /dev/shm at BUNDLE/shm", 1, INT_MAX},
 	{.kind = OPTION_HEADING, .help = "The runtime"},
 	{"runtime", 0, OPTION_STRING, AT(runtime), "FILE", "OCI runtime"},

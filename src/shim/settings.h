@@ -15,9 +15,10 @@ typedef struct ShimSettings {
 	int64_t runtime_fd; /* the runtime's program as an open file; -1: `runtime` is executed */
 	bool is_crun;
 	char *layers, *lower, *upper, *work;
-	int64_t shm_pid;  /* 0: none */
-	bool is_volatile; /* nobody needs the upper directory after a power cut */
-	char *cgroup;     /* "/kedge/<id>"; NULL: the runtime cleans up */
+	StringList distant; /* distant.h */
+	int64_t shm_pid;    /* 0: none */
+	bool is_volatile;   /* nobody needs the upper directory after a power cut */
+	char *cgroup;       /* "/kedge/<id>"; NULL: the runtime cleans up */
 	char *oom_file;
 	char *log_driver;
 	int64_t log_max_size, log_max_files;
