@@ -108,6 +108,17 @@ static fallible set_non_recursive(MountFields *fields, const char *value)
 	return read_bool(&fields->non_recursive, value);
 }
 
+/* "readonly" would promise more than engines of API 1.43 keep. */
+static fallible set_recursive(MountFields *fields, const char *value)
+{
+	fields->non_recursive = string_equal(value, "disabled");
+	if (fields->non_recursive || string_equal(value, "enabled"))
+		return NULL;
+	return error_new(
+		string_equal(value, "writable") || string_equal(value, "readonly") ? ERROR_UNSUPPORTED : ERROR_INVALID,
+		"\"%s\" is neither enabled nor disabled", value);
+}
+
 static fallible set_no_copy(MountFields *fields, const char *value)
 {
 	return read_bool(&fields->no_copy, value);
@@ -152,6 +163,7 @@ static const struct {
 	{"ro", set_read_only},
 	{"bind-propagation", set_propagation},
 	{"bind-nonrecursive", set_non_recursive},
+	{"bind-recursive", set_recursive},
 	{"volume-nocopy", set_no_copy},
 	{"tmpfs-size", set_tmpfs_size},
 	{"tmpfs-mode", set_tmpfs_mode},

@@ -329,6 +329,19 @@ static void read_paths(CreateBody *body, const Value *host)
 		&spec->read_only_paths, &body->read_only_paths, value_get(host, "ReadonlyPaths"), &unwritable);
 }
 
+/* Docker shows "net_admin" as "CAP_NET_ADMIN"; an unknown one stays as it is for the check to name. */
+static void complete_capabilities(StringList *names)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		autofree char *name = mem_strdup(names->items[i]);
+		for (char *c = name; *c; c++)
+			*c = *c >= 'a' && *c <= 'z' ? (char)(*c - 0x20) : *c;
+		bool is_whole = strcmp(name, "ALL") == 0 || string_starts(name, "CAP_");
+		autofree char *complete = string_printf("%s%s", is_whole ? "" : "CAP_", name);
+		string_replace(&names->items[i], complete);
+	}
+}
+
 static fallible convert(CreateBody *body, const Value *value)
 {
 	ContainerSpec *spec = &body->spec;
@@ -336,6 +349,8 @@ static fallible convert(CreateBody *body, const Value *value)
 	drop_empty_texts(config_plain_fields, spec);
 	drop_empty_texts(host_plain_fields, spec);
 	drop_empty_texts(host_default_fields, spec);
+	complete_capabilities(&spec->cap_add);
+	complete_capabilities(&spec->cap_drop);
 	read_entrypoint(body, value_get(value, "Entrypoint"));
 	read_health(body);
 	spec->stop_signal = string_empty(body->stop_signal) ? NULL : take(body->stop_signal);

@@ -96,6 +96,7 @@ static fallible launch_write_bundle(Container *container, const Image *image, co
 	autofree char *hostname_file = path_join(etc_directory, "hostname");
 	autofree char *resolv = path_join(etc_directory, "resolv.conf");
 	autofree char *shm = path_join(container->bundle, "shm");
+	autofree char *flat = path_join(container->bundle, "flat");
 	char hostname[256];
 	UserIds user;
 
@@ -119,6 +120,7 @@ static fallible launch_write_bundle(Container *container, const Image *image, co
 		.hosts_path = hosts,
 		.hostname_path = hostname_file,
 		.resolv_path = resolv,
+		.flat_directory = flat,
 		.joined_pid = path_or_none(shares->pid),
 		.joined_ipc = path_or_none(shares->ipc),
 		.joined_network = path_or_none(shares->network),
@@ -182,6 +184,16 @@ static fallible launch_listen(Container *container, int *ret_fd)
 	return NULL;
 }
 
+/* "N:SOURCE", as the bundle numbers them. */
+static void launch_flat_binds(StringList *ret, const ContainerSpec *spec)
+{
+	const MountSpec *mounts = spec->mounts.items;
+
+	for (size_t i = 0; i < spec->mounts.count; i++)
+		if (mounts[i].kind == MOUNT_BIND && mounts[i].is_flat)
+			strings_printf(ret, "%zu:%s", i, mounts[i].source);
+}
+
 static fallible launch_spawn(Container *container, const Image *image, const Shares *shares, const StringList *distant)
 {
 	Engine *engine = container->engine;
@@ -193,6 +205,7 @@ static fallible launch_spawn(Container *container, const Image *image, const Sha
 	autofree char *layers = layers_path(engine->store), *lower = snapshot_lower(image);
 	autofree char *upper = snapshot_path(engine->store, container->id, "upper");
 	autofree char *work = snapshot_path(engine->store, container->id, "work");
+	autoclear(StringList) flat_binds = {0};
 	autofree char *oom_file = cgroup_oom_file(engine->cgroups, container->cgroup);
 	ShimOptions options = {
 		.program = program,
@@ -214,9 +227,11 @@ static fallible launch_spawn(Container *container, const Image *image, const Sha
 		.is_volatile = spec->auto_remove,
 		.shm_pid = shares->shm_pid,
 		.distant = distant,
+		.flat_binds = &flat_binds,
 	};
 
 	TRY(launch_log_limits(&options, container));
+	launch_flat_binds(&flat_binds, spec);
 	if (runtime->is_crun && runtime->is_program) {
 		TRY(launch_seal(engine, runtime));
 		options.runtime_fd = engine->sealed.fd;

@@ -25,6 +25,8 @@ typedef struct BundleInput {
 	const char *hosts_path, *hostname_path, *resolv_path; /* managed /etc files to bind; NULL: none */
 	/* Namespaces of other containers, "/proc/PID/ns/net", and the directory with their /dev/shm; NULL: none. */
 	const char *joined_pid, *joined_ipc, *joined_network, *joined_shm;
+	const char
+		*flat_directory; /* where the shim binds the sources of flat binds, by their number among the mounts */
 	SeccompCache *seccomp;   /* NULL: no filter (unconfined) */
 	bool seccomp_ready_made; /* the runtime takes run.oci.seccomp_bpf_data */
 	const char *apparmor;    /* profile of those that name none; NULL: none */

@@ -101,6 +101,8 @@ static fallible collect_device(DeviceNodes *nodes, const DeviceSpec *device)
 	size_t before = nodes->count;
 	struct stat st;
 
+	if (stat(device->host_path, &st) < 0 && errno == ENOENT)
+		return error_new(ERROR_INVALID, "device \"%s\" is not there", device->host_path);
 	if (stat(device->host_path, &st) < 0)
 		return error_new(ERROR_INVALID, "device \"%s\": %s", device->host_path, strerror(errno));
 	if (!S_ISDIR(st.st_mode))

@@ -113,23 +113,36 @@ static fallible write_init(Writer *writer, const ContainerSpec *spec)
 
 /* ---- the caller's ---- */
 
-static void write_bind(Writer *writer, const MountSpec *mount)
+/* A flat one is bound by the shim first: crun binds what lies below as well, whatever it is told. */
+static void write_bind(Writer *writer, const BundleInput *input, const MountSpec *mount)
 {
-	autofree char *options = string_printf("%s,%s,%s", mount->is_flat ? "bind" : "rbind",
-		mount->read_only ? "ro" : "rw", string_empty(mount->propagation) ? "rprivate" : mount->propagation);
-	Mount out = {mount->target, "bind", mount->source, options};
+	const MountSpec *first = input->spec->mounts.items;
+	autofree char *options = string_printf("rbind,%s,%s", mount->read_only ? "ro" : "rw",
+		string_empty(mount->propagation) ? "rprivate" : mount->propagation);
+	autofree char *flat =
+		mount->is_flat ? string_printf("%s/%zu", input->flat_directory, (size_t)(mount - first)) : NULL;
+	Mount out = {mount->target, "bind", flat ? flat : mount->source, options};
 
 	write_mount(writer, &out, false);
 }
 
-/* A later word wins over an earlier one: what the caller says comes last. */
+/* Ours, but for what the caller has the opposite of: not every runtime lets the later word win. */
 static void write_tmpfs(Writer *writer, const MountSpec *mount)
 {
-	bool has_more = !string_empty(mount->options);
-	autofree char *options = string_printf("noexec,nosuid,nodev%s%s%s", mount->read_only ? ",ro" : "",
-		has_more ? "," : "", has_more ? mount->options : "");
-	Mount out = {mount->target, "tmpfs", "tmpfs", options};
+	static const char *const ours[] = {"noexec", "nosuid", "nodev"};
+	autoclear(StringList) callers = {0}, options = {0};
 
+	strings_split(&callers, mount->options ? mount->options : "", ',');
+	for (size_t i = 0; i < COUNT(ours); i++)
+		if (!strings_has(&callers, ours[i] + strlen("no")))
+			strings_add(&options, ours[i]);
+	if (mount->read_only)
+		strings_add(&options, "ro");
+	for (size_t i = 0; i < callers.count; i++)
+		if (callers.items[i][0])
+			strings_add(&options, callers.items[i]);
+	autofree char *joined = strings_join(&options, ",");
+	Mount out = {mount->target, "tmpfs", "tmpfs", joined};
 	write_mount(writer, &out, false);
 }
 
@@ -151,8 +164,9 @@ static int compare_depth(const void *a, const void *b)
 }
 
 /* Shallow ones first, whatever the caller's order: /data must not cover /data/cache. */
-static void write_callers(Writer *writer, const ContainerSpec *spec)
+static void write_callers(Writer *writer, const BundleInput *input)
 {
+	const ContainerSpec *spec = input->spec;
 	autofree const MountSpec **sorted = mem_array(NULL, spec->mounts.count + 1, sizeof(*sorted));
 
 	for (size_t i = 0; i < spec->mounts.count; i++)
@@ -162,7 +176,7 @@ static void write_callers(Writer *writer, const ContainerSpec *spec)
 		if (sorted[i]->kind == MOUNT_TMPFS)
 			write_tmpfs(writer, sorted[i]);
 		else
-			write_bind(writer, sorted[i]);
+			write_bind(writer, input, sorted[i]);
 	}
 }
 
@@ -171,7 +185,7 @@ fallible bundle_write_mounts(Writer *writer, const BundleInput *input)
 	write_array(writer, "mounts");
 	write_defaults(writer, input->spec);
 	write_shm(writer, input);
-	write_callers(writer, input->spec);
+	write_callers(writer, input);
 	write_managed(writer, input); /* on top of an /etc of the caller's own */
 	TRY(write_init(writer, input->spec));
 	write_array_end(writer);

@@ -282,6 +282,8 @@ static void make_command(StringList *words, const ShimOptions *options)
 		strings_add(words, "--volatile");
 	for (size_t i = 0; options->distant && i < options->distant->count; i++)
 		add_text(words, "distant", options->distant->items[i]);
+	for (size_t i = 0; options->flat_binds && i < options->flat_binds->count; i++)
+		add_text(words, "flat-bind", options->flat_binds->items[i]);
 	if (options->shm_pid)
 		add_number(words, "shm-pid", options->shm_pid);
 	if (options->runtime_fd > 0)

@@ -51,9 +51,11 @@ typedef struct ShimOptions {
 	const char *cgroup; /* cgroupsPath of the container, ends with the id: the shim removes what is left by itself;
 			       NULL: the runtime does */
 	bool is_volatile;   /* upper is thrown away at the end (--rm): never wait for the disk when it is unmounted */
-	int64_t shm_pid;    /* process whose /dev/shm is mounted at <bundle>/shm; 0: none */
-	int runtime_fd;     /* the runtime's program from shim_seal_runtime(), saves crun a second exec; 0: none */
-	int listen_fd;      /* from shim_listen(); 0: the shim makes its socket itself */
+	const StringList
+		*flat_binds; /* "N:SOURCE": bound at <bundle>/flat/N, without what is mounted below; NULL: none */
+	int64_t shm_pid;     /* process whose /dev/shm is mounted at <bundle>/shm; 0: none */
+	int runtime_fd;      /* the runtime's program from shim_seal_runtime(), saves crun a second exec; 0: none */
+	int listen_fd;       /* from shim_listen(); 0: the shim makes its socket itself */
 } ShimOptions;
 
 /* Makes <bundle>/shim.sock before there is a shim: connections made (and attached) between this and shim_spawn() see

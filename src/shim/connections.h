@@ -13,7 +13,13 @@
 
 enum { CONNECTIONS_MAX = 32, REQUEST_MAX = 4608 };
 
-enum { OWED_STATUS = 1, OWED_STARTED = 2, OWED_FINAL = 4, OWED_ENDS = 8 /* << stream: 16 stdout, 32 stderr */, OWED_OOM = 64 };
+enum {
+	OWED_STATUS = 1,
+	OWED_STARTED = 2,
+	OWED_FINAL = 4,
+	OWED_ENDS = 8 /* << stream: 16 stdout, 32 stderr */,
+	OWED_OOM = 64
+};
 
 typedef struct Connection {
 	int fd; /* -1: the place is free */

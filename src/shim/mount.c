@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -11,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "base/files.h"
+#include "base/memory.h"
 
 /* Linux 5.2, not in every C library. Source: linux/mount.h. */
 enum { TREE_CLONE = 1, FROM_EMPTY_PATH = 4 };
@@ -116,6 +118,44 @@ static fallible mount_shm(const ShimSettings *settings)
 	return NULL;
 }
 
+/* A mount's target is of its source's kind. */
+static fallible make_target(const char *target, const char *source)
+{
+	struct stat status;
+	autofd fd = -1;
+
+	if (stat(source, &status) < 0)
+		return error_errno(errno, "bind source \"%s\"", source);
+	if (S_ISDIR(status.st_mode))
+		return dir_make(AT_FDCWD, target, 0755);
+	return file_open(&fd, AT_FDCWD, target, O_WRONLY | O_CREAT, 0644);
+}
+
+static fallible bind_flat(const char *directory, const char *word)
+{
+	const char *colon = strchr(word, ':');
+	autofree char *number = colon ? mem_strndup(word, (size_t)(colon - word)) : NULL;
+	autofree char *target = colon ? path_join(directory, number) : NULL;
+
+	if (!colon || strchr(number, '/'))
+		return error_new(ERROR_INVALID, "--flat-bind \"%s\" is not of the form N:SOURCE", word);
+	TRY(make_target(target, colon + 1));
+	if (mount(colon + 1, target, NULL, MS_BIND, NULL) < 0)
+		return error_errno(errno, "could not bind \"%s\"", colon + 1);
+	return NULL;
+}
+
+static fallible bind_flats(const ShimSettings *settings)
+{
+	autofree char *directory = path_join(settings->bundle, "flat");
+
+	if (settings->flat_binds.count)
+		TRY(dir_make(AT_FDCWD, directory, 0755));
+	for (size_t i = 0; i < settings->flat_binds.count; i++)
+		TRY(bind_flat(directory, settings->flat_binds.items[i]));
+	return NULL;
+}
+
 Error *mount_root(const ShimSettings *settings)
 {
 	if (unshare(CLONE_NEWNS) < 0)
@@ -123,6 +163,7 @@ Error *mount_root(const ShimSettings *settings)
 	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return error_errno(errno, "could not separate mounts from the host's");
 	TRY(mount_shm(settings));
+	TRY(bind_flats(settings));
 	TRY(mount_overlay(settings));
 	if (chdir(settings->bundle) < 0)
 		return error_errno(errno, "could not enter the bundle \"%s\"", settings->bundle);

@@ -6,9 +6,9 @@
  * messages are only ever added, and an unknown one is ignored.
  *
  * The shim is spawned with one connection as descriptor 3 and listens on <run>/shim.sock for later ones. Every
- * connection gets SHIM_STATUS first, then SHIM_STARTED / SHIM_OOM / SHIM_EXITED / SHIM_EXEC_EXITED as they happen. A connection
- * that sent SHIM_ATTACH gets SHIM_OUTPUT too, with back-pressure: the container waits for a slow reader as it would on
- * a pipe, at most SHIM_STALL_SECONDS, then the reader is dropped.
+ * connection gets SHIM_STATUS first, then SHIM_STARTED / SHIM_OOM / SHIM_EXITED / SHIM_EXEC_EXITED as they happen. A
+ * connection that sent SHIM_ATTACH gets SHIM_OUTPUT too, with back-pressure: the container waits for a slow reader as
+ * it would on a pipe, at most SHIM_STALL_SECONDS, then the reader is dropped.
  */
 #include <stdint.h>
 

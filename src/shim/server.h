@@ -61,7 +61,7 @@ fallible server_begin(Server *s);         /* as far as that the runtime is at wo
 LogFile *server_log(Server *s); /* NULL: nothing is kept */
 void server_start_failed(Server *s, const char *reason);
 void server_reap(Server *s);
-void server_oom(Server *s); /* the kernel has given notice */
+void server_oom(Server *s);                  /* the kernel has given notice */
 void server_step(Server *s, int64_t now_ns); /* before answers: what time and streams bring */
 /* After answers: who waits for the end does not wait for the cleanup. */
 void server_step_removal(Server *s, int64_t now_ns);

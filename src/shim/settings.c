@@ -23,6 +23,8 @@ const Option shim_options[] = {
 	{"work", 0, OPTION_STRING, AT(work), "DIR", "overlay's work directory, beside upper"},
 	{"volatile", 0, OPTION_SWITCH, AT(is_volatile), NULL, "never sync upper: it is thrown away at the end"},
 	{"distant", 0, OPTION_LIST, AT(distant), "DIR", "make this directory of the host, which may take long"},
+	{"flat-bind", 0, OPTION_LIST, AT(flat_binds), "N:SOURCE",
+		"bind SOURCE, without what is below, at BUNDLE/flat/N"},
 	{"shm-pid", 0, OPTION_INT, AT(shm_pid), "PID", "mount this process's /dev/shm at BUNDLE/shm", 1, INT_MAX},
 	{.kind = OPTION_HEADING, .help = "The runtime"},
 	{"runtime", 0, OPTION_STRING, AT(runtime), "FILE", "OCI runtime"},

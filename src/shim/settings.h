@@ -16,9 +16,10 @@ typedef struct ShimSettings {
 	bool is_crun;
 	char *layers, *lower, *upper, *work;
 	StringList distant; /* distant.h */
-	int64_t shm_pid;    /* 0: none */
-	bool is_volatile;   /* nobody needs the upper directory after a power cut */
-	char *cgroup;       /* "/kedge/<id>"; NULL: the runtime cleans up */
+	StringList flat_binds;
+	int64_t shm_pid;  /* 0: none */
+	bool is_volatile; /* nobody needs the upper directory after a power cut */
+	char *cgroup;     /* "/kedge/<id>"; NULL: the runtime cleans up */
 	char *oom_file;
 	char *log_driver;
 	int64_t log_max_size, log_max_files;
