@@ -24,6 +24,7 @@ typedef struct InstallLayer {
 	Install *install;
 	LayerState state;
 	Layer layer;
+	BlobStage stage;    /* unset: it is in the store, or comes from elsewhere */
 	Digest leased_blob; /* the manifest's: a layer that is here may have come with another */
 	char item[13];
 	int blob_fd;
@@ -158,6 +159,7 @@ static void install_layer_clear(InstallLayer *layer)
 		return;
 	if (layer->state == LAYER_UNPACKING || layer->state == LAYER_UNPACKED)
 		error_free(layer_abandon(store, layer->layer.number)); /* staging is swept at start as well */
+	blob_leave(store, &layer->stage);
 	store_lease_end(store, layer->layer.diff_id.text);
 	store_lease_end(store, layer->leased_blob.text);
 }
@@ -202,7 +204,7 @@ static void install_forget_blobs(Install *install)
 		InstallLayer *layer = &install->layers[i];
 		if (layer->state != LAYER_UNPACKED)
 			continue;
-		error_free(blob_abandon(install->engine->store, &layer->layer.blob)); /* swept at start as well */
+		install_stage_bad(install, i);
 		layer->layer.blob = (Digest){0};
 		layer->layer.blob_size = 0;
 	}
@@ -212,10 +214,9 @@ static void install_forget_blobs(Install *install)
 static fallible install_commit_blobs(Install *install)
 {
 	for (size_t i = 0; i < install->count; i++) {
-		const InstallLayer *layer = &install->layers[i];
-		if (layer->state == LAYER_UNPACKED && digest_is_set(&layer->layer.blob) &&
-			!blob_has(install->engine->store, &layer->layer.blob, NULL))
-			TRY(blob_commit(install->engine->store, &layer->layer.blob));
+		InstallLayer *layer = &install->layers[i];
+		if (layer->state == LAYER_UNPACKED && digest_is_set(&layer->stage.digest))
+			TRY(blob_commit(install->engine->store, &layer->stage));
 	}
 	return NULL;
 }
@@ -398,6 +399,17 @@ static void install_next(Install *install)
 		if (error)
 			install_end(install, error);
 	}
+}
+
+void install_stage(Install *install, size_t layer, const BlobStage *stage)
+{
+	install->layers[layer].stage = *stage;
+}
+
+void install_stage_bad(Install *install, size_t layer)
+{
+	/* what cannot be removed is swept at start */
+	error_free(blob_abandon(install->engine->store, &install->layers[layer].stage));
 }
 
 void install_blob(Install *install, size_t index, int take_fd, int64_t available, bool complete)

@@ -12,6 +12,7 @@
 #include "engine/job.h"
 #include "oci/image_config.h"
 #include "oci/manifest.h"
+#include "store/blobs.h"
 #include "store/images.h"
 
 typedef struct Install Install;
@@ -35,6 +36,10 @@ DEFINE_AUTOPTR(Install, install_free)
 size_t install_layer_count(const Install *install);
 /* NULL when the layer is in the store, or comes with an earlier layer of the same content. */
 const Descriptor *install_needs_blob(const Install *install, size_t layer);
+/* The blob comes into a staged file: the Install commits it, or leaves it for another try. */
+void install_stage(Install *install, size_t layer, const BlobStage *stage);
+/* What came of it is of no use for another try. */
+void install_stage_bad(Install *install, size_t layer);
 /* The layer's blob, so far: fd is taken by the first call (-1 later). complete: it was verified. */
 void install_blob(Install *install, size_t layer, int take_fd, int64_t available, bool complete);
 /* All layers were asked for: ends at once, from the loop, when none is missing. */

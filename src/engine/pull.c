@@ -28,8 +28,17 @@ typedef struct Pull {
 	size_t layer_count;
 } Pull;
 
+/* Partial blobs on a full disk would keep it full. */
+static void pull_make_room(Pull *pull)
+{
+	for (size_t i = 0; i < pull->layer_count; i++)
+		install_stage_bad(pull->install, i);
+}
+
 static void pull_end(Pull *pull, Error *take_error)
 {
+	if (take_error && store_is_full(pull->engine->store))
+		pull_make_room(pull);
 	pull->fetcher = fetcher_free(pull->fetcher);
 	pull->install = install_free(pull->install);
 	pull->deadline = source_free(pull->deadline);
@@ -119,9 +128,8 @@ static void fetch_blob_done(void *arg, const Digest *blob, Error *take_error)
 	size_t layer = pull_layer_of(pull, blob);
 
 	if (take_error) {
-		if (!worth_resuming(take_error))
-			error_free(
-				blob_abandon(pull->engine->store, blob)); /* the download's error is the one to tell */
+		if (layer < pull->layer_count && !worth_resuming(take_error))
+			install_stage_bad(pull->install, layer);
 		pull_fail(pull, take_error);
 		return;
 	}
@@ -137,11 +145,13 @@ static void fetch_blob_done(void *arg, const Digest *blob, Error *take_error)
  * bytes. */
 static fallible pull_fetch_blob(Pull *pull, size_t layer, const Descriptor *descriptor)
 {
+	BlobStage stage;
 	int64_t offset = 0;
 	autofd fd = -1;
 	int mine;
 
-	TRY(blob_stage(&fd, &offset, pull->engine->store, &descriptor->digest));
+	TRY(blob_stage(&stage, &fd, &offset, pull->engine->store, &descriptor->digest));
+	install_stage(pull->install, layer, &stage);
 	pull->fetching[layer] = descriptor->digest;
 	pull->resumed[layer] = offset > 0;
 	TRY(fetcher_get(pull->fetcher, &descriptor->digest, descriptor->size, fd, offset));

@@ -61,17 +61,37 @@ fallible blob_read(char **ret, size_t *ret_length, Store *store, const Digest *d
 	return file_read_fd(ret, ret_length, fd, digest->text, max);
 }
 
-fallible blob_stage(int *ret_fd, int64_t *ret_offset, Store *store, const Digest *digest)
+static void stage_path(char ret[STORE_PATH_MAX], const BlobStage *stage)
 {
+	char suffix[32];
+
+	snprintf(suffix, sizeof(suffix), "%lld.part", (long long)stage->number);
+	staged_path(ret, &stage->digest, stage->number ? suffix : "part");
+}
+
+static void stage_end(Store *store, BlobStage *stage)
+{
+	if (!stage->number)
+		table_remove(store->staged, stage->digest.text);
+	*stage = (BlobStage){0};
+}
+
+fallible blob_stage(BlobStage *ret, int *ret_fd, int64_t *ret_offset, Store *store, const Digest *digest)
+{
+	bool is_busy = table_get(store->staged, digest->text);
+	BlobStage stage = {.digest = *digest, .number = is_busy ? ++store->stages : 0};
 	char path[STORE_PATH_MAX];
 	struct stat status;
 	autofd fd = -1;
 
-	staged_path(path, digest, "part");
+	stage_path(path, &stage);
 	TRY(fault("store.blob.stage"));
 	TRY(file_open(&fd, store->dir, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
 	if (fstat(fd, &status) < 0)
 		return error_errno(errno, "could not read the size of \"%s\"", path);
+	if (!is_busy)
+		table_set(store->staged, digest->text, store);
+	*ret = stage;
 	*ret_offset = status.st_size;
 	*ret_fd = take_fd(&fd);
 	return NULL;
@@ -89,21 +109,34 @@ fallible blob_import(Store *store, const Digest *digest, int from_dir, const cha
 	return NULL;
 }
 
-fallible blob_commit(Store *store, const Digest *digest)
+fallible blob_commit(Store *store, BlobStage *stage)
 {
 	char staged[STORE_PATH_MAX];
 
-	staged_path(staged, digest, "part");
-	return blob_import(store, digest, store->dir, staged);
+	stage_path(staged, stage);
+	TRY(blob_import(store, &stage->digest, store->dir, staged));
+	stage_end(store, stage);
+	return NULL;
 }
 
-fallible blob_abandon(Store *store, const Digest *digest)
+fallible blob_abandon(Store *store, BlobStage *stage)
 {
 	char path[STORE_PATH_MAX];
 
-	staged_path(path, digest, "part");
+	if (!digest_is_set(&stage->digest))
+		return NULL;
+	stage_path(path, stage);
+	stage_end(store, stage);
 	TRY(fault("store.blob.abandon"));
 	return file_unlink(store->dir, path);
+}
+
+void blob_leave(Store *store, BlobStage *stage)
+{
+	if (stage->number)
+		error_free(blob_abandon(store, stage)); /* swept at the next start as well */
+	else if (digest_is_set(&stage->digest))
+		stage_end(store, stage);
 }
 
 static fallible write_synced(Store *store, const char *path, const char *data, size_t length)

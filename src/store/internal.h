@@ -17,7 +17,9 @@ struct Store {
 	int dir;     /* of root; its flock says that the store is in use */
 	int sync_fd; /* of root too, but another open file: what a forked syncfs(2) may hold on to */
 	Database *database;
-	Table *leases; /* text -> count, as a pointer */
+	Table *leases;  /* text -> count, as a pointer */
+	Table *staged;  /* digests whose resumable partial file somebody works on */
+	int64_t stages; /* partial files beside those, ever */
 	int64_t next_layer;
 	int64_t reserved; /* bytes in the file reserve */
 	uint64_t commits; /* renames that need a sync to be durable, ever */

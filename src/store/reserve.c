@@ -19,7 +19,8 @@ enum {
 	RESERVE_FULL = 8 * MEBI,
 	RESERVE_STEP = MEBI,
 	RESERVE_LAST = 2 * MEBI,
-	FREE_TO_MAKE = 64 * MEBI
+	FREE_TO_MAKE = 64 * MEBI,
+	FULL_BELOW = 16 * MEBI,
 };
 
 static const char name[] = "reserve";
@@ -86,6 +87,11 @@ static uint64_t space_free(const Store *store)
 bool reserve_is_short_of(const Store *store, uint64_t bytes)
 {
 	return space_free(store) < bytes;
+}
+
+bool store_is_full(const Store *store)
+{
+	return reserve_is_short_of(store, FULL_BELOW);
 }
 
 void reserve_tend(Store *store)

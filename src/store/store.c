@@ -55,6 +55,7 @@ static Store *store_new(void)
 	store->dir = store->sync_fd = -1;
 	store->reserved = -1;
 	store->leases = table_new();
+	store->staged = table_new();
 	string_random_hex(store->trash_prefix, sizeof(store->trash_prefix) - 1);
 	return store;
 }
@@ -88,6 +89,7 @@ Store *store_close(Store *store)
 		return NULL;
 	database_close(store->database);
 	table_free(store->leases);
+	table_free(store->staged);
 	close_fd(&store->sync_fd);
 	close_fd(&store->dir);
 	free(store->root);

@@ -42,6 +42,9 @@ int store_dir(const Store *store);          /* descriptor of root, borrowed */
  * changes nothing else. */
 fallible store_batch(Store *store, Error *(*steps)(void *arg), void *arg);
 
+/* So little space is left that an image does not fit. */
+bool store_is_full(const Store *store);
+
 /* One syncfs for everything staged and committed so far. It takes as long as the disk needs for what is not yet
  * written. */
 fallible store_sync(Store *store);

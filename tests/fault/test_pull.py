@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import threading
 import time
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import kedge
 import registries
 from registries import digest
+from streams import Background
 
 SIZE = 3 << 20
 
@@ -123,6 +125,37 @@ def test_a_lie_leaves_no_trace(empty, fake, image, blob, lie):
     fake.rules.clear()
     assert pull(empty, fake) is None
     assert is_whole(empty, fake)
+
+
+@pytest.mark.parametrize("length", [SIZE // 2, None], ids=["shorter", "same length"])
+def test_a_liar_cannot_write_into_what_another_pull_fetches(empty, fake, image, blob, length):
+    """Two registries offer a blob of one digest: the honest one's is kept, whatever the other sends meanwhile."""
+    liar, gate = registries.FakeRegistry(), threading.Event()
+    lie = bytes(length or len(image.layers[0]))
+    other = registries.Image([lie], "linux/" + kedge.mkimage.ARCHITECTURES[os.uname().machine])
+    other.config = image.config
+    other.manifest = image.manifest.replace(f'"size": {len(image.layers[0])}'.encode(), f'"size": {len(lie)}'.encode())
+    other.blobs = {digest(image.config): image.config, blob: lie}
+    other.digest = digest(other.manifest)
+    liar.add(other, "1")
+    half = len(image.layers[0]) // 2
+
+    @fake.rule(blob)
+    def slow(handler, _):
+        handler.reply(200, image.layers[0][:half], length=len(image.layers[0]))
+        handler.wfile.flush()
+        gate.wait(30)
+        handler.wfile.write(image.layers[0][half:])
+    honest = Background(pull, empty, fake)
+    part = empty.store / "staging" / f"{blob}.part"
+    kedge.wait_for(lambda: part.exists() and part.stat().st_size > half - 600_000)
+    assert "digest" in pull(empty, liar)
+    assert image.layers[0].startswith(part.read_bytes())
+    assert [name for name in staged(empty) if name.endswith(".part")] == [part.name]
+    gate.set()
+    assert honest.result(60) is None and is_whole(empty, fake)
+    assert (empty.store / "blobs" / blob.replace(":", "/")).read_bytes() == image.layers[0]
+    liar.close()
 
 
 def test_answers_while_a_registry_stalls(empty, fake, image, blob):

@@ -34,21 +34,22 @@ static void go_on_where_they_ended(void **state)
 	Store *store = store_at(*state);
 	Digest digest = numbered(1);
 	autofree char *text = NULL;
+	BlobStage stage;
 	int64_t offset = -1;
 	int fd = -1;
 
-	check_ok(blob_stage(&fd, &offset, store, &digest));
+	check_ok(blob_stage(&stage, &fd, &offset, store, &digest));
 	assert_int_equal(offset, 0);
 	check_ok(file_write_all(fd, "hel", 3, "blob"));
 	close(fd);
 	assert_false(blob_has(store, &digest, NULL));
 	store_close(store);
 	store = store_at(*state);
-	check_ok(blob_stage(&fd, &offset, store, &digest));
+	check_ok(blob_stage(&stage, &fd, &offset, store, &digest));
 	assert_int_equal(offset, 3);
 	assert_int_equal(pwrite(fd, "lo", 2, offset), 2);
 	close(fd);
-	check_ok(blob_commit(store, &digest));
+	check_ok(blob_commit(store, &stage));
 	check_ok(blob_read(&text, NULL, store, &digest, 100));
 	assert_string_equal(text, "hello");
 	store_close(store);
@@ -58,17 +59,43 @@ static void are_abandoned(void **state)
 {
 	autoptr(Store) store = store_at(*state);
 	Digest digest = numbered(1);
+	BlobStage stage = {0};
 	int64_t offset = -1;
 	int fd = -1;
 
-	check_ok(blob_abandon(store, &digest));
-	check_ok(blob_stage(&fd, &offset, store, &digest));
+	check_ok(blob_abandon(store, &stage));
+	check_ok(blob_stage(&stage, &fd, &offset, store, &digest));
 	close(fd);
-	check_ok(blob_abandon(store, &digest));
+	check_ok(blob_abandon(store, &stage));
 	assert_int_equal(entries_in(store, "staging"), 0);
-	Error *error = blob_commit(store, &digest);
+	stage.digest = digest;
+	Error *error = blob_commit(store, &stage);
 	assert_int_equal(error_kind(error), ERROR_NOT_FOUND);
 	error_free(error);
+}
+
+/* Two at once: neither sees the other's bytes, and what the first leaves waits for a third. */
+static void do_not_share_a_file(void **state)
+{
+	autoptr(Store) store = store_at(*state);
+	Digest digest = numbered(1);
+	BlobStage first, second, third;
+	int64_t offset = -1;
+	int fd[3];
+
+	check_ok(blob_stage(&first, &fd[0], &offset, store, &digest));
+	check_ok(file_write_all(fd[0], "good", 4, "blob"));
+	check_ok(blob_stage(&second, &fd[1], &offset, store, &digest));
+	assert_int_equal(offset, 0);
+	check_ok(file_write_all(fd[1], "bad and more", 12, "blob"));
+	blob_leave(store, &second);
+	assert_int_equal(entries_in(store, "staging"), 1);
+	blob_leave(store, &first);
+	check_ok(blob_stage(&third, &fd[2], &offset, store, &digest));
+	assert_int_equal(offset, 4);
+	blob_leave(store, &third);
+	for (size_t i = 0; i < 3; i++)
+		close(fd[i]);
 }
 
 static void are_imported_by_rename(void **state)
@@ -113,6 +140,7 @@ int main(void)
 		directory_test(are_kept_by_digest),
 		directory_test(go_on_where_they_ended),
 		directory_test(are_abandoned),
+		directory_test(do_not_share_a_file),
 		directory_test(are_imported_by_rename),
 		directory_test(do_not_count_when_empty),
 		directory_test(may_have_long_digests),

@@ -60,13 +60,14 @@ static inline const char *container_id(int number)
 static inline fallible try_layer(Store *store, int number)
 {
 	Layer layer = {.diff_id = numbered(LAYERS + number), .blob = numbered(BLOBS + number), .bytes = 100 + number};
+	BlobStage stage;
 	int64_t offset = 0;
 	autofd dir = -1, blob = -1;
 
-	TRY(blob_stage(&blob, &offset, store, &layer.blob));
+	TRY(blob_stage(&stage, &blob, &offset, store, &layer.blob));
 	TRY(file_write_all(blob, "compressed", 10, "blob"));
 	layer.blob_size = 10;
-	TRY(blob_commit(store, &layer.blob));
+	TRY(blob_commit(store, &stage));
 	TRY(layer_stage(store, &layer.number, &dir));
 	TRY(file_replace(dir, "file", "content", 7, 0644));
 	TRY(store_sync(store));
