@@ -185,7 +185,7 @@ static void respond_inspect(HttpRequest *request, void *context, const Container
 	write_object(&writer, NULL);
 	write_identity(&writer, container, &view);
 	write_state(&writer, container, &view);
-	write_host_config(&writer, &view, engine_config(docker_engine(context))->default_runtime);
+	write_host_config(&writer, &view, view.default_runtime);
 	write_driver(&writer, &view);
 	write_container_sizes(&writer, container, sizes);
 	write_mounts(&writer, view.spec);

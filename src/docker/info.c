@@ -186,8 +186,13 @@ static void write_runtimes(Writer *writer, const EngineInfo *info)
 {
 	write_object(writer, "Runtimes");
 	for (size_t i = 0; i < info->runtimes.count; i++) {
-		write_object(writer, info->runtimes.items[i]);
-		write_string(writer, "path", info->runtimes.items[i]);
+		autoclear(StringList) words = {0};
+		strings_split(&words, info->runtimes.items[i].value, ' ');
+		write_object(writer, info->runtimes.items[i].key);
+		write_string(writer, "path", words.items[0]);
+		strings_remove(&words, 0);
+		if (words.count)
+			write_strings(writer, "runtimeArgs", &words);
 		write_object_end(writer);
 	}
 	write_object_end(writer);

@@ -210,7 +210,9 @@ static fallible create_spec(ContainerSpec *ret, Engine *engine, const ContainerS
 	TRY(sources_check(ret));
 	TRY(etc_files_check(engine, ret));
 	if (ret->runtime && !runtimes_get(engine->runtimes, ret->runtime))
-		return error_new(ERROR_INVALID, "unknown runtime \"%s\"", ret->runtime);
+		return error_hint(error_new(ERROR_INVALID, "field \"runtime\": unknown runtime \"%s\"", ret->runtime),
+			"crun and runc are found by themselves, others are listed in \"engine.runtimes\" of "
+			"kedged.yaml");
 	if (!ret->command.count && !ret->entrypoint.count)
 		return error_new(ERROR_INVALID, "no command specified");
 	return NULL;
@@ -370,6 +372,7 @@ void container_view(const Container *container, ContainerView *ret)
 		.health_log_count = container->health_log_count,
 		.log_path = container->log_path,
 		.state_directory = container->state_directory,
+		.default_runtime = runtimes_default(container->engine->runtimes),
 		.etc_directory = share_network_owner(container)->state_directory,
 		.bundle = container->bundle,
 		.cgroup = container->cgroup,

@@ -59,9 +59,9 @@ typedef struct ContainerView {
 	size_t health_log_count;
 	const char *log_path;
 	const char *state_directory; /* for engine/logs.h */
-	const char
-		*etc_directory; /* holds the managed hosts, hostname, resolv.conf; another's when it joined a network */
-	const char *bundle;     /* there while it runs */
+	const char *default_runtime; /* of one that names none */
+	const char *etc_directory;   /* of the managed hosts, hostname, resolv.conf; its network owner's */
+	const char *bundle;          /* there while it runs */
 	const char *cgroup;
 } ContainerView;
 
@@ -82,7 +82,7 @@ fallible container_find(Container **ret, Engine *engine, const char *name);
 size_t container_list(Container ***ret, Engine *engine);
 void container_view(const Container *container, ContainerView *ret);
 const char *container_apparmor(const Container *container); /* the profile it runs under; "": none */
-bool container_is_live(const Container *container); /* starting, running, paused, stopping */
+bool container_is_live(const Container *container);         /* starting, running, paused, stopping */
 Container *container_ref(Container *container);
 Container *container_unref(Container *container);
 DEFINE_AUTOPTR(Container, container_unref)

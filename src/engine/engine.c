@@ -322,7 +322,7 @@ fallible engine_info(EngineInfo *ret, Engine *engine)
 	image_list_free(images, info.images);
 	info_count(&info, engine);
 	info.default_runtime = runtimes_default(engine->runtimes);
-	runtimes_names(engine->runtimes, &info.runtimes);
+	runtimes_list(engine->runtimes, &info.runtimes);
 	info.runtime_version = mem_strdup(runtime ? runtime->version : NULL);
 	info.cgroup_v2 = cgroup_is_v2(engine->cgroups);
 	info.has_memory_limit = cgroup_has(engine->cgroups, "memory");
@@ -336,7 +336,7 @@ fallible engine_info(EngineInfo *ret, Engine *engine)
 
 void engine_info_clear(EngineInfo *info)
 {
-	strings_clear(&info->runtimes);
+	map_clear(&info->runtimes);
 	free(info->runtime_version);
 	*info = (EngineInfo){0};
 }

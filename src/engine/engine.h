@@ -25,7 +25,7 @@ typedef struct EngineConfig {
 	char *certs_dir;      /* /etc/docker/certs.d */
 	StringList insecure_registries;
 	char *default_runtime;     /* "crun"; falls back to what is there */
-	StringMap runtimes;        /* name -> path */
+	StringMap runtimes;        /* name -> path and options */
 	char *cgroup_parent;       /* "/kedge" */
 	char *host_gateway;        /* what "host-gateway" means in a container's hosts; NULL: none */
 	char *log_driver;          /* "json-file" */
@@ -64,7 +64,7 @@ const EngineConfig *engine_config(const Engine *engine);
 typedef struct EngineInfo {
 	size_t containers, running, paused, stopped, images;
 	const char *default_runtime;
-	StringList runtimes;
+	StringMap runtimes; /* name -> path and options */
 	bool cgroup_v2;
 	bool has_memory_limit, has_cpu_quota, has_pids_limit;
 	bool has_apparmor;

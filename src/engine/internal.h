@@ -52,7 +52,7 @@ struct Engine {
 
 /* Trash is removed from a timer, a tree at a time. */
 void engine_sweep_soon(Engine *engine);
-fallible engine_collect_if_due(Engine *engine); /* what that would begin with, now */
+fallible engine_collect_if_due(Engine *engine);               /* what that would begin with, now */
 char *engine_program(const Engine *engine, const char *name); /* path below libexec_dir */
 
 /* ---- events ---- */

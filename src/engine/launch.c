@@ -214,6 +214,7 @@ static fallible launch_spawn(Container *container, const Image *image, const Sha
 		.bundle = container->bundle,
 		.state = container->state_directory,
 		.runtime = runtime->path,
+		.runtime_options = &runtime->options,
 		.runtime_root = runtime_root,
 		.layers = layers,
 		.lower = lower,

@@ -79,26 +79,50 @@ static char *search(const char *name)
 	return NULL;
 }
 
-static void add(Runtimes *runtimes, const char *name, const char *path)
+static Runtime *add(Runtimes *runtimes, const char *name, const char *path)
 {
 	runtimes->items = mem_array(runtimes->items, runtimes->count + 1, sizeof(Runtime));
-	runtimes->items[runtimes->count++] = (Runtime){.name = mem_strdup(name), .path = mem_strdup(path)};
+	Runtime *runtime = &runtimes->items[runtimes->count++];
+
+	*runtime = (Runtime){.name = mem_strdup(name), .path = mem_strdup(path)};
+	return runtime;
+}
+
+static void split_words(StringList *ret, const char *text)
+{
+	autofree char *copy = mem_strdup(text);
+	char *rest = copy;
+
+	for (char *word; (word = strsep(&rest, " \t"));)
+		if (*word)
+			strings_add(ret, word);
+}
+
+/* "/usr/bin/crun --debug" */
+static fallible add_words(Runtimes *runtimes, const char *name, const char *value)
+{
+	autoclear(StringList) words = {0};
+
+	split_words(&words, value);
+	if (!words.count || words.items[0][0] != '/')
+		return error_new(ERROR_INVALID, "path \"%s\" of runtime \"%s\" must be absolute", value, name);
+	if (words.count > 1 + RUNTIME_OPTIONS_MAX)
+		return error_new(ERROR_INVALID, "runtime \"%s\" has more than %d options", name, RUNTIME_OPTIONS_MAX);
+	if (!is_program(words.items[0]))
+		return error_new(
+			ERROR_INVALID, "runtime \"%s\": \"%s\" is not an executable file", name, words.items[0]);
+	Runtime *runtime = add(runtimes, name, words.items[0]);
+	strings_remove(&words, 0);
+	strings_copy(&runtime->options, &words);
+	return NULL;
 }
 
 static fallible add_configured(Runtimes *runtimes, const StringMap *configured)
 {
 	if (configured->count > RUNTIMES_MAX)
 		return error_new(ERROR_INVALID, "more than %d runtimes are configured", RUNTIMES_MAX);
-	for (size_t i = 0; i < configured->count; i++) {
-		const StringPair *pair = &configured->items[i];
-		if (pair->value[0] != '/')
-			return error_new(ERROR_INVALID, "path \"%s\" of runtime \"%s\" must be absolute", pair->value,
-				pair->key);
-		if (!is_program(pair->value))
-			return error_new(ERROR_INVALID, "runtime \"%s\": \"%s\" is not an executable file", pair->key,
-				pair->value);
-		add(runtimes, pair->key, pair->value);
-	}
+	for (size_t i = 0; i < configured->count; i++)
+		TRY(add_words(runtimes, configured->items[i].key, configured->items[i].value));
 	return NULL;
 }
 
@@ -152,6 +176,7 @@ Runtimes *runtimes_free(Runtimes *runtimes)
 		free(runtimes->items[i].name);
 		free(runtimes->items[i].path);
 		free(runtimes->items[i].version);
+		strings_clear(&runtimes->items[i].options);
 	}
 	free(runtimes->items);
 	free(runtimes->default_name);
@@ -174,8 +199,12 @@ const char *runtimes_default(const Runtimes *runtimes)
 	return runtimes->default_name;
 }
 
-void runtimes_names(const Runtimes *runtimes, StringList *ret)
+void runtimes_list(const Runtimes *runtimes, StringMap *ret)
 {
-	for (size_t i = 0; i < runtimes->count; i++)
-		strings_add(ret, runtimes->items[i].name);
+	for (size_t i = 0; i < runtimes->count; i++) {
+		const Runtime *runtime = &runtimes->items[i];
+		autofree char *options = strings_join(&runtime->options, " ");
+		autofree char *words = string_printf("%s%s%s", runtime->path, *options ? " " : "", options);
+		map_set(ret, runtime->name, words);
+	}
 }

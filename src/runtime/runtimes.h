@@ -10,6 +10,7 @@
 typedef struct Runtime {
 	char *name;
 	char *path;
+	StringList options;            /* in front of every command */
 	char *version;                 /* first line of --version; NULL when it could not be run */
 	bool takes_ready_made_seccomp; /* as tried by runtimes_try_ready_made() */
 	bool is_crun;
@@ -20,10 +21,13 @@ typedef struct Runtimes Runtimes;
 
 bool runtimes_is_found_by_itself(const char *name); /* without being configured, if it is installed */
 
-/* configured: name -> path, may be empty; crun and runc are found by themselves in PATH and /usr/{bin,sbin}. */
+enum { RUNTIME_OPTIONS_MAX = 16 };
+
+/* configured: name -> path and options, separated by blanks; may be empty; crun and runc are found by themselves in
+ * PATH and /usr/{bin,sbin}. */
 fallible runtimes_find(Runtimes **ret, const StringMap *configured, const char *default_name);
 Runtimes *runtimes_free(Runtimes *runtimes);
 DEFINE_AUTOPTR(Runtimes, runtimes_free)
 const Runtime *runtimes_get(const Runtimes *runtimes, const char *name); /* NULL name: the default; NULL: unknown */
 const char *runtimes_default(const Runtimes *runtimes);
-void runtimes_names(const Runtimes *runtimes, StringList *ret);
+void runtimes_list(const Runtimes *runtimes, StringMap *ret); /* name -> path and options, as they are configured */

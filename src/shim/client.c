@@ -276,6 +276,8 @@ static void make_command(StringList *words, const ShimOptions *options)
 	add_number(words, "log-max-size", options->log_max_size);
 	add_number(words, "log-max-files", options->log_max_files > 0 ? options->log_max_files : 1);
 	add_number(words, "start-timeout-ms", options->start_timeout_ms);
+	for (size_t i = 0; options->runtime_options && i < options->runtime_options->count; i++)
+		strings_printf(words, "--runtime-option=%s", options->runtime_options->items[i]);
 	if (options->is_crun)
 		strings_add(words, "--crun");
 	if (options->is_volatile)

@@ -37,8 +37,9 @@ typedef struct ShimOptions {
 				mounts rootfs/ here */
 	const char *state;   /* <root>/containers/<id>: exit and container.log* are written here */
 	const char *runtime; /* path of the OCI runtime */
-	const char *runtime_root; /* its --root */
-	const char *layers;       /* overlay: directory of the lower layers */
+	const StringList *runtime_options; /* in front of its commands; NULL: none */
+	const char *runtime_root;          /* its --root */
+	const char *layers;                /* overlay: directory of the lower layers */
 	const char *lower; /* overlay: "17:16:3", names in `layers`, topmost first; "" when the image has no layer */
 	const char *upper, *work;  /* overlay: absolute */
 	const char *oom_file;      /* NULL: none */

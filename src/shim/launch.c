@@ -15,7 +15,7 @@
 #include "base/process.h"
 #include "shim/flat.h"
 
-enum { WORDS_MAX = 24, LOG_TAIL = 2048, ADOPTION_MS = 200 };
+enum { WORDS_MAX = 48, LOG_TAIL = 2048, ADOPTION_MS = 200 };
 
 static const char pid_file_name[] = "pid", log_file_name[] = "runtime.log";
 
@@ -40,6 +40,8 @@ static void command_begin(Command *command, const ShimSettings *settings, const 
 {
 	*command = (Command){.count = 0};
 	add(command, settings->runtime);
+	for (size_t i = 0; i < settings->runtime_options.count; i++)
+		add(command, settings->runtime_options.items[i]);
 	add_option(command, "--root", settings->runtime_root);
 	add_option(command, "--log", log_file);
 	/* crun writes a command's failed exec to the container's standard error in this format: plain text is for

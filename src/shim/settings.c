@@ -29,6 +29,7 @@ const Option shim_options[] = {
 	{.kind = OPTION_HEADING, .help = "The runtime"},
 	{"runtime", 0, OPTION_STRING, AT(runtime), "FILE", "OCI runtime"},
 	{"runtime-fd", 0, OPTION_INT, AT(runtime_fd), "N", "open file of the runtime to execute instead", 3, INT_MAX},
+	{"runtime-option", 0, OPTION_LIST, AT(runtime_options), "WORD", "put this in front of its commands"},
 	{"runtime-root", 0, OPTION_STRING, AT(runtime_root), "DIR", "its --root"},
 	{"crun", 0, OPTION_SWITCH, AT(is_crun), NULL, "the runtime is crun"},
 	{"cgroup", 0, OPTION_STRING, AT(cgroup), "PATH", "cgroupsPath of the container, removed at the end"},

@@ -12,6 +12,7 @@ typedef struct ShimSettings {
 	int64_t run;
 	char *bundle, *state;
 	char *runtime, *runtime_root;
+	StringList runtime_options;
 	int64_t runtime_fd; /* the runtime's program as an open file; -1: `runtime` is executed */
 	bool is_crun;
 	char *layers, *lower, *upper, *work;

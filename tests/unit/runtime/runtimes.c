@@ -135,19 +135,24 @@ static void test_bad_manners(void **state)
 static void test_names(void **state)
 {
 	autofree char *path = put_program(*state, "mine", "echo crun version 1.8.1");
-	autoclear(StringMap) configured = {0};
-	autoclear(StringList) names = {0};
+	autofree char *with_options = string_printf("%s --debug  --log-level=x", path);
+	autoclear(StringMap) configured = {0}, list = {0};
 	autoptr(Runtimes) runtimes = NULL;
 
-	map_set(&configured, "mine", path);
+	map_set(&configured, "mine", with_options);
 	map_set(&configured, "runc", path); /* a configured one goes before what is in PATH */
 	check_ok(runtimes_find(&runtimes, &configured, "runc"));
 	assert_string_equal(runtimes_default(runtimes), "runc");
 	assert_string_equal(runtimes_get(runtimes, NULL)->path, path);
 	assert_null(runtimes_get(runtimes, "other"));
-	runtimes_names(runtimes, &names);
-	assert_true(strings_has(&names, "mine"));
-	assert_int_equal(strings_has(&names, "crun"), runtimes_get(runtimes, "crun") != NULL);
+	assert_string_equal(runtimes_get(runtimes, "mine")->path, path);
+	assert_int_equal(runtimes_get(runtimes, "mine")->options.count, 2);
+	assert_int_equal(runtimes_get(runtimes, "runc")->options.count, 0);
+	runtimes_list(runtimes, &list);
+	autofree char *shown = string_printf("%s --debug --log-level=x", path);
+	assert_string_equal(map_get(&list, "mine"), shown);
+	assert_string_equal(map_get(&list, "runc"), path);
+	assert_int_equal(map_get(&list, "crun") != NULL, runtimes_get(runtimes, "crun") != NULL);
 }
 
 static void test_errors(void **state)
