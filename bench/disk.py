@@ -80,7 +80,7 @@ class Counted:
 
 def shims(engine, identities):
     pids = []
-    for pid in peers.workplace.processes_with(f"{engine.directory}/"):
+    for pid in engine.pids():
         words = (pathlib.Path("/proc") / str(pid) / "cmdline").read_bytes()
         if any(f"--id={identity}".encode() in words for identity in identities):
             pids.append(pid)

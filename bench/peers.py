@@ -100,8 +100,9 @@ class Engine:
     image = None
 
     def __init__(self, place, title):
-        self.directory = place.directory / title
+        self.directory, self.run_directory = place.directory / title, place.run / title
         self.directory.mkdir()
+        self.run_directory.mkdir()
         self.group = place.group(title)
 
     def client(self):
@@ -145,7 +146,10 @@ class Engine:
 
     def memory(self, keys=("Pss:",)):
         """KiB of all processes of the engine."""
-        return sum(measure.memory_kib(pid, keys) for pid in workplace.processes_with(f"{self.directory}/"))
+        return sum(measure.memory_kib(pid, keys) for pid in self.pids())
+
+    def pids(self):
+        return {pid for directory in (self.directory, self.run_directory) for pid in workplace.processes_with(f"{directory}/")}
 
 
 class Kedge(Engine):
@@ -154,8 +158,9 @@ class Kedge(Engine):
     def __init__(self, place, title="kedge", store=None):
         super().__init__(place, title)
         self.daemon = kedge.Daemon(directory=self.directory, store=store)
-        self.daemon.cgroup_parent = self.group
-        self.socket = self.daemon.socket
+        self.daemon.cgroup_parent, self.daemon.run_directory = self.group, self.run_directory
+        self.daemon.socket = self.socket = self.run_directory / "kedge.sock"
+        self.daemon.api = kedge.Api(self.socket)
 
     def start(self):
         self.daemon.start()
@@ -181,6 +186,7 @@ class Kedge(Engine):
 
     def close(self):
         self.daemon.close()
+        shutil.rmtree(self.run_directory)
 
 
 class Docker(Engine):
@@ -190,26 +196,27 @@ class Docker(Engine):
     def __init__(self, place, title="docker", root=None, options=()):
         super().__init__(place, title)
         self.root = pathlib.Path(root or self.directory)
-        self.socket = self.directory / "docker.sock"
-        self.containerd_socket = self.directory / "c.sock"
+        self.socket = self.run_directory / "docker.sock"
+        self.containerd_socket = self.run_directory / "c.sock"
         self.options, self.containerd, self.daemon = list(options), None, None
 
     def start(self):
-        d = self.directory
-        (d / "containerd.toml").write_text(f'version = 2\nroot = "{self.root}/cr"\nstate = "{d}/cs"\n[grpc]\n  address = "{d}/c.sock"\n'
-                                           'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
-        with open(d / "log", "ab") as log:
-            self.containerd = subprocess.Popen(["containerd", "-c", d / "containerd.toml"], stdout=log, stderr=log)
+        settings = self.directory / "containerd.toml"
+        settings.write_text(f'version = 2\nroot = "{self.root}/cr"\nstate = "{self.run_directory}/cs"\n'
+                            'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+                            f'[grpc]\n  address = "{self.containerd_socket}"\n')
+        with open(self.directory / "log", "ab") as log:
+            self.containerd = subprocess.Popen(["containerd", "-c", settings], stdout=log, stderr=log)
         kedge.wait_for(self.containerd_socket.exists, 30)
         self.spawn()
         kedge.wait_for(self.answers, 60)
         return self
 
     def spawn(self):
-        d = self.directory
-        with open(d / "log", "ab") as log:
+        run = self.run_directory
+        with open(self.directory / "log", "ab") as log:
             self.daemon = subprocess.Popen([
-                "dockerd", "--data-root", self.root / "dr", "--exec-root", d / "de", "-H", f"unix://{self.socket}", "-p", d / "pid",
+                "dockerd", "--data-root", self.root / "dr", "--exec-root", run / "de", "-H", f"unix://{self.socket}", "-p", run / "pid",
                 "--containerd", self.containerd_socket, "--iptables=false", "--ip6tables=false", "--bridge=none",
                 f"--cgroup-parent={self.group}", *self.options], stdout=log, stderr=log)
 
@@ -234,8 +241,9 @@ class Docker(Engine):
     def close(self):
         self.remove_all()
         self.stop()
-        workplace.unmount_below(self.directory)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        for directory in (self.directory, self.run_directory):
+            workplace.unmount_below(directory)
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 class Podman:
@@ -245,8 +253,9 @@ class Podman:
     def __init__(self, place):
         self.directory = place.directory / "podman"
         self.directory.mkdir()
-        self.arguments = ["podman", "--root", f"{self.directory}/pr", "--runroot", f"{self.directory}/prr", "--tmpdir",
-                          f"{self.directory}/pt", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
+        self.run_directory = place.run / "podman"
+        self.arguments = ["podman", "--root", f"{self.directory}/pr", "--runroot", f"{self.run_directory}/prr", "--tmpdir",
+                          f"{self.run_directory}/pt", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
         self.group = place.group("podman")
 
     def call(self, *words):
@@ -279,8 +288,9 @@ class Podman:
 
     def close(self):
         self.call("rm", "-af")
-        workplace.unmount_below(self.directory)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        for directory in (self.directory, self.run_directory):
+            workplace.unmount_below(directory)
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def run_program(words, environment=None):
@@ -310,7 +320,7 @@ class Crun:
         config["mounts"] = [mount for mount in config["mounts"] if "/containers/" not in mount.get("source", "")]
         config["linux"]["cgroupsPath"] = place.group(title)
         (self.directory / "config.json").write_text(json.dumps(config))
-        self.words = ["crun", "--root", str(self.directory / "state"), "--cgroup-manager", "cgroupfs", "run", "--bundle",
+        self.words = ["crun", "--root", str(place.run / f"{title}-state"), "--cgroup-manager", "cgroupfs", "run", "--bundle",
                       str(self.directory), f"bench-{place.owner}"]
 
     @staticmethod

@@ -140,10 +140,14 @@ class FileSystem:
 
 
 class Workplace:
+    """directory is on the disk; run, in memory, is where the engines have what they keep in /run on a device."""
+
     def __init__(self):
         self.owner = os.getpid()
         self.directory = HOME / f"kedge-bench-{self.owner}"
-        self.directory.mkdir(mode=0o755)
+        self.run = self.directory / "run"
+        self.run.mkdir(parents=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "kedge-bench", self.run], check=True)
         self.podman_lock = pathlib.Path("/dev/shm/libpod_lock")
         self.had_podman_lock = self.podman_lock.exists()
 
@@ -156,8 +160,8 @@ class Workplace:
 
     def clear(self, keep):
         """After a row that failed in the middle: what it left running and mounted goes, but for the directory to keep."""
-        for path in self.directory.iterdir():
-            if path.name != keep and path.is_dir():
+        for path in [*self.directory.iterdir(), *self.run.iterdir()]:
+            if path != self.run and path.name != keep and path.is_dir():
                 sweep(path, self.owner)
         detach_loops(self.directory)
 
