@@ -184,7 +184,7 @@ static void write_run_config(Writer *writer, const ImageConfig *config)
 	write_set_or_null(writer, "Volumes", &config->config.volumes);
 	write_string(writer, "WorkingDir", config->config.workdir);
 	write_strings_or_null(writer, "Entrypoint", &config->config.entrypoint);
-	write_null(writer, "OnBuild");
+	write_strings_or_null(writer, "OnBuild", &config->config.on_build);
 	write_map(writer, "Labels", &config->config.labels);
 	if (config->config.stop_signal)
 		write_string(writer, "StopSignal", config->config.stop_signal);
@@ -212,10 +212,10 @@ static void write_image(Writer *writer, const Image *image, const ImageConfig *c
 	write_strings(writer, "RepoTags", &image->tags);
 	write_strings(writer, "RepoDigests", &image->digests);
 	write_string(writer, "Parent", "");
-	write_string(writer, "Comment", "");
+	write_string(writer, "Comment", config->comment);
 	write_string(writer, "Created", config->created ? config->created : "0001-01-01T00:00:00Z");
 	write_string(writer, "Container", "");
-	write_string(writer, "DockerVersion", "");
+	write_string(writer, "DockerVersion", config->docker_version);
 	write_string(writer, "Author", config->author);
 	write_run_config(writer, config);
 	write_string(writer, "Architecture", image->architecture);

@@ -40,6 +40,7 @@ static const char *const words[][JOB_PHASES] = {
 			[JOB_COMPLETE] = "Pushed",
 			[JOB_EXISTS] = "Layer already exists",
 		},
+	[PROGRESS_IMPORT] = {NULL},
 	[PROGRESS_LOAD] = {[JOB_UNPACKING] = "Loading layer"},
 };
 
@@ -201,6 +202,8 @@ static void say_result(Progress *progress, const JobProgress *said)
 	if (progress->kind == PROGRESS_PULL) {
 		text = string_printf("Status: %s", said->text);
 		send_text(progress, "status", NULL, text);
+	} else if (progress->kind == PROGRESS_IMPORT) {
+		send_text(progress, "status", NULL, said->text);
 	} else if (progress->kind == PROGRESS_LOAD) {
 		text = string_printf("%s\n", said->text);
 		send_text(progress, "stream", NULL, text);

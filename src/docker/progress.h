@@ -8,7 +8,7 @@
 #include "engine/job.h"
 #include "http/server.h"
 
-typedef enum ProgressKind { PROGRESS_PULL, PROGRESS_PUSH, PROGRESS_LOAD } ProgressKind;
+typedef enum ProgressKind { PROGRESS_PULL, PROGRESS_PUSH, PROGRESS_LOAD, PROGRESS_IMPORT } ProgressKind;
 
 /* name: what PROGRESS_PULL and PROGRESS_PUSH move, "docker.io/library/busybox"; tag may be NULL. The request is
  * answered; a client that leaves lets the job go. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Images on the way: pull, push, load, and the credentials for it. */
+/* Images on the way: pull, push, load, import, and the credentials for it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +7,7 @@
 #include "docker/credentials.h"
 #include "docker/internal.h"
 #include "docker/progress.h"
+#include "docker/upload.h"
 
 /* ---- pull ---- */
 
@@ -39,8 +40,6 @@ static fallible begin_pull(Job **ret, Reference *reference, HttpRequest *request
 	autoclear(ImageCredentials) credentials = {0};
 	autoclear(Platform) platform = {0};
 
-	if (!string_empty(http_request_query(request, "fromSrc")))
-		return error_new(ERROR_UNSUPPORTED, "importing an image from an archive is not available yet");
 	if (string_empty(image))
 		return error_new(ERROR_INVALID, "query parameter \"fromImage\" is missing");
 	TRY(read_reference(reference, image, http_request_query(request, "tag")));
@@ -88,82 +87,129 @@ static void push_image(HttpRequest *request, void *context)
 	progress_follow(request, job, PROGRESS_PUSH, name, reference.tag);
 }
 
-/* ---- load: the body is an archive, fed as it comes ---- */
+/* ---- load ---- */
 
-typedef struct Load {
-	HttpRequest *request;
-	ImageLoad *load; /* NULL: the job has ended */
-	Job *job;
-	JobSubscription *subscription;
-	Error *failure; /* why the job ended while the body still came */
-} Load;
-
-/* The archive was found bad while the client still sends: what comes is thrown away, the answer waits for the body's
- * end. */
-static void load_ended_early(void *arg, const Error *error)
+static Error *load_data(void *sink, const void *bytes, size_t length)
 {
-	Load *load = arg;
-
-	load->subscription = NULL;
-	load->load = NULL;
-	if (error)
-		load->failure = error_new(error_kind(error), "%s", error_message(error));
+	return image_load_data(sink, bytes, length);
 }
 
-static void load_free(Load *load)
+static void load_finish(void *sink)
 {
-	if (load->load)
-		image_load_abandon(load->load);
-	error_free(load->failure);
-	free(load);
+	image_load_finish(sink);
 }
 
-static void load_data(void *arg, const char *bytes, size_t length)
+static void load_abandon(void *sink)
 {
-	Load *load = arg;
-	Error *error = load->load ? image_load_data(load->load, bytes, length) : NULL;
-
-	if (!error)
-		return;
-	http_respond_error(load->request, error);
-	load_free(load);
-}
-
-static void load_body_complete(Load *load)
-{
-	if (!load->load) {
-		http_respond_error(load->request, take(load->failure));
-		return;
-	}
-	progress_follow(load->request, load->job, PROGRESS_LOAD, "", NULL);
-	job_unsubscribe(load->subscription);
-	image_load_finish(load->load);
-	load->load = NULL;
-}
-
-static void load_end(void *arg, bool complete)
-{
-	Load *load = arg;
-
-	if (complete)
-		load_body_complete(load);
-	load_free(load);
+	image_load_abandon(sink);
 }
 
 static void load_images(HttpRequest *request, void *context)
 {
-	static const JobHandlers handlers = {.ended = load_ended_early};
-	Load *load = mem_new(Load);
-	Error *error = image_load_begin(&load->load, &load->job, docker_engine(context));
+	static const UploadSink taker = {load_data, load_finish, load_abandon};
+	ImageLoad *load;
+	Job *job;
+	Error *error = image_load_begin(&load, &job, docker_engine(context));
 
-	load->request = request;
-	if (error) {
-		free(load);
+	if (error)
 		http_respond_error(request, error);
+	else
+		upload_follow(request, &taker, load, job, PROGRESS_LOAD);
+}
+
+/* ---- import ---- */
+
+static Error *import_data(void *sink, const void *bytes, size_t length)
+{
+	return image_import_data(sink, bytes, length);
+}
+
+static void import_finish(void *sink)
+{
+	image_import_finish(sink);
+}
+
+static void import_abandon(void *sink)
+{
+	image_import_abandon(sink);
+}
+
+static fallible read_import_name(Reference *ret, const HttpRequest *request, const char *repository)
+{
+	TRY(read_reference(ret, repository, http_request_query(request, "tag")));
+	if (digest_is_set(&ret->digest))
+		return error_new(ERROR_INVALID, "cannot import digest reference");
+	return NULL;
+}
+
+static fallible begin_import(ImageImport **ret, Job **ret_job, const HttpRequest *request, Engine *engine)
+{
+	const char *repository = http_request_query(request, "repo");
+	autoclear(Reference) reference = {0};
+	autoclear(Platform) platform = {0};
+	autoclear(StringList) changes = {0};
+
+	if (!string_equal(http_request_query(request, "fromSrc"), "-"))
+		return error_hint(error_new(ERROR_UNSUPPORTED, "cannot import from a URL"),
+			"download it first, and give the file");
+	if (!string_empty(repository))
+		TRY(read_import_name(&reference, request, repository));
+	TRY(read_platform(&platform, http_request_query(request, "platform")));
+	http_request_query_all(&changes, request, "changes");
+	const ImportSettings settings = {
+		.reference = string_empty(repository) ? NULL : &reference,
+		.message = http_request_query(request, "message"),
+		.platform = platform,
+		.changes = changes,
+	};
+	return image_import_begin(ret, ret_job, engine, &settings);
+}
+
+static void import_image(HttpRequest *request, void *context)
+{
+	static const UploadSink taker = {import_data, import_finish, import_abandon};
+	ImageImport *import;
+	Job *job;
+	Error *error = begin_import(&import, &job, request, docker_engine(context));
+
+	if (error)
+		http_respond_error(request, error);
+	else
+		upload_follow(request, &taker, import, job, PROGRESS_IMPORT);
+}
+
+/* ---- POST /images/create is both: an import has a body, and a pull's, if it has one, says nothing ---- */
+
+typedef struct Waiting {
+	HttpRequest *request;
+	void *context;
+} Waiting;
+
+static void skip_data(void *arg, const char *bytes, size_t length)
+{
+	(void)arg, (void)bytes, (void)length;
+}
+
+static void body_skipped(void *arg, bool complete)
+{
+	Waiting *waiting = arg;
+
+	if (complete)
+		pull_image(waiting->request, waiting->context);
+	free(waiting);
+}
+
+static void create_image(HttpRequest *request, void *context)
+{
+	Waiting *waiting;
+
+	if (!string_empty(http_request_query(request, "fromSrc"))) {
+		import_image(request, context);
 		return;
 	}
-	load->subscription = job_subscribe(load->job, &handlers, load);
-	http_request_on_body(request, load_data, load_end, load);
+	waiting = mem_new(Waiting);
+	*waiting = (Waiting){request, context};
+	http_request_on_body(request, skip_data, body_skipped, waiting);
 }
 
 /* ---- credentials ---- */
@@ -236,7 +282,7 @@ static void check_login(HttpRequest *request, void *context)
 }
 
 const HttpRoute transfer_routes[] = {
-	{"POST", "/images/create", pull_image, 0, 0},
+	{"POST", "/images/create", create_image, HTTP_BODY_STREAM, 0},
 	{"POST", "/images/load", load_images, HTTP_BODY_STREAM, 0},
 	{"POST", "/images/{name...}/push", push_image, 0, 0},
 	{"POST", "/auth", check_login, 0, 0},

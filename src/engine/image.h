@@ -28,6 +28,19 @@ fallible image_load_data(ImageLoad *load, const void *data, size_t length);
 void image_load_finish(ImageLoad *load);  /* all data is in; load belongs to the Job from now on */
 void image_load_abandon(ImageLoad *load); /* the client left */
 
+/* A tar archive of a file system as an image of one layer; fed as ImageLoad is. The image's id is a JOB_RESULT line. */
+typedef struct ImageImport ImageImport;
+typedef struct ImportSettings {
+	const Reference *reference; /* name to give; NULL: none */
+	const char *message;        /* for the history; NULL: a word for where it came from */
+	Platform platform;
+	StringList changes; /* oci/change.h */
+} ImportSettings;
+fallible image_import_begin(ImageImport **ret, Job **ret_job, Engine *engine, const ImportSettings *settings);
+fallible image_import_data(ImageImport *import, const void *data, size_t length);
+void image_import_finish(ImageImport *import);  /* all data is in; import belongs to the Job from now on */
+void image_import_abandon(ImageImport *import); /* the client left */
+
 /* ERROR_NOT_FOUND `no such image: x` when it is not there. */
 fallible image_lookup(Image **ret, Engine *engine, const char *name);
 /* ERROR_NOT_FOUND, as for a name without an image, when the image is for another platform and does not run on wanted:

@@ -130,7 +130,7 @@ static fallible need_blob(Save *save, const Image *image, const Digest *digest, 
 	if (!blob_has(save->engine->store, digest, NULL))
 		return error_hint(error_new(ERROR_CONFLICT, "%s %s of image %.19s is not kept here", what, digest->text,
 					  image->id.text),
-			"pull the image again to save it");
+			"pull the image again by a kedged with \"keepBlobs: true\" to save it");
 	if (!strings_has(&save->blobs, digest->text))
 		strings_add(&save->blobs, digest->text);
 	return NULL;

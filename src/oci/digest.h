@@ -21,3 +21,10 @@ bool digest_equal(const Digest *a, const Digest *b);
 const char *digest_hex(const Digest *digest);                 /* behind the colon */
 const char *digest_short(char ret[13], const Digest *digest); /* first 12 hex digits */
 void digest_of(Digest *ret, const void *data, size_t length); /* sha256 */
+
+/* The same of what comes in pieces. */
+typedef struct DigestSum DigestSum;
+DigestSum *digest_sum_new(void);
+DigestSum *digest_sum_free(DigestSum *sum);
+void digest_sum_add(DigestSum *sum, const void *data, size_t length);
+void digest_sum_end(DigestSum *sum, Digest *ret); /* once, after the last piece */

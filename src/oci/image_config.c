@@ -41,6 +41,7 @@ static const Field run_fields[] = {
 	{.name = "Entrypoint", .kind = FIELD_WORDS, .offset = IN_CONFIG(entrypoint), .omit_empty = true},
 	{.name = "Cmd", .kind = FIELD_WORDS, .offset = IN_CONFIG(command), .omit_empty = true},
 	{.name = "Shell", .kind = FIELD_STRINGS, .offset = IN_CONFIG(shell), .omit_empty = true},
+	{.name = "OnBuild", .kind = FIELD_STRINGS, .offset = IN_CONFIG(on_build), .omit_empty = true},
 	{.name = "ExposedPorts", .kind = FIELD_SET, .offset = IN_CONFIG(exposed_ports), .omit_empty = true},
 	{.name = "Volumes", .kind = FIELD_SET, .offset = IN_CONFIG(volumes), .omit_empty = true},
 	{.name = "Labels", .kind = FIELD_MAP, .offset = IN_CONFIG(labels), .omit_empty = true},
@@ -54,6 +55,7 @@ static const Field run_fields[] = {
 };
 
 static const Field rootfs_fields[] = {
+	{.name = "type", .kind = FIELD_STRING, .offset = offsetof(ImageConfig, rootfs_type), .omit_empty = true},
 	{.name = "diff_ids",
 		.kind = FIELD_STRINGS,
 		.offset = offsetof(ImageConfig, diff_ids),
@@ -73,6 +75,11 @@ static const Field history_fields[] = {
 const Field image_config_fields[] = {
 	{.name = "created", .kind = FIELD_STRING, .offset = offsetof(ImageConfig, created), .omit_empty = true},
 	{.name = "author", .kind = FIELD_STRING, .offset = offsetof(ImageConfig, author), .omit_empty = true},
+	{.name = "comment", .kind = FIELD_STRING, .offset = offsetof(ImageConfig, comment), .omit_empty = true},
+	{.name = "docker_version",
+		.kind = FIELD_STRING,
+		.offset = offsetof(ImageConfig, docker_version),
+		.omit_empty = true},
 	{.name = "architecture", .kind = FIELD_STRING, .offset = offsetof(ImageConfig, architecture)},
 	{.name = "os", .kind = FIELD_STRING, .offset = offsetof(ImageConfig, os)},
 	{.name = "variant", .kind = FIELD_STRING, .offset = offsetof(ImageConfig, variant), .omit_empty = true},

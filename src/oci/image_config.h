@@ -30,17 +30,18 @@ typedef struct HistoryEntry {
 
 typedef struct ImageConfig {
 	char *created;
-	char *author;
+	char *author, *comment, *docker_version;
 	char *architecture, *os, *variant;
 	struct {
 		char *user;
 		char *workdir;
 		char *stop_signal;
-		StringList env, entrypoint, command, shell;
+		StringList env, entrypoint, command, shell, on_build;
 		StringList exposed_ports, volumes;
 		StringMap labels;
 		HealthCheck *health; /* NULL without one */
 	} config;
+	char *rootfs_type; /* "layers" */
 	StringList diff_ids;
 	FieldArray history; /* HistoryEntry */
 } ImageConfig;

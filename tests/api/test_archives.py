@@ -151,6 +151,28 @@ def test_docker_loads_what_kedge_saves_and_back(stock, engine, tmp_path):
     assert stock.wait(stock.run_container(["sh", "-c", "test $ROUND = 1"], image="round:1")) == 0
 
 
+def test_images_look_as_docker_shows_them(stock, engine, tmp_path):
+    """Inspect and history of one image, side by side."""
+    config = {"Env": ["PATH=/bin", "A=1"], "Cmd": ["sh"], "Entrypoint": ["/bin/echo"], "Labels": {"l": "v"}, "User": "web", "WorkingDir": "/tmp",
+              "ExposedPorts": {"80/tcp": {}}, "Volumes": {"/data": {}}, "StopSignal": "SIGUSR1", "OnBuild": ["RUN x"], "Shell": ["/bin/sh", "-c"],
+              "Healthcheck": {"Test": ["CMD", "true"], "Interval": 1000000000}}
+    stock.load_busybox("shown:1", config=config)
+    stock.load_busybox("shown:2", config={"User": "web"})
+    stock.kedge("save", "-o", tmp_path / "s.tar", "shown")
+    engine.docker("load", "-i", tmp_path / "s.tar")
+    theirs = kedge.Api(engine.socket)
+    for name in ("shown:1", "shown:2"):
+        ours, other = (api.get(f"/images/{name}/json") for api in (stock.api, theirs))
+        assert set(other) - set(ours) <= {"ContainerConfig"}  # which newer ones have not either
+        for image in (ours, other):
+            image["Config"]["Labels"] = image["Config"]["Labels"] or {}
+            for key in ("ContainerConfig", "GraphDriver", "Metadata", "Size", "VirtualSize"):  # theirs counts the length of links
+                image.pop(key, None)
+        assert ours == other
+        ours, other = ([{**step, "Size": step["Size"] > 0} for step in api.get(f"/images/{name}/history")] for api in (stock.api, theirs))
+        assert ours == other
+
+
 def test_skopeo_reads_and_writes_the_same_archives(stock, tmp_path):
     stock.load_busybox("sk:1", config={"Labels": {"skopeo": "yes"}})
     identity = stock.api.get("/images/sk:1/json")["Id"]
