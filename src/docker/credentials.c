@@ -103,11 +103,3 @@ fallible credentials_parse(ImageCredentials *ret, const char *header)
 	TRY_WRAP(parse_text(ret, text, length), "header \"X-Registry-Auth\"");
 	return NULL;
 }
-
-void credentials_clear(ImageCredentials *credentials)
-{
-	free(credentials->username);
-	free(credentials->password);
-	free(credentials->identity_token);
-	*credentials = (ImageCredentials){0};
-}

@@ -12,5 +12,3 @@ enum { REGISTRY_AUTH_MAX = 32 << 10 };
 /* header NULL or "": no credentials. */
 fallible credentials_parse(ImageCredentials *ret, const char *header);
 fallible credentials_read(ImageCredentials *ret, const Value *object);
-void credentials_clear(ImageCredentials *credentials);
-DEFINE_AUTOCLEAR(ImageCredentials, credentials_clear)

@@ -265,6 +265,9 @@ static void on_progress(void *arg, const JobProgress *said)
 	case JOB_RESULT:
 		say_result(progress, said);
 		break;
+	case JOB_NOTE:
+		send_text(progress, "status", NULL, said->text);
+		break;
 	case JOB_MOUNTED:
 		say_mounted(progress, said);
 		break;

@@ -14,6 +14,10 @@ typedef struct ImageCredentials {
 	char *username, *password, *identity_token;
 } ImageCredentials;
 
+void image_credentials_copy(ImageCredentials *to, const ImageCredentials *from);
+void image_credentials_clear(ImageCredentials *credentials); /* wipes the secrets */
+DEFINE_AUTOCLEAR(ImageCredentials, image_credentials_clear)
+
 fallible image_pull(Job **ret, Engine *engine, const Reference *reference, const Platform *platform,
 	const ImageCredentials *credentials);
 fallible image_push(Job **ret, Engine *engine, const Reference *reference, const ImageCredentials *credentials);

@@ -29,6 +29,7 @@ typedef enum JobPhase {
 	JOB_UPLOADED,
 	JOB_MOUNTED,  /* push: there since now, out of another repository; text: which */
 	JOB_RETRYING, /* text: the reason; current: seconds */
+	JOB_NOTE,     /* whole job; text: something to know */
 	JOB_DIGEST,   /* text: "sha256:..." of the result; total: its size */
 	JOB_RESULT,   /* text: last line to show ("Downloaded newer image for x") ; item: reference or id */
 	JOB_PHASES

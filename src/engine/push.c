@@ -6,12 +6,15 @@
 #include "engine/container_internal.h"
 #include "engine/internal.h"
 #include "engine/registry.h"
+#include "engine/repack.h"
 #include "store/blobs.h"
 
 typedef struct Push {
 	Engine *engine;
 	Job *job;
 	Reference reference;
+	ImageCredentials credentials; /* kept while layers are compressed anew */
+	Repack *repack;               /* what is pushed in place of dropped blobs; NULL: the blobs that came */
 	Fetcher *fetcher;
 	Manifest manifest;
 	Digest manifest_digest;
@@ -24,6 +27,7 @@ typedef struct Push {
 static void push_end(Push *push, Error *take_error)
 {
 	push->fetcher = fetcher_free(push->fetcher);
+	push->repack = repack_free(push->repack);
 	job_end(push->job, take_error);
 }
 
@@ -158,6 +162,8 @@ static void push_free(void *arg)
 	Push *push = arg;
 
 	fetcher_free(push->fetcher);
+	repack_free(push->repack);
+	image_credentials_clear(&push->credentials);
 	reference_clear(&push->reference);
 	manifest_clear(&push->manifest);
 	free(push->manifest_text);
@@ -172,8 +178,7 @@ static fallible push_blob(Push *push, const Descriptor *descriptor)
 	int64_t size = 0;
 
 	if (!blob_has(push->engine->store, &descriptor->digest, &size))
-		return error_hint(
-			error_new(ERROR_CONFLICT, "layer %s is not kept here as it came", descriptor->digest.text),
+		return error_hint(error_new(ERROR_CONFLICT, "layer %s is not kept here", descriptor->digest.text),
 			"pull the image again by a kedged with \"keepBlobs: true\" to push it");
 	TRY(blob_open(&fd, push->engine->store, &descriptor->digest));
 	TRY(blob_origin(&origin, push->engine->store, &descriptor->digest, &push->reference));
@@ -191,22 +196,6 @@ static bool push_is_repeated(const Push *push, size_t layer)
 	return false;
 }
 
-static fallible push_open(Push *push, const ImageCredentials *credentials)
-{
-	autofree char *name = reference_familiar(&push->reference);
-	autoptr(Image) image = NULL;
-
-	TRY(image_find(&image, push->engine->store, name));
-	if (!image)
-		return error_new(ERROR_NOT_FOUND, "An image does not exist locally with the tag: %s", name);
-	push->manifest_digest = image->manifest;
-	TRY(blob_read(
-		&push->manifest_text, &push->manifest_length, push->engine->store, &image->manifest, MANIFEST_MAX));
-	TRY(manifest_parse(&push->manifest, push->manifest_text, push->manifest_length));
-	push->told = mem_alloc(push->manifest.layer_count + 1);
-	return registry_fetcher(&push->fetcher, push->engine, &push->reference, credentials, &push_handlers, push);
-}
-
 static fallible push_begin(Push *push)
 {
 	for (size_t i = 0; i < push->manifest.layer_count; i++) {
@@ -218,24 +207,85 @@ static fallible push_begin(Push *push)
 	return push_blob(push, &push->manifest.config);
 }
 
-fallible image_push(Job **ret, Engine *engine, const Reference *reference, const ImageCredentials *credentials)
+static fallible push_read(Push *push, const Digest *manifest)
 {
-	static const JobImplementation implementation = {.cancel = push_cancel, .free = push_free};
+	push->manifest_digest = *manifest;
+	TRY(blob_read(&push->manifest_text, &push->manifest_length, push->engine->store, manifest, MANIFEST_MAX));
+	TRY(manifest_parse(&push->manifest, push->manifest_text, push->manifest_length));
+	push->told = mem_alloc(push->manifest.layer_count + 1);
+	return registry_fetcher(
+		&push->fetcher, push->engine, &push->reference, &push->credentials, &push_handlers, push);
+}
+
+/* ---- without the blobs that came ---- */
+
+static void push_repacked(void *arg, Error *take_error, const Digest *manifest)
+{
+	Push *push = arg;
+	Error *error = take_error ? take_error : push_read(push, manifest);
+
+	if (!error)
+		error = push_begin(push);
+	if (error)
+		push_fail(push, error);
+}
+
+static fallible push_repack(Push *push, const Image *image)
+{
+	JobProgress note = {
+		.phase = JOB_NOTE,
+		.item = "",
+		.text = "Compressed layers are not kept here: they are compressed anew, and the digests will change",
+	};
+
+	job_progress(push->job, &note);
+	return repack_start(&push->repack, push->engine, image, push_repacked, push);
+}
+
+/* ---- the job ---- */
+
+static fallible push_find(Image **ret, Push *push, bool *ret_needs_repack)
+{
+	autofree char *name = reference_familiar(&push->reference);
+	autoptr(Image) image = NULL;
+
+	TRY(image_find(&image, push->engine->store, name));
+	if (!image)
+		return error_new(ERROR_NOT_FOUND, "An image does not exist locally with the tag: %s", name);
+	TRY(repack_is_needed(ret_needs_repack, push->engine, image));
+	if (!*ret_needs_repack)
+		TRY(push_read(push, &image->manifest));
+	*ret = take(image);
+	return NULL;
+}
+
+static Push *push_new(Engine *engine, const Reference *reference, const ImageCredentials *credentials)
+{
 	Push *push = mem_new(Push);
-	JobProgress name = {.phase = JOB_NAME, .item = ""};
-	Error *error;
 
 	push->engine = engine;
 	reference_copy(&push->reference, reference);
-	error = push_open(push, credentials);
+	if (credentials)
+		image_credentials_copy(&push->credentials, credentials);
+	return push;
+}
+
+fallible image_push(Job **ret, Engine *engine, const Reference *reference, const ImageCredentials *credentials)
+{
+	static const JobImplementation implementation = {.cancel = push_cancel, .free = push_free};
+	Push *push = push_new(engine, reference, credentials);
+	JobProgress name = {.phase = JOB_NAME, .item = "", .text = push->reference.repository};
+	autoptr(Image) image = NULL;
+	bool needs_repack = false;
+	Error *error = push_find(&image, push, &needs_repack);
+
 	if (error) {
 		push_free(push);
 		return error;
 	}
 	push->job = job_new(engine, &implementation, push);
-	name.text = push->reference.repository;
 	job_progress(push->job, &name);
-	error = push_begin(push);
+	error = needs_repack ? push_repack(push, image) : push_begin(push);
 	if (error) /* told from the loop, as any end */
 		completion_later(engine, put_failed, push, error);
 	*ret = push->job;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/registry.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/memory.h"
 #include "engine/internal.h"
@@ -68,4 +70,30 @@ fallible registry_fetcher(Fetcher **ret, Engine *engine, const Reference *refere
 	TRY(mirrors_for(&mirrors, engine, &access));
 	options.mirrors = mirrors;
 	return fetcher_start(ret, engine->loop, &options, &access, reference, handlers, arg);
+}
+
+/* ---- credentials of one request ---- */
+
+void image_credentials_copy(ImageCredentials *to, const ImageCredentials *from)
+{
+	*to = (ImageCredentials){
+		.username = mem_strdup(from->username),
+		.password = mem_strdup(from->password),
+		.identity_token = mem_strdup(from->identity_token),
+	};
+}
+
+static void wipe(char *secret)
+{
+	if (secret)
+		explicit_bzero(secret, strlen(secret));
+	free(secret);
+}
+
+void image_credentials_clear(ImageCredentials *credentials)
+{
+	free(credentials->username);
+	wipe(credentials->password);
+	wipe(credentials->identity_token);
+	*credentials = (ImageCredentials){0};
 }

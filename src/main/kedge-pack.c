@@ -12,12 +12,15 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "fetch/hash.h"
+#include "fetch/squeeze.h"
+#include "pack/layer.h"
 #include "pack/plan.h"
 #include "pack/tree.h"
 #include "pack/view.h"
 
 typedef struct Options {
-	bool tree, plan, sizes, help, version;
+	bool tree, layer, plan, sizes, help, version;
 	char *lower;
 } Options;
 
@@ -33,6 +36,12 @@ static const Option options_table[] = {
 		OPTION_AT(lower),
 		.argument = "NAMES",
 		.help = "with --tree: DIRECTORY lies on these layers of the working directory, topmost first"},
+	{.name = "layer",
+		.kind = OPTION_SWITCH,
+		OPTION_AT(layer),
+		.help = "write the image layer in DIRECTORY, compressed, and behind it two lines: its digest, and that "
+			"of "
+			"what it holds"},
 	{.name = "plan",
 		.kind = OPTION_SWITCH,
 		OPTION_AT(plan),
@@ -51,6 +60,7 @@ static void show_help(void)
 	autoclear(Buffer) text = {0};
 
 	buffer_add_text(&text, "Usage: kedge-pack --tree [--lower NAMES] DIRECTORY\n"
+			       "       kedge-pack --layer DIRECTORY\n"
 			       "       kedge-pack --plan DIRECTORY\n"
 			       "       kedge-pack --sizes\n\n"
 			       "Writes a tar archive to standard output, or measures trees. Needs root.\n\n"
@@ -73,6 +83,28 @@ static fallible write_tree(const char *directory, const char *lower)
 	tar_out_init(&out, STDOUT_FILENO);
 	TRY(pack_tree(&out, fd));
 	return tar_out_end(&out);
+}
+
+static fallible write_layer(const char *directory)
+{
+	autoptr(Squeeze) squeeze = NULL;
+	autoptr(Table) opaque = table_new();
+	autoclear(TarOut) out = {0};
+	Digest diff_id, digest;
+	int root;
+
+	hash_prepare();
+	squeeze = squeeze_new(STDOUT_FILENO);
+	TRY(view_open(&root, directory));
+	autofd fd = root;
+	TRY(layer_opaque(opaque, fd));
+	TRY(view_enter(fd));
+	tar_out_init_sink(&out, squeeze_add, squeeze);
+	TRY(pack_layer(&out, fd, opaque));
+	TRY(tar_out_end(&out));
+	TRY(squeeze_end(squeeze, &diff_id, &digest));
+	autofree char *lines = string_printf("%s\n%s\n", digest.text, diff_id.text);
+	return file_write_all(STDOUT_FILENO, lines, strlen(lines), "archive");
 }
 
 static fallible write_plan(const char *directory)
@@ -127,11 +159,15 @@ static fallible run(int argc, char *const *argv)
 		printf("kedge-pack %s\n", KEDGE_VERSION);
 		return NULL;
 	}
-	if (options.tree + options.plan + options.sizes != 1 || arguments.count != (options.sizes ? 0 : 1))
-		return error_hint(error_new(ERROR_INVALID, "give one of --tree, --plan and --sizes, and a directory"),
+	if (options.tree + options.layer + options.plan + options.sizes != 1 ||
+		arguments.count != (options.sizes ? 0 : 1))
+		return error_hint(
+			error_new(ERROR_INVALID, "give one of --tree, --layer, --plan and --sizes, and a directory"),
 			"see kedge-pack --help");
 	if (options.sizes)
 		return write_sizes();
+	if (options.layer)
+		return write_layer(arguments.items[0]);
 	return options.tree ? write_tree(arguments.items[0], options.lower) : write_plan(arguments.items[0]);
 }
 

@@ -26,6 +26,11 @@ void tar_out_init(TarOut *out, int fd)
 	*out = (TarOut){.fd = fd};
 }
 
+void tar_out_init_sink(TarOut *out, TarSink *sink, void *arg)
+{
+	*out = (TarOut){.fd = -1, .sink = sink, .sink_arg = arg};
+}
+
 void tar_out_clear(TarOut *out)
 {
 	buffer_clear(&out->queue);
@@ -33,7 +38,8 @@ void tar_out_clear(TarOut *out)
 
 static fallible flush(TarOut *out)
 {
-	Error *error = file_write_all(out->fd, out->queue.data, out->queue.length, "archive");
+	Error *error = out->sink ? out->sink(out->sink_arg, out->queue.data, out->queue.length)
+				 : file_write_all(out->fd, out->queue.data, out->queue.length, "archive");
 
 	buffer_truncate(&out->queue, 0);
 	return error;

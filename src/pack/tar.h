@@ -35,13 +35,18 @@ typedef struct TarHead {
 	unsigned major, minor; /* of devices */
 } TarHead;
 
+typedef Error *TarSink(void *arg, const void *data, size_t length);
+
 typedef struct TarOut {
 	int fd;
+	TarSink *sink; /* NULL: the descriptor */
+	void *sink_arg;
 	Buffer queue;
 	int64_t content; /* bytes of the current entry so far */
 } TarOut;
 
 void tar_out_init(TarOut *out, int fd);
+void tar_out_init_sink(TarOut *out, TarSink *sink, void *arg);
 void tar_out_clear(TarOut *out);
 DEFINE_AUTOCLEAR(TarOut, tar_out_clear)
 

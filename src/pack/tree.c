@@ -15,13 +15,15 @@
 #include "base/table.h"
 #include "base/tree.h"
 #include "pack/content.h"
+#include "pack/layer.h"
 #include "pack/sparse.h"
 
 enum { LINKED_MAX = 4 << 20 };
 
 typedef struct Packing {
 	TarOut *out;
-	Table *linked; /* "device:inode" -> path of the first name, for files with several */
+	const Table *opaque; /* not NULL: the tree is an image's layer */
+	Table *linked;       /* "device:inode" -> path of the first name, for files with several */
 } Packing;
 
 static fallible failed(const char *path, const char *what)
@@ -79,6 +81,25 @@ static void add_xattrs(Buffer *records, int fd)
 	}
 }
 
+/* ---- marks of layers: empty files ---- */
+
+static fallible pack_mark(Packing *packing, const char *directory, const char *name, const struct stat *status)
+{
+	autofree char *path = string_printf("%s%s.wh.%s", directory, *directory ? "/" : "", name);
+	TarHead head = head_of(TAR_TYPE_FILE, path, status);
+
+	head.mode = 0;
+	return tar_out_head(packing->out, &head, NULL);
+}
+
+static fallible pack_whiteout(Packing *packing, const char *name, const char *path, const struct stat *status)
+{
+	size_t length = strlen(path) - strlen(name);
+	autofree char *directory = mem_strndup(path, length ? length - 1 : 0);
+
+	return pack_mark(packing, directory, name, status);
+}
+
 /* ---- directories ---- */
 
 static Error *pack_directory(void *arg, int fd, const char *path, const struct stat *status)
@@ -89,7 +110,10 @@ static Error *pack_directory(void *arg, int fd, const char *path, const struct s
 	TarHead head = head_of(TAR_TYPE_DIRECTORY, name, status);
 
 	add_xattrs(&records, fd);
-	return tar_out_head(packing->out, &head, &records);
+	TRY(tar_out_head(packing->out, &head, &records));
+	if (!packing->opaque || !table_get(packing->opaque, path))
+		return NULL;
+	return pack_mark(packing, path, ".wh..opq", status);
 }
 
 /* ---- regular files ---- */
@@ -194,6 +218,8 @@ static Error *pack_entry(void *arg, int dir, const char *name, const char *path)
 
 	if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? NULL : failed(path, "look at");
+	if (packing->opaque && S_ISCHR(status.st_mode) && status.st_rdev == 0)
+		return pack_whiteout(packing, name, path, &status);
 	if (S_ISREG(status.st_mode))
 		return pack_file(packing, dir, name, path);
 	if (!S_ISSOCK(status.st_mode) && is_linked_already(packing, &first, path, &status))
@@ -222,12 +248,75 @@ static void linked_free(Table *linked)
 	table_free(linked);
 }
 
+static fallible pack_all(Packing *packing, int root)
+{
+	const TreeVisitor visitor = {.directory = pack_directory, .file = pack_entry, .arg = packing};
+
+	packing->linked = table_new();
+	Error *error = tree_each(root, &visitor);
+	linked_free(packing->linked);
+	return error;
+}
+
 Error *pack_tree(TarOut *out, int root)
 {
-	Packing packing = {.out = out, .linked = table_new()};
-	const TreeVisitor visitor = {.directory = pack_directory, .file = pack_entry, .arg = &packing};
-	Error *error = tree_each(root, &visitor);
+	Packing packing = {.out = out};
 
-	linked_free(packing.linked);
-	return error;
+	return pack_all(&packing, root);
+}
+
+/* ---- layers ---- */
+
+static bool is_opaque(int fd)
+{
+	char value;
+
+	return fgetxattr(fd, "trusted.overlay.opaque", &value, 1) == 1 && value == 'y';
+}
+
+static Error *note_opaque(void *arg, int fd, const char *path, const struct stat *status)
+{
+	(void)status;
+	if (is_opaque(fd))
+		table_set(arg, path, arg);
+	return NULL;
+}
+
+static Error *pass_over(void *arg, int dir, const char *name, const char *path)
+{
+	(void)arg;
+	(void)dir;
+	(void)name;
+	(void)path;
+	return NULL;
+}
+
+Error *layer_opaque(Table *ret, int root)
+{
+	const TreeVisitor visitor = {.directory = note_opaque, .file = pass_over, .arg = ret};
+
+	TRY(note_opaque(ret, root, "", NULL));
+	return tree_each(root, &visitor);
+}
+
+/* The root's own entry carries its permissions and owner. */
+static fallible pack_root(Packing *packing, int root)
+{
+	autoclear(Buffer) records = {0};
+	struct stat status;
+
+	if (fstat(root, &status) < 0)
+		return failed("/", "look at");
+	TarHead head = head_of(TAR_TYPE_DIRECTORY, "./", &status);
+	add_xattrs(&records, root);
+	TRY(tar_out_head(packing->out, &head, &records));
+	return table_get(packing->opaque, "") ? pack_mark(packing, "", ".wh..opq", &status) : NULL;
+}
+
+Error *pack_layer(TarOut *out, int root, const Table *opaque)
+{
+	Packing packing = {.out = out, .opaque = opaque};
+
+	TRY(pack_root(&packing, root));
+	return pack_all(&packing, root);
 }

@@ -2,6 +2,7 @@
 """Between kedged and registries: what is fetched and what not, where from, by which way, and in which time."""
 import json
 import os
+import tempfile
 import threading
 import time
 
@@ -292,3 +293,53 @@ def test_blobs_that_are_there_go_when_they_are_not_wanted(daemons, fake):
     daemon.start()
     kedge.wait_for(lambda: blobs(daemon) == hexes(image.config, image.manifest))
     assert daemon.api.get(f"/images/{fake.host}/a:1/json")["RepoDigests"] == [f"{fake.host}/a@{image.digest}"]
+
+
+def test_a_push_without_blobs_compresses_anew_and_says_so(daemons, registry, tmp_path):
+    """What arrives is an image of the same content with other digests; the same ones each time."""
+    daemon, name = daemons({"keepBlobs": False}), f"{registry.host}/a:1"
+    upper = tmp_path / "upper"
+    (upper / "dir").mkdir(parents=True)
+    (upper / "dir" / "file").write_text("content")
+    os.chmod(upper / "dir", 0o1750)
+    os.chown(upper / "dir" / "file", 1000, 2000)
+    os.setxattr(upper / "dir" / "file", "user.kept", b"\0value")
+    os.link(upper / "dir" / "file", upper / "dir" / "again")
+    tars = Unpackable.tar({"dir/gone": b"x", "hidden/below": b"y"}), Unpackable.tar({"dir/.wh.gone": b"", "hidden/.wh..wh..opq": b""})
+    with tempfile.TemporaryDirectory() as work:
+        base = kedge.mkimage.layer_tar(str(kedge.busybox_directory(work)), {})
+    layers = [base, tars[0], kedge.mkimage.layer_tar(str(upper), {}), tars[1]]
+    kedge.mkimage.write_archive(str(tmp_path / "it.tar"), kedge.mkimage.image_layout("it:1", layers, {"Env": ["PATH=/bin"]}, "gzip"))
+    daemon.kedge("load", "-i", tmp_path / "it.tar")
+    came = daemon.api.get("/images/it:1/json")
+    kedge.wait_for(lambda: len(blobs(daemon)) == 2)
+    tag(daemon, "it:1", name)
+    said = push(daemon, name)
+    assert not problem(said)
+    assert {"status": "Compressed layers are not kept here: they are compressed anew, and the digests will change"} in said
+    pushed = [line["aux"]["Digest"] for line in said if "aux" in line]
+    kedge.wait_for(lambda: len(blobs(daemon)) == 2 and not list((daemon.store / "staging").iterdir()))
+    again = push(daemon, name)
+    assert [line["aux"]["Digest"] for line in again if "aux" in line] == pushed and "Layer already exists" in said_of_items(again)
+    other = daemons()
+    assert not problem(pull(other, name))
+    there = other.api.get(f"/images/{name}/json")
+    assert there["Config"] == came["Config"] and there["Architecture"] == came["Architecture"] and there["Id"] != came["Id"]
+    look = ["sh", "-c", "ls -lanR /dir /hidden | sed 's/^total.*//' ; cat /dir/file; stat -c '%h %i' /dir/again /dir/file | sort -u | wc -l"]
+    results = []
+    for where, image in ((daemon, "it:1"), (other, name)):
+        container = where.run_container(look, image=image)
+        assert where.wait(container) == 0
+        results.append(where.log_text(container))
+    assert results[0] == results[1] and "gone" not in results[0] and "below" not in results[0] and "content" in results[0]
+    done = daemon.docker("push", name)
+    assert "compressed anew" in done.out
+
+
+def test_a_push_without_blobs_that_fails_leaves_nothing(daemons, fake, registry):
+    daemon = daemons({"keepBlobs": False})
+    image = fake.add(Unpackable([{"a": os.urandom(1000)}]), "1")
+    assert not problem(pull(daemon, f"{fake.host}/a:1"))
+    tag(daemon, f"{fake.host}/a:1", "localhost:1/a:1")
+    assert "could not connect" in problem(push(daemon, "localhost:1/a:1"))
+    kedge.wait_for(lambda: blobs(daemon) == hexes(image.config, image.manifest) and not list((daemon.store / "staging").iterdir()))
