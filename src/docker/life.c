@@ -132,6 +132,25 @@ static void restart_container(HttpRequest *request, void *context)
 
 /* ---- kill and remove ---- */
 
+/* In Docker's words. */
+static fallible read_signal(int *ret, const char *name)
+{
+	Error *error = string_empty(name) ? NULL : signal_parse(ret, name);
+
+	if (!error)
+		return NULL;
+	error_free(error);
+	return error_new(ERROR_INVALID, "Invalid signal: %.64s", name);
+}
+
+static void answer(HttpRequest *request, Error *error)
+{
+	if (error)
+		http_respond_error(request, error);
+	else
+		respond_status(request, 204);
+}
+
 static void kill_container(HttpRequest *request, void *context)
 {
 	Container *container = find_container(request, context);
@@ -141,14 +160,13 @@ static void kill_container(HttpRequest *request, void *context)
 
 	if (!container)
 		return;
-	error = string_empty(name) ? NULL : signal_parse(&signal, name);
-	if (!error)
+	error = read_signal(&signal, name);
+	if (!error) {
 		error = container_kill(container, signal);
-	if (error)
-		http_respond_error(
-			request, error_wrap(error, "Cannot kill container: %.300s", http_request_param(request, "id")));
-	else
-		respond_status(request, 204);
+		if (error)
+			error = error_wrap(error, "Cannot kill container: %.300s", http_request_param(request, "id"));
+	}
+	answer(request, error);
 }
 
 static void remove_container(HttpRequest *request, void *context)
@@ -179,14 +197,6 @@ static void pause_container(HttpRequest *request, void *context)
 		return;
 	call = call_new(request, container);
 	call_settle(call, container_pause(container, call_done, call), false);
-}
-
-static void answer(HttpRequest *request, Error *error)
-{
-	if (error)
-		http_respond_error(request, error);
-	else
-		respond_status(request, 204);
 }
 
 static void unpause_container(HttpRequest *request, void *context)

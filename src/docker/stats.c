@@ -24,11 +24,22 @@ typedef struct StatsStream {
 
 /* ---- writing ---- */
 
+static void write_each_cpu(Writer *writer, const CgroupStats *cgroup)
+{
+	if (!cgroup->cpu_count)
+		return;
+	write_array(writer, "percpu_usage");
+	for (size_t i = 0; i < cgroup->cpu_count; i++)
+		write_int(writer, NULL, cgroup->cpu_each_ns[i]);
+	write_array_end(writer);
+}
+
 static void write_cpu(Writer *writer, const char *key, const ContainerStats *stats)
 {
 	write_object(writer, key);
 	write_object(writer, "cpu_usage");
 	write_int(writer, "total_usage", stats->cgroup.cpu_total_ns);
+	write_each_cpu(writer, &stats->cgroup);
 	write_int(writer, "usage_in_kernelmode", stats->cgroup.cpu_system_ns);
 	write_int(writer, "usage_in_usermode", stats->cgroup.cpu_user_ns);
 	write_object_end(writer);
@@ -52,38 +63,46 @@ static void write_memory(Writer *writer, const CgroupStats *cgroup)
 		write_int(writer, "usage", cgroup->memory_usage);
 		write_int(writer, "max_usage", cgroup->memory_max_usage);
 		write_object(writer, "stats");
-		write_int(writer, "cache", cgroup->memory_cache);
-		write_int(writer, "total_cache", cgroup->memory_cache);
-		write_int(writer, "inactive_file", cgroup->memory_inactive_file);
-		write_int(writer, "total_inactive_file", cgroup->memory_inactive_file);
+		for (size_t i = 0; i < cgroup->memory_count; i++)
+			write_int(writer, cgroup->memory[i].name, cgroup->memory[i].value);
 		write_object_end(writer);
 		write_int(writer, "limit", cgroup->memory_limit > 0 ? cgroup->memory_limit : machine_memory());
 	}
 	write_object_end(writer);
 }
 
-static void write_io(Writer *writer, const char *operation, int64_t bytes)
+static void write_io(Writer *writer, const char *key, const StatIoList *list)
 {
-	write_object(writer, NULL);
-	write_int(writer, "major", 0);
-	write_int(writer, "minor", 0);
-	write_string(writer, "op", operation);
-	write_int(writer, "value", bytes);
-	write_object_end(writer);
+	write_array(writer, key);
+	for (size_t i = 0; i < list->count; i++) {
+		const StatIo *io = &list->items[i];
+		write_object(writer, NULL);
+		write_int(writer, "major", io->major);
+		write_int(writer, "minor", io->minor);
+		write_string(writer, "op", io->operation);
+		write_int(writer, "value", io->value);
+		write_object_end(writer);
+	}
+	write_array_end(writer);
 }
 
-static void write_blkio(Writer *writer, const CgroupStats *cgroup)
+/* Lists that kernels without CFQ do not fill are empty, and null of a container that does not run. */
+static void write_blkio(Writer *writer, const ContainerStats *stats)
 {
-	static const char *const absent[] = {"io_serviced_recursive", "io_queue_recursive", "io_service_time_recursive",
+	static const char *const absent[] = {"io_queue_recursive", "io_service_time_recursive",
 		"io_wait_time_recursive", "io_merged_recursive", "io_time_recursive", "sectors_recursive"};
+	bool runs = stats->system_cpu_ns != 0;
 
 	write_object(writer, "blkio_stats");
-	write_array(writer, "io_service_bytes_recursive");
-	write_io(writer, "read", cgroup->io_read_bytes);
-	write_io(writer, "write", cgroup->io_write_bytes);
-	write_array_end(writer);
+	if (runs) {
+		write_io(writer, "io_service_bytes_recursive", &stats->cgroup.io_bytes);
+		write_io(writer, "io_serviced_recursive", &stats->cgroup.io_operations);
+	} else {
+		write_null(writer, "io_service_bytes_recursive");
+		write_null(writer, "io_serviced_recursive");
+	}
 	for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
-		write_null(writer, absent[i]);
+		write_raw(writer, absent[i], runs ? "[]" : "null");
 	write_object_end(writer);
 }
 
@@ -129,7 +148,7 @@ static void write_sample(Buffer *out, Container *container, const ContainerStats
 	write_time(&writer, "read", now->read_wall_ns);
 	write_time(&writer, "preread", before->read_wall_ns);
 	write_pids(&writer, &now->cgroup);
-	write_blkio(&writer, &now->cgroup);
+	write_blkio(&writer, now);
 	write_int(&writer, "num_procs", 0);
 	write_raw(&writer, "storage_stats", "{}");
 	write_cpu(&writer, "cpu_stats", now);

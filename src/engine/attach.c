@@ -87,6 +87,7 @@ fallible container_attach(ContainerAttach **ret, Container *container, bool want
 		container_attach_end(attach);
 		return error;
 	}
+	container_event(container, "attach", NULL, NULL);
 	*ret = attach;
 	return NULL;
 }

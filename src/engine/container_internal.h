@@ -59,6 +59,7 @@ struct Container {
 
 	Source *kill_timer;    /* stop: KILL when it fires */
 	int pending_signal;    /* stop or kill asked while starting */
+	int64_t lived_ns;      /* the last run */
 	bool oom_is_news;      /* at its end: nobody was told yet */
 	bool rebooted;         /* its last end was a reboot from inside: it is started again */
 	bool remove_when_dead; /* forced remove or automatic removal waits for the exit */
@@ -91,6 +92,7 @@ void container_move(Container *container, ContainerState next);
 fallible container_save(Container *container);
 void container_save_or_log(Container *container); /* for changes that nobody waits for */
 void container_event(Container *container, const char *action, const char *key, const char *value);
+void container_event_with(Container *container, const char *action, const StringMap *own);
 
 enum { EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127, EXIT_START_FAILED = 128, EXIT_SHIM_LOST = 137 };
 

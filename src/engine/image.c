@@ -7,13 +7,28 @@
 #include "engine/container_internal.h"
 #include "engine/registry.h"
 
+/* As Docker says what is not there: with the tag that was meant. */
+static fallible not_there(const char *name)
+{
+	autoclear(Reference) reference = {0};
+	autofree char *familiar = NULL;
+	Error *error = reference_parse(&reference, name);
+
+	if (!error) {
+		reference_default_tag(&reference);
+		familiar = reference_familiar(&reference);
+	}
+	error_free(error); /* no reference: an id, say */
+	return error_new(ERROR_NOT_FOUND, "No such image: %.300s", familiar ? familiar : name);
+}
+
 fallible image_lookup(Image **ret, Engine *engine, const char *name)
 {
 	autoptr(Image) image = NULL;
 
 	TRY(image_find(&image, engine->store, name));
 	if (!image)
-		return error_new(ERROR_NOT_FOUND, "No such image: %.300s", name);
+		return not_there(name);
 	*ret = take(image);
 	return NULL;
 }
@@ -133,11 +148,14 @@ static fallible untag_steps(void *arg)
 	return NULL;
 }
 
+/* As Docker, the digests that go with the last tag of their repository go without an event. */
 static void removal_tell_untagged(ImageRemoval *ret, Engine *engine, const Image *image, const StringList *names)
 {
 	for (size_t i = 0; i < names->count; i++) {
+		bool goes_along = i > 0 && strchr(names->items[i], '@') && !strchr(names->items[0], '@');
 		strings_add(&ret->untagged, names->items[i]);
-		event_emit(engine, "image", "untag", image->id.text, "name", names->items[i], NULL);
+		if (!goes_along)
+			event_emit(engine, "image", "untag", image->id.text, "name", image->id.text, NULL);
 	}
 }
 

@@ -141,12 +141,16 @@ static void shim_says_failed(void *arg, const ShimStatus *status, const char *re
 
 static void exit_events(Container *container)
 {
-	char code[16];
+	autoclear(StringMap) extra = {0};
+	char code[16], seconds[24];
 
 	if (container->oom_is_news)
 		container_event(container, "oom", NULL, NULL);
 	snprintf(code, sizeof(code), "%d", (int)container->record.exit_code);
-	container_event(container, "die", "exitCode", code);
+	snprintf(seconds, sizeof(seconds), "%lld", (long long)(container->lived_ns / NANOS_PER_SECOND));
+	map_set(&extra, "exitCode", code);
+	map_set(&extra, "execDuration", seconds);
+	container_event_with(container, "die", &extra);
 }
 
 /* Told at once, as the container may live on. */
@@ -181,6 +185,7 @@ static void container_ended(Container *container, ContainerState state, int64_t 
 	bool stopped = container->state == CONTAINER_STOPPING && container->record.user_stopped;
 
 	container->exit_seen = true;
+	container->lived_ns = lived_ns;
 	container->record.pid = 0;
 	container->kill_timer = source_free(container->kill_timer);
 	container->pending_signal = 0;

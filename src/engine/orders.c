@@ -292,7 +292,7 @@ fallible container_kill(Container *container, int signal)
 	bool ends = signal == SIGKILL || signal == container_stop_signal(container);
 
 	if (!container_is_live(container))
-		return error_new(ERROR_CONFLICT, "Container %s is not running", container->record.name);
+		return error_new(ERROR_CONFLICT, "Container %s is not running", container->id);
 	if (ends)
 		TRY(container_note_stop(container));
 	signal_now_or_when_started(container, signal);

@@ -57,7 +57,7 @@ static void freeze_look(void *arg)
 
 static fallible pause_check(const Container *container)
 {
-	const char *name = container->record.name;
+	const char *name = container->id; /* as Docker says it */
 
 	if (container->state == CONTAINER_PAUSED)
 		return error_new(ERROR_CONFLICT, "Container %s is already paused", name);
@@ -86,7 +86,7 @@ fallible container_pause(Container *container, ContainerDone *done, void *arg)
 fallible container_unpause(Container *container)
 {
 	if (container->state != CONTAINER_PAUSED)
-		return error_new(ERROR_CONFLICT, "Container %s is not paused", container->record.name);
+		return error_new(ERROR_CONFLICT, "Container %s is not paused", container->id);
 	TRY(freeze(container, false));
 	container_move(container, CONTAINER_RUNNING);
 	container_event(container, "unpause", NULL, NULL);
@@ -100,7 +100,7 @@ void container_thaw(Container *container)
 	if (container->freezer) {
 		error = freeze(container, false);
 		freeze_ended(
-			container, error_new(ERROR_CONFLICT, "Container %s is being stopped", container->record.name));
+			container, error_new(ERROR_CONFLICT, "Container %s is being stopped", container->id));
 	} else if (container->state == CONTAINER_PAUSED) {
 		error = container_unpause(container);
 	}
@@ -112,5 +112,5 @@ void container_pause_ends(Container *container)
 {
 	if (container->freezer)
 		freeze_ended(
-			container, error_new(ERROR_CONFLICT, "Container %s is not running", container->record.name));
+			container, error_new(ERROR_CONFLICT, "Container %s is not running", container->id));
 }

@@ -67,7 +67,7 @@ static void pull_say(Pull *pull, JobPhase phase, const char *text)
 static void pull_installed(void *arg, Error *take_error, const Digest *image_id)
 {
 	Pull *pull = arg;
-	autofree char *name = reference_familiar(&pull->reference);
+	autofree char *name = reference_familiar(&pull->reference), *bare = reference_name(&pull->reference);
 	autofree char *text = NULL;
 
 	if (take_error) {
@@ -77,7 +77,7 @@ static void pull_installed(void *arg, Error *take_error, const Digest *image_id)
 	pull_say(pull, JOB_DIGEST, pull->top_digest.text);
 	text = string_printf(pull->was_here ? "Image is up to date for %s" : "Downloaded newer image for %s", name);
 	pull_say(pull, JOB_RESULT, text);
-	event_emit(pull->engine, "image", "pull", name, "name", name, NULL);
+	event_emit(pull->engine, "image", "pull", name, "name", bare, NULL);
 	(void)image_id;
 	pull_end(pull, NULL);
 }

@@ -107,7 +107,7 @@ static void put_done(void *arg, const Digest *blob, Error *take_error)
 static void put_manifest_done(void *arg, const Digest *digest)
 {
 	Push *push = arg;
-	autofree char *name = reference_familiar(&push->reference);
+	autofree char *name = reference_familiar(&push->reference), *bare = reference_name(&push->reference);
 	JobProgress progress = {
 		.phase = JOB_DIGEST,
 		.item = push->reference.tag ? push->reference.tag : "",
@@ -124,7 +124,7 @@ static void put_manifest_done(void *arg, const Digest *digest)
 	}
 	error_free(error); /* removed meanwhile: what was pushed is there all the same */
 	job_progress(push->job, &progress);
-	event_emit(push->engine, "image", "push", name, "name", name, NULL);
+	event_emit(push->engine, "image", "push", name, "name", bare, NULL);
 	push_end(push, NULL);
 }
 

@@ -143,13 +143,22 @@ void container_save_or_log(Container *container)
 
 void container_event(Container *container, const char *action, const char *key, const char *value)
 {
+	autoclear(StringMap) own = {0};
+
+	if (key)
+		map_set(&own, key, value);
+	container_event_with(container, action, &own);
+}
+
+void container_event_with(Container *container, const char *action, const StringMap *own)
+{
 	autoclear(StringMap) extra = {0};
 
 	map_set(&extra, "image",
 		container->record.spec.image ? container->record.spec.image : container->record.image_id);
 	map_set(&extra, "name", container->record.name);
-	if (key)
-		map_set(&extra, key, value);
+	for (size_t i = 0; i < own->count; i++)
+		map_set(&extra, own->items[i].key, own->items[i].value);
 	event_emit_labels(
 		container->engine, "container", action, container->id, &container->record.spec.labels, &extra);
 }

@@ -67,7 +67,7 @@ fallible container_stats(ContainerStats *ret, Container *container)
 	ContainerStats stats = {.read_wall_ns = clock_wall_ns(), .online_cpus = sysconf(_SC_NPROCESSORS_ONLN)};
 
 	if (!container_is_live(container)) {
-		*ret = (ContainerStats){.read_wall_ns = stats.read_wall_ns};
+		*ret = (ContainerStats){0}; /* also of the time, as Docker has it */
 		return NULL;
 	}
 	TRY(cgroup_stats_read(&stats.cgroup, container->engine->cgroups, container->cgroup));

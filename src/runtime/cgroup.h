@@ -24,12 +24,36 @@ bool cgroup_limits_swap(const CgroupLayout *layout); /* memory+swap can be limit
 /* crun starts nothing when v2 holds controllers beside v1 hierarchies: an ERROR_UNAVAILABLE with a hint then. */
 fallible cgroup_check_crun(const CgroupLayout *layout);
 
+enum { STAT_MEMORY_MAX = 96, STAT_IO_MAX = 64, STAT_CPUS_MAX = 256 };
+
+/* A line of memory.stat. */
+typedef struct StatNumber {
+	char name[32];
+	int64_t value;
+} StatNumber;
+
+/* What one kind of operation has done on one device: "Read", "Write", "Sync", ... (v1), "read", "write" (v2). */
+typedef struct StatIo {
+	unsigned major, minor;
+	char operation[12];
+	int64_t value;
+} StatIo;
+
+typedef struct StatIoList {
+	StatIo items[STAT_IO_MAX];
+	size_t count;
+} StatIoList;
+
 typedef struct CgroupStats {
 	int64_t cpu_total_ns, cpu_user_ns, cpu_system_ns;
 	int64_t cpu_periods, cpu_throttled_periods, cpu_throttled_ns;
-	int64_t memory_usage, memory_max_usage, memory_limit, memory_cache, memory_inactive_file; /* limit 0: none */
-	int64_t pids_current, pids_limit;                                                         /* limit 0: none */
-	int64_t io_read_bytes, io_write_bytes;
+	int64_t cpu_each_ns[STAT_CPUS_MAX]; /* v1 alone */
+	size_t cpu_count;
+	int64_t memory_usage, memory_max_usage, memory_limit; /* limit 0: none */
+	StatNumber memory[STAT_MEMORY_MAX];                   /* the whole memory.stat */
+	size_t memory_count;
+	int64_t pids_current, pids_limit; /* limit 0: none */
+	StatIoList io_bytes, io_operations;
 } CgroupStats;
 
 /* Absent controllers read as 0; no such group is an ERROR_NOT_FOUND. */

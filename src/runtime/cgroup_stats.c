@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,8 +32,6 @@ static const StatSource v1_sources[] = {
 	{"memory", "memory.usage_in_bytes", NULL, STAT(memory_usage), UNIT_ONE},
 	{"memory", "memory.max_usage_in_bytes", NULL, STAT(memory_max_usage), UNIT_ONE},
 	{"memory", "memory.limit_in_bytes", NULL, STAT(memory_limit), UNIT_ONE},
-	{"memory", "memory.stat", "total_cache", STAT(memory_cache), UNIT_ONE},
-	{"memory", "memory.stat", "total_inactive_file", STAT(memory_inactive_file), UNIT_ONE},
 	{"pids", "pids.current", NULL, STAT(pids_current), UNIT_ONE},
 	{"pids", "pids.max", NULL, STAT(pids_limit), UNIT_ONE},
 };
@@ -46,8 +46,6 @@ static const StatSource v2_sources[] = {
 	{"memory", "memory.current", NULL, STAT(memory_usage), UNIT_ONE},
 	{"memory", "memory.peak", NULL, STAT(memory_max_usage), UNIT_ONE},
 	{"memory", "memory.max", NULL, STAT(memory_limit), UNIT_ONE},
-	{"memory", "memory.stat", "file", STAT(memory_cache), UNIT_ONE},
-	{"memory", "memory.stat", "inactive_file", STAT(memory_inactive_file), UNIT_ONE},
 	{"pids", "pids.current", NULL, STAT(pids_current), UNIT_ONE},
 	{"pids", "pids.max", NULL, STAT(pids_limit), UNIT_ONE},
 };
@@ -105,40 +103,108 @@ static void read_sources(
 	}
 }
 
-/* "8:0 Read 4096" for each device */
-static void add_v1_io(CgroupStats *stats, const char *text)
+/* ---- files of many numbers ---- */
+
+/* "name number" on each line */
+static void read_memory(CgroupStats *stats, const CgroupLayout *layout, const char *cgroup)
 {
-	for (const char *line = text; line; line = strchr(line, '\n'), line += line ? 1 : 0) {
-		const char *word = line + strcspn(line, " \n");
-		if (strncmp(word, " Read ", 6) == 0)
-			stats->io_read_bytes += strtoll(word + 6, NULL, 10);
-		if (strncmp(word, " Write ", 7) == 0)
-			stats->io_write_bytes += strtoll(word + 7, NULL, 10);
+	autofree char *text = read_stat(layout, cgroup, "memory", "memory.stat");
+	char *rest = text;
+
+	for (char *line; stats->memory_count < STAT_MEMORY_MAX && (line = strsep(&rest, "\n"));) {
+		StatNumber *number = &stats->memory[stats->memory_count];
+		long long value;
+		if (sscanf(line, "%31s %lld", number->name, &value) == 2) {
+			number->value = value;
+			stats->memory_count++;
+		}
+	}
+}
+
+/* "123 456 ...", one for each processor */
+static void read_each_cpu(CgroupStats *stats, const CgroupLayout *layout, const char *cgroup)
+{
+	autofree char *text = read_stat(layout, cgroup, "cpuacct", "cpuacct.usage_percpu");
+	char *at = text, *end;
+
+	while (stats->cpu_count < STAT_CPUS_MAX) {
+		long long value = strtoll(at, &end, 10);
+		if (end == at)
+			return;
+		stats->cpu_each_ns[stats->cpu_count++] = value;
+		at = end;
+	}
+}
+
+static void add_io(StatIoList *list, const char *device, const char *operation, int64_t value)
+{
+	StatIo *io = &list->items[list->count];
+
+	if (list->count == STAT_IO_MAX || sscanf(device, "%u:%u", &io->major, &io->minor) != 2)
+		return;
+	snprintf(io->operation, sizeof(io->operation), "%s", operation);
+	io->value = value;
+	list->count++;
+}
+
+/* "8:0 Read 4096" for each device and operation; the sum of all has no device */
+static void read_v1_io_file(StatIoList *list, const CgroupLayout *layout, const char *cgroup, const char *file)
+{
+	autofree char *below = string_printf("%s_recursive", file);
+	autofree char *all = read_stat(layout, cgroup, "blkio", below), *own = read_stat(layout, cgroup, "blkio", file);
+	char *rest = *all ? all : own;
+
+	for (char *line; (line = strsep(&rest, "\n"));) {
+		char device[32], operation[12];
+		long long value;
+		if (sscanf(line, "%31s %11s %lld", device, operation, &value) == 3)
+			add_io(list, device, operation, value);
 	}
 }
 
 /* "8:0 rbytes=4096 wbytes=0 rios=1 ..." for each device */
-static void add_v2_io(CgroupStats *stats, const char *text)
+static void read_v2_io_word(CgroupStats *stats, const char *device, const char *word)
 {
-	for (const char *at = text; (at = strstr(at, " rbytes=")); at++)
-		stats->io_read_bytes += strtoll(at + 8, NULL, 10);
-	for (const char *at = text; (at = strstr(at, " wbytes=")); at++)
-		stats->io_write_bytes += strtoll(at + 8, NULL, 10);
-}
+	static const struct {
+		const char *prefix, *operation;
+		size_t list;
+	} words[] = {
+		{"rbytes=", "read", offsetof(CgroupStats, io_bytes)},
+		{"wbytes=", "write", offsetof(CgroupStats, io_bytes)},
+		{"rios=", "read", offsetof(CgroupStats, io_operations)},
+		{"wios=", "write", offsetof(CgroupStats, io_operations)},
+	};
 
-static void read_v1_io(CgroupStats *stats, const CgroupLayout *layout, const char *cgroup)
-{
-	autofree char *all = read_stat(layout, cgroup, "blkio", "blkio.throttle.io_service_bytes_recursive");
-	autofree char *own = read_stat(layout, cgroup, "blkio", "blkio.throttle.io_service_bytes");
-
-	add_v1_io(stats, *all ? all : own);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (string_starts(word, words[i].prefix))
+			add_io((StatIoList *)((char *)stats + words[i].list), device, words[i].operation,
+				strtoll(word + strlen(words[i].prefix), NULL, 10));
 }
 
 static void read_v2_io(CgroupStats *stats, const CgroupLayout *layout, const char *cgroup)
 {
 	autofree char *text = read_stat(layout, cgroup, "io", "io.stat");
+	char *rest = text;
 
-	add_v2_io(stats, text);
+	for (char *line; (line = strsep(&rest, "\n"));) {
+		const char *device = strsep(&line, " ");
+		for (char *word; (word = strsep(&line, " "));)
+			read_v2_io_word(stats, device, word);
+	}
+}
+
+static void read_v1(CgroupStats *stats, const CgroupLayout *layout, const char *cgroup)
+{
+	read_sources(stats, layout, cgroup, v1_sources, sizeof(v1_sources) / sizeof(v1_sources[0]));
+	read_each_cpu(stats, layout, cgroup);
+	read_v1_io_file(&stats->io_bytes, layout, cgroup, "blkio.throttle.io_service_bytes");
+	read_v1_io_file(&stats->io_operations, layout, cgroup, "blkio.throttle.io_serviced");
+}
+
+static void read_v2(CgroupStats *stats, const CgroupLayout *layout, const char *cgroup)
+{
+	read_sources(stats, layout, cgroup, v2_sources, sizeof(v2_sources) / sizeof(v2_sources[0]));
+	read_v2_io(stats, layout, cgroup);
 }
 
 static bool group_exists(const CgroupLayout *layout, const char *cgroup)
@@ -154,17 +220,14 @@ static bool group_exists(const CgroupLayout *layout, const char *cgroup)
 fallible cgroup_stats_read(CgroupStats *ret, const CgroupLayout *layout, const char *cgroup)
 {
 	CgroupStats stats = {0};
-	bool is_v2 = cgroup_is_v2(layout);
 
 	if (!group_exists(layout, cgroup))
 		return error_new(ERROR_NOT_FOUND, "control group \"%s\" is not there", cgroup);
-	if (is_v2) {
-		read_sources(&stats, layout, cgroup, v2_sources, sizeof(v2_sources) / sizeof(v2_sources[0]));
-		read_v2_io(&stats, layout, cgroup);
-	} else {
-		read_sources(&stats, layout, cgroup, v1_sources, sizeof(v1_sources) / sizeof(v1_sources[0]));
-		read_v1_io(&stats, layout, cgroup);
-	}
+	if (cgroup_is_v2(layout))
+		read_v2(&stats, layout, cgroup);
+	else
+		read_v1(&stats, layout, cgroup);
+	read_memory(&stats, layout, cgroup);
 	if (stats.memory_limit >= NO_LIMIT)
 		stats.memory_limit = 0;
 	*ret = stats;

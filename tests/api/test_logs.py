@@ -2,8 +2,11 @@
 """Logs: both streams, follow, tail, since, until, timestamps, odd bytes, rotation."""
 import datetime
 import json
+import pathlib
 import re
 import time
+
+import pytest
 
 import kedge
 from streams import Background, joined, opened
@@ -141,3 +144,78 @@ def test_a_torrent_is_whole(box):
     identity = ended(box, "seq 1 200000", host={"LogConfig": {"Type": "json-file", "Config": {"max-size": "100m"}}})
     got = joined(box.logs(identity))
     assert got == b"".join(b"%d\n" % n for n in range(1, 200001))
+
+
+def test_bounded_without_being_asked(box):
+    """Ten megabytes a file and three files, whatever the container writes."""
+    line = "x" * 1000
+    identity = box.create(["sh", "-c", f"yes {line} | head -n 34000; echo the end"])  # 36 MB as JSON
+    box.start_container(identity)
+    box.wait(identity)
+    directory = pathlib.Path(box.inspect(identity)["LogPath"]).parent
+    sizes = {path.name: path.stat().st_size for path in directory.glob("container.log*")}
+    assert set(sizes) == {"container.log", "container.log.1", "container.log.2"}, sizes
+    assert all(size <= (10 << 20) + (32 << 10) for size in sizes.values()), sizes
+    assert sizes["container.log.1"] > 9 << 20 and sizes["container.log.2"] > 9 << 20
+    assert text(box, identity, "stdout=1&tail=2") == f"{line}\nthe end\n"
+    box.api.delete(f"/containers/{identity}")
+    assert not directory.exists()
+
+
+@pytest.mark.parametrize("options,word", [({"max-size": "much"}, "max-size"), ({"max-file": "0"}, "max-file"), ({"max-file": "x"}, "max-file"),
+                                          ({"max-size": "-5"}, "max-size"), ({"colour": "red"}, "colour")])
+def test_options_are_checked_at_create(box, options, word):
+    with pytest.raises(kedge.ApiError) as problem:
+        box.create(["true"], host={"LogConfig": {"Type": "json-file", "Config": options}})
+    assert problem.value.status in (400, 501) and word in problem.value.message
+
+
+@pytest.mark.parametrize("options", [{"max-size": "30k", "max-file": "2"}, {"max-size": "1m"}, {"max-size": "0.05m", "max-file": "5"}, {"max-size": "-1"}])
+def test_options_that_are_taken(box, options):
+    identity = ended(box, "seq 1 3000", host={"LogConfig": {"Type": "json-file", "Config": options}})
+    assert box.inspect(identity)["HostConfig"]["LogConfig"] == {"Type": "json-file", "Config": options}
+    assert text(box, identity, "stdout=1&tail=1") == "3000\n"
+
+
+@pytest.mark.parametrize("program", ["docker", "kedge"])
+def test_forms_of_times(box, program):
+    client = getattr(box, program)
+    identity = box.run_container(["sh", "-c", "echo early; sleep 2; echo late >&2; sleep 1; echo last"], name="timed")
+    box.wait(identity)
+    lines = client("logs", "-t", "timed")
+    out, err = lines.out.splitlines(), lines.err.splitlines()
+    assert [line.split()[1] for line in out + err] == ["early", "last", "late"]
+    moment = datetime.datetime.fromisoformat(err[0].split()[0][:26] + "+00:00") - datetime.timedelta(seconds=1)
+    seconds = moment.timestamp()
+    for form in (f"{seconds:.9f}", str(int(seconds)), moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                 moment.strftime("%Y-%m-%dT%H:%M:%S+00:00")):
+        later = client("logs", "--since", form, "timed")
+        assert (later.out, later.err) == ("last\n", "late\n"), form
+        sooner = client("logs", "--until", form, "timed")
+        assert (sooner.out, sooner.err) == ("early\n", ""), form
+    assert client("logs", "--since", "10m", "--tail", "1", "timed").out == "last\n"
+    assert client("logs", "--since", "1h30m", "--until", "1h", "timed").out == ""
+    assert client("logs", "-n", "1", "timed").out + client("logs", "--tail", "all", "timed").out == "last\nearly\nlast\n"
+    assert client("logs", "--follow", "--until", "0s", "timed").out == "early\nlast\n"
+    for bad in (["--since", "yesterday"], ["--until", "x"]):
+        done = client("logs", *bad, "timed", check=False)
+        assert done.returncode == 1 and done.err
+
+
+@pytest.mark.parametrize("program", ["docker", "kedge"])
+def test_odd_lines_by_the_command_lines(box, program):
+    client = getattr(box, program)
+    ended(box, r"head -c 40000 /dev/zero | tr '\0' a; echo; printf '\377\303\244\nend'", name="odd")
+    assert client("logs", "odd").stdout == b"a" * 40000 + "\n\ufffdä\nend".encode()
+    ended(box, "echo x", name="silent", host={"LogConfig": {"Type": "none", "Config": {}}})
+    done = client("logs", "silent", check=False)
+    assert done.out == ""
+
+
+def test_a_followed_log_ends_at_its_time(box):
+    identity = box.run_container(["sh", "-c", "while :; do echo tick; usleep 100000; done"])
+    begin = time.time()
+    with opened(box, "GET", f"/containers/{identity}/logs?stdout=1&follow=1&timestamps=1&until={begin + 1:.3f}") as answer:
+        lines = joined(kedge.demultiplex(answer.read())).decode().splitlines()
+    moments = [datetime.datetime.fromisoformat(line.split()[0][:26] + "+00:00").timestamp() for line in lines]
+    assert moments and max(moments) < begin + 1.001 and time.time() < begin + 8

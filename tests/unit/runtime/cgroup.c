@@ -103,6 +103,24 @@ static void test_no_layout(void **state)
 	assert_null(layout);
 }
 
+static int64_t memory_number(const CgroupStats *stats, const char *name)
+{
+	for (size_t i = 0; i < stats->memory_count; i++)
+		if (strcmp(stats->memory[i].name, name) == 0)
+			return stats->memory[i].value;
+	return -1;
+}
+
+static int64_t io_sum(const StatIoList *list, const char *operation)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (strcasecmp(list->items[i].operation, operation) == 0)
+			sum += list->items[i].value;
+	return sum;
+}
+
 static void test_legacy_stats(void **state)
 {
 	CgroupStats stats;
@@ -130,12 +148,12 @@ static void test_legacy_stats(void **state)
 	assert_int_equal(stats.memory_usage, 4096000);
 	assert_int_equal(stats.memory_max_usage, 5000000);
 	assert_int_equal(stats.memory_limit, 0);
-	assert_int_equal(stats.memory_cache, 2048);
-	assert_int_equal(stats.memory_inactive_file, 1024);
+	assert_int_equal(memory_number(&stats, "total_cache"), 2048);
+	assert_int_equal(memory_number(&stats, "total_inactive_file"), 1024);
 	assert_int_equal(stats.pids_current, 7);
 	assert_int_equal(stats.pids_limit, 0);
-	assert_int_equal(stats.io_read_bytes, 111);
-	assert_int_equal(stats.io_write_bytes, 222);
+	assert_int_equal(io_sum(&stats.io_bytes, "read"), 111);
+	assert_int_equal(io_sum(&stats.io_bytes, "write"), 222);
 }
 
 static void test_unified_stats(void **state)
@@ -162,12 +180,12 @@ static void test_unified_stats(void **state)
 	assert_int_equal(stats.memory_usage, 1000);
 	assert_int_equal(stats.memory_max_usage, 2000);
 	assert_int_equal(stats.memory_limit, 67108864);
-	assert_int_equal(stats.memory_cache, 300);
-	assert_int_equal(stats.memory_inactive_file, 200);
+	assert_int_equal(memory_number(&stats, "file"), 300);
+	assert_int_equal(memory_number(&stats, "inactive_file"), 200);
 	assert_int_equal(stats.pids_current, 3);
 	assert_int_equal(stats.pids_limit, 50);
-	assert_int_equal(stats.io_read_bytes, 105);
-	assert_int_equal(stats.io_write_bytes, 26);
+	assert_int_equal(io_sum(&stats.io_bytes, "read"), 105);
+	assert_int_equal(io_sum(&stats.io_bytes, "write"), 26);
 }
 
 static void test_stats_of_what_is_not_there(void **state)

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same requests to kedged and to dockerd: the same statuses, messages, states, events and forms of statistics."""
+import itertools
+import json
+import os
+import pathlib
+import re
+import shutil
+import sys
+import tempfile
+import time
+
+import pytest
+
+import kedge
+from streams import Background, Events
+
+sys.path.insert(0, str(kedge.TOP / "bench"))
+import peers  # noqa: E402
+
+pytestmark = pytest.mark.skipif(not shutil.which("dockerd") or not shutil.which("containerd"), reason="dockerd is not installed")
+POLITE = ["sh", "-c", "trap 'exit 5' TERM; echo up; while :; do usleep 20000; done"]
+
+
+class Place:
+    """What bench/peers.py makes its engines in."""
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def group(self, name):
+        return f"/kedge-like-{os.getpid()}-{name}"
+
+
+class Side:
+    """One of the two engines; what it says is made comparable: ids and names of chance have a word instead."""
+
+    def __init__(self, socket, daemon=None):
+        self.socket, self.daemon = socket, daemon
+        self.api = kedge.Api(socket)
+        self.said = []
+        self.names = {}
+
+    def plain(self, text):
+        for identity, name in self.names.items():
+            text = text.replace(identity, name.upper()).replace(identity[:12], name.upper())
+        return re.sub(r"\b[0-9a-f]{64}\b", "ID", text)
+
+    def ask(self, method, target, body=None):
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        status, data = self.api.raw(method, "/v1.41" + target, json.dumps(body) if body is not None else None, headers)
+        text = data.decode(errors="replace")
+        message = json.loads(text).get("message", "") if status >= 400 and text.startswith("{") else ""
+        self.said.append((method, self.plain(target), status, self.plain(message)))
+        return status, text
+
+    def create(self, name, command, host=None, **config):
+        body = {"Image": "busybox:test", "Cmd": command, "HostConfig": {"NetworkMode": "none", **(host or {})}, **config}
+        status, text = self.ask("POST", f"/containers/create?name={name}", body)
+        if status == 201:
+            self.names[json.loads(text)["Id"]] = name
+        return text
+
+    def start(self, name, command, up=True, **settings):
+        self.create(name, command, **settings)
+        self.ask("POST", f"/containers/{name}/start")
+        if up:
+            kedge.wait_for(lambda: b"up" in self.api.raw("GET", f"/containers/{name}/logs?stdout=1")[1])
+
+    def inspect(self, name):
+        return self.api.get(f"/containers/{name}/json")
+
+    def note(self, name):
+        state = self.inspect(name)["State"]
+        self.said.append((name, *(state[key] for key in ("Status", "Running", "Paused", "Restarting", "OOMKilled", "Dead", "ExitCode"))))
+
+    def wait(self, name):
+        return json.loads(self.ask("POST", f"/containers/{name}/wait")[1])["StatusCode"]
+
+
+@pytest.fixture(scope="module")
+def sides():
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="kl", dir="/tmp"))
+    docker, daemon = peers.Docker(Place(directory)), kedge.Daemon().start()
+    try:
+        docker.start()
+        both = [Side(docker.socket), Side(daemon.socket, daemon)]
+        root = kedge.mkimage.layer_tar(str(kedge.busybox_directory(directory / "root")), {})
+        both[0].api.call("POST", "/images/create?fromSrc=-&repo=busybox&tag=test", root, {"Content-Type": "application/x-tar"})
+        daemon.load_busybox()
+        yield both
+    finally:
+        docker.close()
+        daemon.close()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def together(sides, script):
+    """Runs the script on both, each with an ear on its events; gives what they said and the events, as two pairs."""
+    results = []
+    for side in sides:
+        side.said.clear()
+        ear = Events(side)
+        script(side)
+        end = side.api.get("/containers/json?all=1")
+        for container in end:
+            side.api.raw("DELETE", f"/containers/{container['Id']}?force=1")
+        time.sleep(0.3)
+        ear.close()
+        results.append((list(side.said), [event for event in ear.all if event["Type"] in ("container", "image")]))
+    (their_words, their_events), (our_words, our_events) = results
+    return their_words, our_words, their_events, our_events
+
+
+def events_of(side, events, ignore=()):
+    """(name, action, attributes) of containers, without what only the one engine has."""
+    lines = []
+    for event in events:
+        attributes = {key: value for key, value in event["Actor"]["Attributes"].items() if key not in ignore}
+        lines.append((side.names.get(event["Actor"]["ID"], event["Actor"]["ID"]), event["Action"], attributes))
+    return lines
+
+
+def check(sides, script, ignore=("execDuration",)):
+    their_words, our_words, their_events, our_events = together(sides, script)
+    theirs, ours = events_of(sides[0], their_events, ignore), events_of(sides[1], our_events, ignore)
+    differences = [f"dockerd: {one}\nkedged:  {other}" for one, other in itertools.zip_longest(their_words + theirs, our_words + ours)
+                   if one != other]
+    assert not differences, "\n".join(differences)
+
+
+def test_orders(sides):
+    def script(side):
+        side.start("web", POLITE, Labels={"a": "1"})
+        side.ask("POST", "/containers/web/start")
+        side.ask("POST", "/containers/web/pause")
+        side.note("web")
+        side.ask("POST", "/containers/web/pause")
+        side.ask("POST", "/containers/web/start")
+        side.ask("DELETE", "/containers/web")
+        side.ask("POST", "/containers/web/unpause")
+        side.note("web")
+        side.ask("POST", "/containers/web/rename?name=other")
+        side.ask("POST", "/containers/other/rename?name=other")
+        side.ask("POST", "/containers/other/rename?name=web")
+        side.ask("POST", "/containers/web/stop?t=20")
+        side.note("web")
+        side.ask("POST", "/containers/web/stop")
+        side.ask("POST", "/containers/web/kill")
+        side.ask("POST", "/containers/web/pause")
+        side.ask("POST", "/containers/web/restart?t=20")
+        side.note("web")
+        side.ask("DELETE", "/containers/web")
+        side.ask("POST", "/containers/web/kill?signal=HUH")
+        side.ask("POST", "/containers/web/kill")
+        side.wait("web")
+        side.note("web")
+        side.ask("DELETE", "/containers/web")
+        side.ask("DELETE", "/containers/web")
+    check(sides, script)
+
+
+def test_ends(sides):
+    def script(side):
+        side.start("fails", ["sh", "-c", "exit 3"], up=False)
+        side.wait("fails")
+        side.note("fails")
+        side.start("gone", ["sh", "-c", "exit 4"], up=False, host={"AutoRemove": True})
+        kedge.wait_for(lambda: side.api.raw("GET", "/containers/gone/json")[0] == 404)
+        side.start("killed", ["sh", "-c", "echo up; kill -9 -1; sleep 60"])
+        side.ask("POST", "/containers/killed/kill?signal=9")
+        side.wait("killed")
+        side.note("killed")
+        side.create("never", ["true"])
+        side.wait("never")
+        side.note("never")
+        side.ask("POST", "/containers/never/stop")
+        side.ask("POST", "/containers/nobody/start")
+        side.ask("POST", "/containers/never/rename?name=fails")
+        side.ask("POST", "/containers/never/rename?name=")
+    check(sides, script)
+
+
+def test_the_oom_killer(sides):
+    small = {"Memory": 16 << 20, "MemorySwap": 16 << 20}
+
+    def script(side):
+        side.start("child", ["sh", "-c", "tail -c 100m /dev/zero; echo up; exec sleep 60"], host=small)
+        side.ask("POST", "/containers/child/kill")
+        side.wait("child")
+        side.note("child")
+        side.start("init", ["tail", "-c", "100m", "/dev/zero"], up=False, host=small)
+        side.wait("init")
+        kedge.wait_for(lambda: side.inspect("init")["State"]["OOMKilled"])
+        side.note("init")
+    their_words, our_words, their_events, our_events = together(sides, script)
+    assert our_words == their_words
+
+    def actions(side, events):
+        """Docker counts notices, of which the kernel may give several for one kill, and may hear of the end first."""
+        order = [(name, action) for name, action, _ in events_of(side, events)]
+        return sorted(set(order))
+    assert actions(sides[1], our_events) == actions(sides[0], their_events)
+
+
+def test_updates(sides):
+    def script(side):
+        side.start("one", POLITE, host={"Memory": 64 << 20})
+        for body in ({"Memory": 96 << 20}, {"Memory": 256 << 20}, {"Memory": 256 << 20, "MemorySwap": 512 << 20}, {"CpuShares": 300},
+                     {"NanoCpus": 500000000}, {"CpuPeriod": 50000, "CpuQuota": 20000}, {"PidsLimit": 40}, {"CpusetCpus": "0"},
+                     {"RestartPolicy": {"Name": "always"}}, {"RestartPolicy": {"Name": "no"}}):
+            side.ask("POST", "/containers/one/update", body)
+            config = side.inspect("one")["HostConfig"]
+            side.said.append([config[key] for key in ("Memory", "MemorySwap", "MemoryReservation", "CpuShares", "NanoCpus", "CpuPeriod", "CpuQuota",
+                                                      "CpusetCpus")] + [config["PidsLimit"] or 0, config["RestartPolicy"]["Name"] or "no"])
+        side.create("two", ["true"], host={"AutoRemove": True})
+        side.ask("POST", "/containers/two/update", {"RestartPolicy": {"Name": "always"}})
+        side.ask("POST", "/containers/nobody/update", {"Memory": 96 << 20})
+    check(sides, script)
+
+
+def test_health(sides):
+    check_of = {"Test": ["CMD-SHELL", "test ! -e /sick"], "Interval": 200000000, "Timeout": 10 ** 9, "Retries": 1}
+
+    def script(side):
+        side.start("web", POLITE, Healthcheck=check_of)
+
+        def is_so(status):
+            return side.inspect("web")["State"]["Health"]["Status"] == status
+        side.said.append(is_so("starting"))
+        kedge.wait_for(lambda: is_so("healthy"))
+        open(f"/proc/{side.inspect('web')['State']['Pid']}/root/sick", "w").close()
+        kedge.wait_for(lambda: is_so("unhealthy"))
+        for health in ("healthy", "unhealthy", "none"):
+            found = side.api.get('/containers/json?filters={"health":["%s"]}' % health)
+            side.said.append([(container["Names"], re.sub(r"Up .* \(", "Up (", container["Status"])) for container in found])
+    their_words, our_words, their_events, our_events = together(sides, script)
+    assert our_words == their_words
+
+    def changes(side, events):
+        return [(name, action) for name, action, _ in events_of(side, events) if not action.startswith("exec_")]
+    assert changes(sides[1], our_events) == changes(sides[0], their_events)
+
+
+def test_attaching(sides):
+    def script(side):
+        side.create("one", ["sh", "-c", "echo up"])
+        Background(side.api.raw, "POST", "/containers/one/attach?stream=1&stdout=1")
+        time.sleep(0.3)
+        side.ask("POST", "/containers/one/start")
+        side.wait("one")
+    check(sides, script)
+
+
+def shape(value):
+    """The form of a JSON document: its members and their kinds."""
+    if isinstance(value, dict):
+        return {key: shape(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return type(value).__name__
+
+
+def test_the_form_of_statistics(sides):
+    forms = []
+    for side in sides:
+        side.start("one", ["sh", "-c", "echo up; head -c 3m /dev/zero > /x; sync; sleep 60"], host={"Memory": 64 << 20, "PidsLimit": 50})
+        time.sleep(1)
+        forms.append(shape(json.loads(side.api.raw("GET", "/v1.41/containers/one/stats?stream=0")[1])))
+        side.create("idle", ["true"])
+        forms.append(shape(json.loads(side.api.raw("GET", "/v1.41/containers/idle/stats?stream=0&one-shot=1")[1])))
+        for name in ("one", "idle"):
+            side.api.raw("DELETE", f"/containers/{name}?force=1")
+    known = forms[0]["memory_stats"].pop("stats")  # containerd knows some lines of memory.stat; here are all that the kernel has
+    assert known.items() <= forms[2]["memory_stats"].pop("stats").items()
+    assert forms[2] == forms[0]
+    assert forms[3] == forms[1]
+
+
+def test_images(sides, registry):
+    def script(side):
+        name = f"{registry.host}/one"
+        side.ask("POST", f"/images/busybox:test/tag?repo={name}&tag=1")
+        side.api.raw("POST", f"/images/{name}/push?tag=1", headers={"X-Registry-Auth": kedge.registry_auth("", "")})
+        side.ask("DELETE", f"/images/{name}:1")
+        side.api.raw("POST", f"/images/create?fromImage={name}&tag=1")
+        side.api.raw("DELETE", f"/images/{name}:1")
+        side.ask("POST", "/images/busybox:test/tag?repo=other&tag=latest")
+        side.ask("DELETE", "/images/other")
+        side.ask("POST", "/images/nothing/tag?repo=other")
+        side.ask("DELETE", "/images/nothing")
+    their_words, our_words, their_events, our_events = together(sides, script)
+    assert our_words == their_words
+
+    def comparable(side, events):
+        return [(event["Action"], side.plain(event["Actor"]["ID"]), {key: side.plain(value) for key, value in event["Actor"]["Attributes"].items()})
+                for event in events]
+    theirs, ours = comparable(sides[0], their_events), comparable(sides[1], our_events)
+    assert ours == theirs
