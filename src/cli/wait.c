@@ -6,10 +6,14 @@
 
 typedef struct WaitOptions {
 	bool help;
+	char *condition;
 } WaitOptions;
 
 static const Option options[] = {
 	HELP_OPTION(WaitOptions),
+	{"condition", 0, OPTION_STRING, offsetof(WaitOptions, condition), "WHAT",
+		"not-running, next-exit or removed (default: not-running)",
+		.complete = "not-running next-exit removed"},
 	OPTION_END,
 };
 
@@ -18,8 +22,8 @@ static fallible wait_for(Cli *cli, const char *name, const void *opts)
 	autoclear(Buffer) target = {0};
 	autoptr(Value) answer = NULL;
 
-	(void)opts;
 	target_path(&target, "/containers/", name, "/wait");
+	target_query(&target, "condition", ((const WaitOptions *)opts)->condition);
 	TRY(api_post(cli, &answer, buffer_text(&target), NULL));
 	printf("%lld\n", (long long)value_int(value_get(answer, "StatusCode"), 0));
 	fflush(stdout); /* the next one may take long */
@@ -36,7 +40,7 @@ static const char *const aliases[] = {"container wait", NULL};
 const Command wait_command = {
 	.name = "wait",
 	.aliases = aliases,
-	.usage = "CONTAINER [CONTAINER...]",
+	.usage = "[OPTIONS] CONTAINER [CONTAINER...]",
 	.summary = "Wait until containers stop, then print their exit statuses",
 	.options = options,
 	.options_size = sizeof(WaitOptions),

@@ -34,6 +34,10 @@ static const char *const filter_names[] = {
 	"network",
 	"volume",
 	"plugin",
+	"service",
+	"node",
+	"secret",
+	"config",
 	NULL,
 };
 
@@ -82,7 +86,8 @@ static bool fits_action(const Filters *filters, const Event *event)
 
 static bool event_fits(const Filters *filters, const Event *event)
 {
-	static const char *const types[] = {"container", "daemon", "network", "volume", "plugin"};
+	static const char *const types[] = {
+		"container", "daemon", "network", "volume", "plugin", "service", "node", "secret", "config"};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (!fits_object(filters, types[i], event))

@@ -226,7 +226,7 @@ def test_statuses_of_a_life(daemon, api):
     identity = daemon.create(["sleep", "100"], name="life")
     assert api.raw("POST", f"/containers/{identity}/stop")[0] == 304
     assert failure(api, "POST", f"/containers/{identity}/kill") == (
-        409, f"Cannot kill container: {identity}: Container life is not running")
+        409, f"Cannot kill container: {identity}: Container {identity} is not running")
     assert api.raw("POST", f"/containers/{identity}/start")[0] == 204
     assert api.raw("POST", f"/containers/{identity}/start")[0] == 304
     assert failure(api, "DELETE", "/containers/life")[0] == 409
@@ -510,8 +510,8 @@ def test_images(daemon, api):
     history = api.get("/images/" + image["Id"] + "/history")
     assert history[0]["Id"] == image["Id"] and sum(entry["Size"] for entry in history) == image["Size"]
     assert api.delete("/images/localhost:5000/some/where:1") == [{"Untagged": "localhost:5000/some/where:1"}]
-    assert failure(api, "GET", "/images/nothing/json") == (404, "No such image: nothing")
-    assert failure(api, "DELETE", "/images/nothing") == (404, "No such image: nothing")
+    assert failure(api, "GET", "/images/nothing/json") == (404, "No such image: nothing:latest")
+    assert failure(api, "DELETE", "/images/nothing") == (404, "No such image: nothing:latest")
     assert failure(api, "POST", "/images/busybox:test/tag?repo=UPPER")[0] == 400
     assert failure(api, "POST", "/images/busybox:test/tag")[0] == 400
     assert failure(api, "GET", '/images/json?filters={"colour":["red"]}') == (400, "invalid filter 'colour'")

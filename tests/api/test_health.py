@@ -145,3 +145,30 @@ def test_senseless_checks(box):
         with pytest.raises(kedge.ApiError) as problem:
             box.create(["true"], Healthcheck=bad)
         assert problem.value.status == 400, bad
+
+
+@pytest.mark.parametrize("action,status", [("none", "running"), ("kill", "exited"), ("stop", "exited"), ("restart", "running")])
+def test_on_failure_by_the_command_line(box, action, status):
+    box.kedge("run", "-d", "--name", "web", "--network", "none", "--stop-signal", "KILL", "--health-cmd", "false", "--health-interval", "200ms",
+              "--health-retries", "1", "--health-on-failure", action, "busybox:test", "sh", "-c", "echo run; exec sleep 60")
+    identity = box.inspect("web")["Id"]
+    assert box.inspect("web")["Config"]["HealthOnFailure"] == action
+    if action == "none":
+        becomes(box, identity, "unhealthy")
+        assert "(unhealthy)" in box.kedge("ps", "--filter", "health=unhealthy", "--format", "{{.Status}}").out
+    if action == "restart":
+        kedge.wait_for(lambda: box.log_text(identity).count("run") >= 2)
+    kedge.wait_for(lambda: box.inspect(identity)["State"]["Status"] == status)
+
+
+def test_an_unknown_action(box):
+    done = box.kedge("create", "--health-on-failure", "shrug", "busybox:test", "true", check=False)
+    assert done.returncode == 1 and "shrug" in done.err
+
+
+def test_a_stop_on_failure_is_final(box):
+    """The policy does not undo what the health check was told to do."""
+    identity = with_action(box, "stop", host={"RestartPolicy": {"Name": "always"}})
+    kedge.wait_for(lambda: box.inspect(identity)["State"]["Status"] == "exited")
+    time.sleep(0.5)
+    assert box.log_text(identity).count("run") == 1

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Statistics, events and what the daemon says of itself."""
+import json
 import time
+import urllib.parse
 
 import pytest
 
@@ -97,3 +99,80 @@ def test_ping_version_info(box):
 def test_versions_and_strangers(box, path, status):
     got, body = box.api.raw("GET", path)
     assert got == status, body
+
+
+def told(box, filters, begin):
+    """What the kept events since then are, with these filters."""
+    query = f"?since={begin:.6f}&until={time.time():.6f}&filters={urllib.parse.quote(json.dumps(filters))}"
+    with opened(box, "GET", "/events" + query, timeout=10) as answer:
+        return [json.loads(line) for line in answer.read().splitlines()]
+
+
+def actions(events):
+    return [event["Action"] for event in events]
+
+
+def test_every_filter(box):
+    begin = time.time()
+    check = {"Test": ["CMD", "true"], "Interval": 200000000}
+    web = box.run_container(["sleep", "60"], name="web", Labels={"tier": "front", "x": ""}, Healthcheck=check)
+    other = box.create(["true"], name="other", Labels={"tier": "back"})
+    kedge.wait_for(lambda: box.inspect(web)["State"]["Health"]["Status"] == "healthy")
+    box.api.post("/images/busybox:test/tag?repo=second&tag=2")
+    box.api.delete("/images/second:2")
+    whole = actions(told(box, {}, begin))
+    assert sorted(whole) == sorted(["create", "start", "create", "health_status: healthy", "tag", "untag"])
+    for name in ("web", web, web[:12], "/web"[1:]):
+        assert actions(told(box, {"container": [name]}, begin)) == ["create", "start", "health_status: healthy"], name
+    assert actions(told(box, {"container": ["web", "other"]}, begin)).count("create") == 2
+    assert actions(told(box, {"event": ["create", "tag"]}, begin)) == ["create", "create", "tag"]
+    assert actions(told(box, {"event": ["health_status"]}, begin)) == ["health_status: healthy"]
+    assert actions(told(box, {"event": ["health_status: healthy"]}, begin)) == ["health_status: healthy"]
+    assert actions(told(box, {"event": ["health_status: unhealthy"]}, begin)) == []
+    assert actions(told(box, {"type": ["image"]}, begin)) == ["tag", "untag"]
+    assert set(actions(told(box, {"type": ["container", "image"]}, begin))) == set(whole)
+    assert {event["Actor"]["ID"] for event in told(box, {"label": ["tier"]}, begin)} == {web, other}
+    assert {event["Actor"]["ID"] for event in told(box, {"label": ["tier=front"]}, begin)} == {web}
+    assert told(box, {"label": ["tier=front", "missing"]}, begin) == []
+    assert {event["Actor"]["ID"] for event in told(box, {"image": ["busybox:test"], "type": ["container"]}, begin)} == {web, other}
+    assert {event["Actor"]["ID"] for event in told(box, {"image": ["busybox"], "type": ["container"]}, begin)} == {web, other}
+    assert told(box, {"image": ["nothing"]}, begin) == []
+    assert len(told(box, {"scope": ["local"]}, begin)) == len(whole) and told(box, {"scope": ["swarm"]}, begin) == []
+    for kind in ("network", "volume", "daemon", "plugin", "service", "node", "secret", "config"):
+        assert told(box, {kind: ["x"]}, begin) == [], kind
+    with pytest.raises(kedge.ApiError) as problem:
+        box.api.get('/events?until=1&filters={"colour":["red"]}')
+    assert problem.value.status == 400
+
+
+def test_the_history_is_bounded(box):
+    identity = box.create(["true"])
+    begin = time.time()
+    for number in range(200):
+        box.api.post(f"/containers/{identity}/rename?name=n{number}")
+        box.api.post(f"/containers/{identity}/rename?name=m{number}")
+    kept = told(box, {}, begin)
+    assert 100 < len(kept) <= 256
+    assert kept[-1]["Actor"]["Attributes"]["oldName"] == "/n199"
+
+
+@pytest.mark.parametrize("program", ["docker", "kedge"])
+def test_events_by_the_command_lines(box, program):
+    begin = time.time()
+    identity = box.run_container(["sh", "-c", "exit 3"], name="seen")
+    box.wait(identity)
+    client = getattr(box, program)
+    kedge.wait_for(lambda: "die" in actions(told(box, {}, begin)))
+    words = ["events", "--since", f"{begin:.6f}", "--until", f"{time.time():.6f}", "--filter", "container=seen"]
+    assert client(*words, "--format", "{{.Type}} {{.Action}}").out.splitlines() == ["container create", "container start", "container die"]
+    assert client(*words, "--filter", "event=die", "--format", "{{.Actor.Attributes.exitCode}}").out == "3\n"
+    assert client("events", "--since", "1h", "--until", "30m").out == ""
+    lines = client(*words, "--format", "json").out.splitlines()
+    assert [json.loads(line)["Action"] for line in lines] == ["create", "start", "die"]
+
+
+def test_network_statistics(box):
+    own = box.run_container(["sleep", "60"])
+    host = box.run_container(["sleep", "60"], host={"NetworkMode": "host"})
+    for identity in (own, host):  # loopback alone, and what is not the container's
+        assert "networks" not in box.api.get(f"/containers/{identity}/stats?stream=0&one-shot=1")

@@ -10,6 +10,7 @@ import time
 import kedge
 import pytest
 from served import on_terminal
+from streams import Background
 
 LOOP = "trap 'echo got TERM; exit 3' TERM; trap 'echo got USR1' USR1; echo ready; while :; do sleep 0.05; done"
 
@@ -426,3 +427,17 @@ def test_size_and_libraries():
     if not any("san" in name for name in libraries):
         assert libraries <= {"libc.so.6", "libjansson.so.4", "libm.so.6"}
     assert pathlib.Path(kedge.BIN / "kedge").stat().st_size < 8 << 20
+
+
+def test_wait_for_what(box):
+    box.create(["sh", "-c", "exit 4"], name="one", host={"AutoRemove": True})
+    waits = [Background(box.kedge, "wait", "--condition", condition, "one") for condition in ("next-exit", "removed")]
+    kedge.wait_for(lambda: not any(wait.is_done() for wait in waits) or None)
+    time.sleep(0.5)
+    assert not any(wait.is_done() for wait in waits)
+    box.start_container("one")
+    assert [wait.result().out for wait in waits] == ["4\n", "4\n"]
+    box.create(["true"], name="two")
+    assert box.kedge("wait", "two").out == "0\n"
+    done = box.kedge("wait", "--condition", "never", "two", check=False)
+    assert done.returncode == 1 and 'invalid condition: "never"' in done.err
