@@ -134,9 +134,10 @@ static fallible engine_directories(Engine *engine)
 static fallible engine_runtimes(Engine *engine)
 {
 	const EngineConfig *config = &engine->config;
+	autofree char *memory = path_join(config->run_dir, "runtimes");
 	Error *refusal;
 
-	TRY(runtimes_find(&engine->runtimes, &config->runtimes, config->default_runtime));
+	TRY(runtimes_find(&engine->runtimes, &config->runtimes, config->default_runtime, memory));
 	if (config->default_runtime || !string_equal(runtimes_default(engine->runtimes), "crun"))
 		return NULL;
 	refusal = cgroup_check_crun(engine->cgroups);
@@ -148,7 +149,7 @@ static fallible engine_runtimes(Engine *engine)
 	}
 	error_log(refusal, "runc is used instead of crun");
 	engine->runtimes = runtimes_free(engine->runtimes);
-	return runtimes_find(&engine->runtimes, &config->runtimes, "runc");
+	return runtimes_find(&engine->runtimes, &config->runtimes, "runc", memory);
 }
 
 /* A kernel that confines but cannot be told how is no reason to run nothing. */

@@ -3,12 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "base/base64.h"
@@ -120,18 +118,6 @@ static void try_all(Runtimes *runtimes, const bool *wanted, const char *director
 
 /* ---- remembering ---- */
 
-/* What changes when another program comes to stand in its place. */
-static char *identity(const Runtime *runtime)
-{
-	struct stat st;
-
-	if (stat(runtime->path, &st) < 0)
-		return mem_strdup("");
-	return string_printf("%" PRIu64 ":%" PRIu64 " %" PRId64 " %" PRId64 ".%09ld %s", (uint64_t)st.st_dev,
-		(uint64_t)st.st_ino, (int64_t)st.st_size, (int64_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-		runtime->path);
-}
-
 /* An absent or damaged file holds nobody: all are tried again. */
 static void read_passed(StringList *ret, const char *path)
 {
@@ -148,7 +134,7 @@ static void write_passed(const Runtimes *runtimes, const char *path)
 	autoclear(Buffer) text = {0};
 
 	for (size_t i = 0; i < runtimes->count; i++) {
-		autofree char *line = identity(&runtimes->items[i]);
+		autofree char *line = runtime_identity(&runtimes->items[i]);
 		if (runtimes->items[i].takes_ready_made_seccomp)
 			buffer_printf(&text, "%s\n", line);
 	}
@@ -166,7 +152,7 @@ static size_t choose(bool *ret_wanted, Runtimes *runtimes, const char *path)
 	read_passed(&passed, path);
 	for (size_t i = 0; i < runtimes->count; i++) {
 		Runtime *runtime = &runtimes->items[i];
-		autofree char *line = identity(runtime);
+		autofree char *line = runtime_identity(runtime);
 		runtime->takes_ready_made_seccomp = runtime->is_crun && *line && strings_has(&passed, line);
 		ret_wanted[i] = runtime->is_crun && !runtime->takes_ready_made_seccomp;
 		count += ret_wanted[i];

@@ -1,59 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/runtimes.h"
 
-#include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/files.h"
 #include "base/memory.h"
-#include "runtime/ask.h"
 #include "runtime/runtimes_list.h"
+#include "runtime/versions.h"
 
 enum { RUNTIMES_MAX = 64 };
 
 static const char *const known_names[] = {"crun", "runc"};
-
-/* ---- asking for the version ---- */
-
-static bool is_elf(const char *path)
-{
-	char magic[4] = "";
-	autofd fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	return fd >= 0 && read(fd, magic, sizeof(magic)) == sizeof(magic) &&
-	       memcmp(magic, "\177ELF", sizeof(magic)) == 0;
-}
-
-static void describe(Runtime *runtime, const char *output)
-{
-	runtime->version = mem_strndup(output, strcspn(output, "\n"));
-	runtime->is_crun = string_starts(runtime->version, "crun version ");
-	runtime->is_program = is_elf(runtime->path);
-}
-
-static void ask_version(Ask *ask, const Runtime *runtime)
-{
-	const char *argv[] = {runtime->path, "--version", NULL};
-	Error *error = ask_start(ask, argv, 1);
-
-	if (error)
-		error_log(error, "runtime \"%s\"", runtime->name);
-}
-
-static void read_versions(Runtimes *runtimes)
-{
-	Ask *asks = mem_array(NULL, runtimes->count + 1, sizeof(*asks));
-	int64_t deadline_ns = ask_deadline_ns();
-
-	for (size_t i = 0; i < runtimes->count; i++)
-		ask_version(&asks[i], &runtimes->items[i]);
-	for (size_t i = 0; i < runtimes->count; i++)
-		if (ask_finish(&asks[i], deadline_ns) == 0 && asks[i].length)
-			describe(&runtimes->items[i], asks[i].text);
-	free(asks);
-}
 
 /* ---- finding ---- */
 
@@ -156,14 +116,26 @@ bool runtimes_is_found_by_itself(const char *name)
 	return names_find(known_names, COUNT(known_names), name) >= 0;
 }
 
-fallible runtimes_find(Runtimes **ret, const StringMap *configured, const char *default_name)
+/* What changes when another program comes to stand in its place. */
+char *runtime_identity(const Runtime *runtime)
+{
+	struct stat st;
+
+	if (stat(runtime->path, &st) < 0)
+		return mem_strdup("");
+	return string_printf("%" PRIu64 ":%" PRIu64 " %" PRId64 " %" PRId64 ".%09ld %s", (uint64_t)st.st_dev,
+		(uint64_t)st.st_ino, (int64_t)st.st_size, (int64_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+		runtime->path);
+}
+
+fallible runtimes_find(Runtimes **ret, const StringMap *configured, const char *default_name, const char *memory)
 {
 	autoptr(Runtimes) runtimes = mem_new(Runtimes);
 
 	TRY(add_configured(runtimes, configured));
 	add_known(runtimes);
 	TRY(choose_default(runtimes, default_name));
-	read_versions(runtimes);
+	versions_read(runtimes, memory);
 	*ret = take(runtimes);
 	return NULL;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* OCI runtimes by name: where they are, and what they can do (asked once at start). */
+/* OCI runtimes by name: where they are, and what they can do (known at start). */
 #include <stdbool.h>
 
 #include "base/cleanup.h"
@@ -24,8 +24,8 @@ bool runtimes_is_found_by_itself(const char *name); /* without being configured,
 enum { RUNTIME_OPTIONS_MAX = 16 };
 
 /* configured: name -> path and options, separated by blanks; may be empty; crun and runc are found by themselves in
- * PATH and /usr/{bin,sbin}. */
-fallible runtimes_find(Runtimes **ret, const StringMap *configured, const char *default_name);
+ * PATH and /usr/{bin,sbin}. memory: as in versions_read(). */
+fallible runtimes_find(Runtimes **ret, const StringMap *configured, const char *default_name, const char *memory);
 Runtimes *runtimes_free(Runtimes *runtimes);
 DEFINE_AUTOPTR(Runtimes, runtimes_free)
 const Runtime *runtimes_get(const Runtimes *runtimes, const char *name); /* NULL name: the default; NULL: unknown */

@@ -8,3 +8,5 @@ struct Runtimes {
 	size_t count;
 	char *default_name;
 };
+
+char *runtime_identity(const Runtime *runtime); /* of its program; "" when it is not there */

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/runtimes.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "layers.h"
 #include "runtime/ready_made.h"
 
@@ -25,7 +27,7 @@ static Runtimes *find(const char *top, const char *script)
 	Runtimes *runtimes = NULL;
 
 	map_set(&configured, "mine", path);
-	check_ok(runtimes_find(&runtimes, &configured, "mine"));
+	check_ok(runtimes_find(&runtimes, &configured, "mine", NULL));
 	return runtimes;
 }
 
@@ -51,6 +53,56 @@ static void test_versions(void **state)
 		assert_int_equal(runtime->is_crun, cases[i].is_crun);
 		assert_false(runtime->takes_ready_made_seccomp); /* not before it was tried */
 	}
+}
+
+/* ---- versions are remembered ---- */
+
+static char *version_of(const char *path, const char *memory)
+{
+	autoclear(StringMap) configured = {0};
+	autoptr(Runtimes) runtimes = NULL;
+
+	map_set(&configured, "mine", path);
+	check_ok(runtimes_find(&runtimes, &configured, "mine", memory));
+	return mem_strdup(runtimes_get(runtimes, "mine")->version);
+}
+
+/* true(1) says what it is; what stands for it in the file is believed as long as the program is the same one. */
+static void test_versions_of_programs_are_remembered(void **state)
+{
+	autofree char *memory = layer_path(*state, "versions"), *program = layer_path(*state, "program");
+	autofree char *text = NULL, *altered = NULL;
+	size_t length = 0;
+
+	check_ok(file_read(&text, &length, AT_FDCWD, "/bin/true", 1 << 20));
+	check_ok(file_replace(AT_FDCWD, program, text, length, 0755));
+	autofree char *asked = version_of(program, memory);
+	assert_true(string_starts(asked, "true "));
+	string_replace(&text, NULL);
+	check_ok(file_read(&text, NULL, AT_FDCWD, memory, 1 << 16));
+	altered = string_printf("%.*s\tremembered\n", (int)strcspn(text, "\t"), text);
+	check_ok(file_replace(AT_FDCWD, memory, altered, strlen(altered), 0600));
+	autofree char *recalled = version_of(program, memory);
+	assert_string_equal(recalled, "remembered");
+	assert_int_equal(utimensat(AT_FDCWD, program, NULL, 0), 0);
+	autofree char *changed = version_of(program, memory);
+	assert_string_equal(changed, asked);
+	check_ok(file_replace(AT_FDCWD, memory, "nonsense\n\t\n", 11, 0600));
+	autofree char *damaged = version_of(program, memory);
+	assert_string_equal(damaged, asked);
+}
+
+static void test_versions_of_scripts_are_asked(void **state)
+{
+	autofree char *memory = layer_path(*state, "versions");
+	autofree char *path = put_program(*state, "mine", "cat $0.says"), *says = string_printf("%s.says", path);
+
+	check_ok(file_replace(AT_FDCWD, says, "crun version 1", 14, 0600));
+	autofree char *first = version_of(path, memory);
+	assert_string_equal(first, "crun version 1");
+	check_ok(file_replace(AT_FDCWD, says, "crun version 2", 14, 0600));
+	autofree char *second = version_of(path, memory);
+	assert_string_equal(second, "crun version 2");
 }
 
 /* ---- ready-made filters ---- */
@@ -126,7 +178,7 @@ static void test_bad_manners(void **state)
 		autofree char *name = string_printf("bad%zu", i), *path = put_program(*state, name, scripts[i]);
 		map_set(&configured, name, path);
 	}
-	check_ok(runtimes_find(&runtimes, &configured, NULL));
+	check_ok(runtimes_find(&runtimes, &configured, NULL, NULL));
 	assert_in_range((clock_monotonic_ns() - start) / NANOS_PER_MILLI, 0, 3500);
 	for (size_t i = 0; i < configured.count; i++)
 		assert_null(runtimes_get(runtimes, configured.items[i].key)->version);
@@ -141,7 +193,7 @@ static void test_names(void **state)
 
 	map_set(&configured, "mine", with_options);
 	map_set(&configured, "runc", path); /* a configured one goes before what is in PATH */
-	check_ok(runtimes_find(&runtimes, &configured, "runc"));
+	check_ok(runtimes_find(&runtimes, &configured, "runc", NULL));
 	assert_string_equal(runtimes_default(runtimes), "runc");
 	assert_string_equal(runtimes_get(runtimes, NULL)->path, path);
 	assert_null(runtimes_get(runtimes, "other"));
@@ -163,11 +215,11 @@ static void test_errors(void **state)
 	(void)state;
 	map_set(&relative, "mine", "bin/crun");
 	map_set(&absent, "mine", "/nowhere/crun");
-	check_invalid(
-		runtimes_find(&runtimes, &relative, NULL), "path \"bin/crun\" of runtime \"mine\" must be absolute");
-	check_invalid(runtimes_find(&runtimes, &absent, NULL),
+	check_invalid(runtimes_find(&runtimes, &relative, NULL, NULL),
+		"path \"bin/crun\" of runtime \"mine\" must be absolute");
+	check_invalid(runtimes_find(&runtimes, &absent, NULL, NULL),
 		"runtime \"mine\": \"/nowhere/crun\" is not an executable file");
-	check_invalid(runtimes_find(&runtimes, &none, "kata"),
+	check_invalid(runtimes_find(&runtimes, &none, "kata", NULL),
 		"default runtime \"kata\" is neither configured nor installed");
 	assert_null(runtimes);
 }
@@ -176,6 +228,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		directory_test(test_versions),
+		directory_test(test_versions_of_programs_are_remembered),
+		directory_test(test_versions_of_scripts_are_asked),
 		directory_test(test_ready_made_is_tried),
 		directory_test(test_what_passed_is_remembered),
 		directory_test(test_bad_manners),
