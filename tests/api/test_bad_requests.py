@@ -25,7 +25,10 @@ FIELDS = {
     "HostConfig.Sysctls": MAP, "HostConfig.Ulimits": ARRAY, "HostConfig.Devices": ARRAY, "HostConfig.Mounts": ARRAY,
     "HostConfig.Tmpfs": MAP, "HostConfig.ShmSize": INT, "HostConfig.ExtraHosts": TEXTS, "HostConfig.Dns": TEXTS,
     "HostConfig.GroupAdd": TEXTS, "HostConfig.PidMode": TEXT, "HostConfig.IpcMode": TEXT, "HostConfig.Runtime": TEXT,
-    "HostConfig.Init": BOOL, "HostConfig.OomScoreAdj": INT,
+    "HostConfig.Init": BOOL, "HostConfig.OomScoreAdj": INT, "HostConfig.DeviceCgroupRules": TEXTS, "HostConfig.CgroupParent": TEXT,
+    "HostConfig.UsernsMode": TEXT, "HostConfig.CgroupnsMode": TEXT, "HostConfig.UTSMode": TEXT, "HostConfig.MaskedPaths": TEXTS,
+    "HostConfig.ReadonlyPaths": TEXTS, "HostConfig.Annotations": MAP, "HostConfig.DnsSearch": TEXTS, "HostConfig.DnsOptions": TEXTS,
+    "NetworkDisabled": BOOL, "AttachStdin": BOOL, "AttachStdout": BOOL, "AttachStderr": BOOL, "StdinOnce": BOOL,
 }
 VALUES = {TEXT: "x", INT: 1, BOOL: True, TEXTS: ["x"], MAP: {"a": "b"}, OBJECT: {}, ARRAY: [{}], WORDS: ["x"], SET: {"a": {}}}
 WRONG = {
@@ -135,11 +138,39 @@ def test_long_documents(box):
     ("HostConfig.LogConfig", {"Type": "json-file", "Config": {"max-size": "much"}}),
     ("HostConfig.LogConfig", {"Type": "json-file", "Config": {"max-file": "0"}}),
     ("HostConfig.LogConfig", {"Type": "json-file", "Config": {"what": "1"}}), ("HostConfig.Tmpfs", {"relative": ""}),
-    ("HostConfig.Tmpfs", {"/t": "what=1"}), ("HostConfig.Devices", [{"PathOnHost": "relative"}])])
+    ("HostConfig.Tmpfs", {"/t": "what=1"}), ("HostConfig.Devices", [{"PathOnHost": "relative"}]),
+    ("HostConfig.Devices", [{"PathOnHost": "/dev/null", "PathInContainer": "/dev/x", "CgroupPermissions": "rx"}]),
+    ("HostConfig.DeviceCgroupRules", ["c 1:2"]), ("HostConfig.DeviceCgroupRules", [""]), ("HostConfig.CgroupParent", "/a/../../b"),
+    ("HostConfig.CgroupParent", "a.slice"), ("HostConfig.MaskedPaths", ["proc"]), ("HostConfig.ReadonlyPaths", ["/proc/../x"]),
+    ("HostConfig.UsernsMode", "private"), ("HostConfig.UTSMode", "container:x"), ("HostConfig.CgroupnsMode", "what"),
+    ("HostConfig.NetworkMode", "container:"), ("HostConfig.NetworkMode", "what"), ("HostConfig.PidMode", "container:nobody"),
+    ("HostConfig.Dns", ["what"]), ("HostConfig.DnsSearch", ["two words"]), ("HostConfig.DnsOptions", ["new\nline"]),
+    ("HostConfig.ExtraHosts", ["up:host-gateway"]), ("HostConfig.OomScoreAdj", -1001), ("HostConfig.ShmSize", -1), ("StopTimeout", -2),
+    ("Domainname", "a b"), ("HostConfig.Sysctls", {"net.ipv4.x\n": "1"}), ("HostConfig.CapDrop", [""])])
 def test_senseless_values(box, path, value):
+    words = {"Cmd": "command", "Mounts": "mount", "Tmpfs": "mounts", "SecurityOpt": "securityoptions", "LogConfig": "log",
+             "WorkingDir": "workdir", "Binds": "bind"}
     status, answer = post(box, body_with(path, value))
     assert status in (400, 501), (status, answer)
-    assert json.loads(answer)["message"]
+    last = path.split(".")[-1]
+    message = json.loads(answer)["message"].lower()
+    assert words.get(last, last).lower() in message or (last == "Binds" and message.startswith("mounts[0]: "))
+    is_clean(box)
+
+
+@pytest.mark.parametrize("path,value,where", [
+    ("HostConfig.Mounts", [{"Type": "tmpfs", "Target": "/x"}, {"Type": "bind", "Target": 1}], "Mounts[1]"),
+    ("HostConfig.Mounts", [{"Type": "bind", "Target": "/x", "ReadOnly": "yes"}], "ReadOnly"),
+    ("HostConfig.Mounts", [{"Type": "bind", "Target": "/x", "BindOptions": {"NonRecursive": 1}}], "NonRecursive"),
+    ("HostConfig.Mounts", [{"Type": "bind", "Target": "/x", "BindOptions": "rslave"}], "BindOptions"),
+    ("HostConfig.Mounts", [{"Type": "tmpfs", "Target": "/x", "TmpfsOptions": {"SizeBytes": "1m"}}], "SizeBytes"),
+    ("HostConfig.Mounts", [{"Type": "tmpfs", "Target": "/x", "TmpfsOptions": {"Mode": 0o17777}}], "Mode"),
+    ("HostConfig.Mounts", [{"Target": "/x"}], "Type"), ("HostConfig.Mounts", [{"Type": "bind", "Source": "/tmp"}], "Target"),
+    ("HostConfig.Devices", [{"PathOnHost": 1}], "Devices[0]"), ("HostConfig.Ulimits", [{"Name": "nofile", "Soft": "1"}], "Ulimits[0]")])
+def test_wrong_types_below(box, path, value, where):
+    status, answer = post(box, body_with(path, value))
+    assert status == 400, (status, answer)
+    assert where in json.loads(answer)["message"]
     is_clean(box)
 
 

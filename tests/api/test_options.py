@@ -118,7 +118,7 @@ ROWS = [
              "mount:/": Has("overlay", "rw"), "mount:/proc": Has("proc", "nosuid", "nodev", "noexec"), "mount:/sys": Has("sysfs", "ro"),
              "mount:/dev": Has("tmpfs", "nosuid", "mode=755", "size=65536k"), "mount:/dev/shm": Has("tmpfs", "size=65536k", "noexec"),
              "mount:/dev/mqueue": Has("mqueue"), "mount:/dev/pts": Has("devpts"), f"mount:{GROUPS}": Has("ro"),
-             "mount:/proc/sys": Has("ro"), "mount:/proc/keys": Has("relatime"), "mount:/sys/firmware": Has("tmpfs", "ro"),
+             "mount:/proc/sys": Has("ro"), "mount:/proc/keys": Has("mode=755"), "mount:/sys/firmware": Has("tmpfs", "ro"),
              "device:/dev/null": "c 1:3 666", "device:/dev/loop-control": None, "device:/dev/net/tun": None},
         {HC + "Privileged": False, HC + "ShmSize": 64 << 20, HC + "IpcMode": "private", HC + "NetworkMode": "none",
          HC + "MaskedPaths": Has("/proc/kcore", "/sys/firmware"), HC + "ReadonlyPaths": Has("/proc/sys"), "Config.Image": IMAGE},
@@ -165,6 +165,8 @@ ROWS = [
     row("-v|{dir}:/b:ro,z", {"mount:/b": Has("ro")}, {"Mounts.0.RW": False, HC + "Binds": ["{dir}:/b:ro,z"]}, ask=["write:/b/in"], answers=["EROFS"]),
     row("-v|{dir}:/b:rslave", {"mount:/b": Has("master", without=["shared"])}, {"Mounts.0.Propagation": "rslave"}),
     row("-v|{dir}:/b:rshared", {"mount:/b": Has("shared")}, {"Mounts.0.Propagation": "rshared"}),
+    row("-v|{dir}:/b:nocopy,rprivate", {"mount:/b": Has("rw", without=["shared", "master"])}),
+    row("-v|{dir}:/b:Z,private", {"mount:/b": Has("rw", without=["shared", "master"])}, {"Mounts.0.Propagation": "private"}),
     row("-v|{dir}/in:/etc/one:ro", None, ask=["read:/etc/one"], answers=["in\n"]),
     row("-v|{dir}/made/deep:/m", None, ask=["list:/m"], answers=[[]]),
     row("-v|{dir}/sub:/b/sub|-v|{dir}:/b", None, ask=["read:/b/sub/below", "read:/b/in"], answers=["below\n", "in\n"]),
@@ -265,7 +267,7 @@ class Peer:
         self.docker("load", "-i", str(target))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["crun", "runc"] if kedge.SOAK and not PEER else ["crun"])
 def engine(request, tmp_path_factory):
     layer = tmp_path_factory.mktemp("layer")
     shutil.copy(PROBE, layer / "probe")
@@ -274,7 +276,8 @@ def engine(request, tmp_path_factory):
         peer = Peer()
         peer.take_image(archive)
         return peer
-    daemon = request.getfixturevalue("shared_daemon")
+    daemon = kedge.Daemon(options=["--runtime", request.param]).start()
+    request.addfinalizer(daemon.close)
     daemon.api.call("POST", "/images/load", archive.read_bytes(), {"Content-Type": "application/x-tar"})
     return daemon
 
