@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests that no client should send: each is answered with a 400 that names what is wrong, and the daemon lives."""
+import copy
 import json
 import os
 import random
@@ -299,7 +300,7 @@ def test_noise_in_create(box):
                 if not isinstance(place.get(name), dict):
                     place[name] = {}
                 place = place[name]
-            place[last] = chance.choice(values)
+            place[last] = copy.deepcopy(chance.choice(values))
         body.setdefault("Image", "busybox:test")
         status, answer = post(box, body)
         assert status in (201, 400, 404, 501), (body, status, answer)
