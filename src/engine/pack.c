@@ -27,6 +27,8 @@ struct Pack {
 	int output;    /* -1 once it has ended */
 	int complaint; /* what the process says when it fails */
 	StringList leases;
+	void (*free_owned)(void *object);
+	void *owned;
 };
 
 /* ---- the end ---- */
@@ -169,14 +171,37 @@ static void hold_leases(Pack *pack, const StringList *leases)
 		store_lease(pack->engine->store, leases->items[i]);
 }
 
-fallible pack_start(Pack **ret, Engine *engine, const PackOptions *options, const PackHandlers *handlers, void *arg)
+Pack *pack_new(Engine *engine, const PackHandlers *handlers, void *arg)
 {
-	autoptr(Pack) pack = mem_new(Pack);
+	Pack *pack = mem_new(Pack);
 
 	*pack = (Pack){.engine = engine, .handlers = *handlers, .arg = arg, .output = -1, .complaint = -1};
+	return pack;
+}
+
+void pack_own(Pack *pack, void (*free)(void *object), void *object)
+{
+	pack->free_owned = free;
+	pack->owned = object;
+}
+
+fallible pack_begin(Pack *pack, const PackOptions *options)
+{
 	if (options->leases)
 		hold_leases(pack, options->leases);
-	TRY(begin(pack, options));
+	return begin(pack, options);
+}
+
+void pack_fail(Pack *pack, Error *take_error)
+{
+	pack->handlers.ended(pack->arg, take_error);
+}
+
+fallible pack_start(Pack **ret, Engine *engine, const PackOptions *options, const PackHandlers *handlers, void *arg)
+{
+	autoptr(Pack) pack = pack_new(engine, handlers, arg);
+
+	TRY(pack_begin(pack, options));
 	*ret = take(pack);
 	return NULL;
 }
@@ -209,6 +234,8 @@ Pack *pack_free(Pack *pack)
 		orphan_reap(pack->engine->loop, pack->pid);
 	}
 	end_leases(pack);
+	if (pack->free_owned)
+		pack->free_owned(pack->owned);
 	loop_defer_free(pack->engine->loop, release, pack);
 	return NULL;
 }

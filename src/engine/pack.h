@@ -26,6 +26,12 @@ typedef struct PackOptions {
 	const StringList *leases;                  /* digests that the store keeps meanwhile; NULL: none */
 } PackOptions;
 
+/* A Pack whose process is still to be started: once, by pack_begin(), or it ends by pack_fail(). */
+Pack *pack_new(Engine *engine, const PackHandlers *handlers, void *arg);
+void pack_own(Pack *pack, void (*free)(void *object), void *object); /* freed with the Pack */
+fallible pack_begin(Pack *pack, const PackOptions *options);
+void pack_fail(Pack *pack, Error *take_error); /* told as its end: the Pack may be gone afterwards */
+
 fallible pack_start(Pack **ret, Engine *engine, const PackOptions *options, const PackHandlers *handlers, void *arg);
 void pack_pause(Pack *pack, bool paused);
 Pack *pack_free(Pack *pack);

@@ -228,6 +228,8 @@ fallible repack_is_needed(bool *ret, Engine *engine, const Image *image)
 	autoclear(Manifest) manifest = {0};
 
 	*ret = false;
+	if (!digest_is_set(&image->manifest))
+		return NULL;
 	TRY(archive_read_manifest(&manifest, engine->store, &image->manifest));
 	for (size_t i = 0; i < manifest.layer_count; i++)
 		*ret = *ret || !blob_has(engine->store, &manifest.layers[i].digest, NULL);

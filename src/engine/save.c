@@ -10,6 +10,7 @@
 #include "engine/archive.h"
 #include "engine/export.h"
 #include "engine/internal.h"
+#include "engine/repack.h"
 #include "oci/manifest.h"
 #include "oci/reference.h"
 #include "store/blobs.h"
@@ -23,6 +24,7 @@ typedef struct Chosen {
 	Manifest manifest;
 	char *manifest_type;
 	int64_t manifest_size;
+	Repack *repack; /* whose manifest stands in for the image's; NULL: its blobs are here */
 } Chosen;
 
 typedef struct Save {
@@ -30,20 +32,25 @@ typedef struct Save {
 	Chosen *items;
 	size_t count;
 	StringList blobs; /* digests, each once */
+	Pack *pack;       /* which owns this */
+	size_t ready;     /* of the items: their blobs are here */
 } Save;
 
-static void save_clear(Save *save)
+static void save_free(void *object)
 {
+	Save *save = object;
+
 	for (size_t i = 0; i < save->count; i++) {
 		image_free(save->items[i].image);
 		strings_clear(&save->items[i].names);
 		manifest_clear(&save->items[i].manifest);
 		free(save->items[i].manifest_type);
+		repack_free(save->items[i].repack);
 	}
 	free(save->items);
 	strings_clear(&save->blobs);
+	free(save);
 }
-DEFINE_AUTOCLEAR(Save, save_clear)
 
 /* ---- which images, by which names ---- */
 
@@ -283,21 +290,69 @@ static void make_plan(Buffer *plan, const Save *save)
 	plan_text(plan, "oci-layout", layout, sizeof(layout) - 1);
 }
 
+/* ---- from the choice to the archive ---- */
+
+static fallible save_pack(Save *save)
+{
+	autoclear(Buffer) plan = {0};
+	autofree char *blobs = string_printf("%s/" BLOBS_PATH, store_root(save->engine->store));
+
+	for (size_t i = 0; i < save->count; i++)
+		TRY(gather(save, &save->items[i]));
+	make_plan(&plan, save);
+	const PackOptions options = {.arguments = {"--plan", blobs}, .input = &plan, .leases = &save->blobs};
+	return pack_begin(save->pack, &options);
+}
+
+static fallible save_go_on(Save *save);
+
+/* What is saved is the image with the digests that its layers have now. */
+static fallible use_repacked(Save *save, const Digest *manifest)
+{
+	Chosen *chosen = &save->items[save->ready++];
+	autoclear(Manifest) parsed = {0};
+
+	TRY(archive_read_manifest(&parsed, save->engine->store, manifest));
+	chosen->image->manifest = *manifest;
+	chosen->image->id = parsed.config.digest;
+	return save_go_on(save);
+}
+
+static void save_repacked(void *arg, Error *take_error, const Digest *manifest)
+{
+	Save *save = arg;
+	Error *error = take_error ? take_error : use_repacked(save, manifest);
+
+	if (error)
+		pack_fail(save->pack, error);
+}
+
+static fallible save_go_on(Save *save)
+{
+	for (; save->ready < save->count; save->ready++) {
+		Chosen *chosen = &save->items[save->ready];
+		bool is_needed = false;
+		TRY(repack_is_needed(&is_needed, save->engine, chosen->image));
+		if (is_needed)
+			return repack_start(&chosen->repack, save->engine, chosen->image, save_repacked, save);
+	}
+	return save_pack(save);
+}
+
 fallible image_save(Pack **ret, Engine *engine, const StringList *names, const PackHandlers *handlers, void *arg)
 {
-	autoclear(Save) save = {.engine = engine};
-	autoclear(Buffer) plan = {0};
-	autofree char *blobs = string_printf("%s/" BLOBS_PATH, store_root(engine->store));
+	autoptr(Pack) pack = pack_new(engine, handlers, arg);
+	Save *save = mem_new(Save);
 
+	*save = (Save){.engine = engine, .pack = pack};
+	pack_own(pack, save_free, save);
 	for (size_t i = 0; i < names->count; i++)
-		TRY(choose(&save, names->items[i]));
-	for (size_t i = 0; i < save.count; i++)
-		TRY(gather(&save, &save.items[i]));
-	make_plan(&plan, &save);
-	const PackOptions options = {.arguments = {"--plan", blobs}, .input = &plan, .leases = &save.blobs};
-	TRY(pack_start(ret, engine, &options, handlers, arg));
-	for (size_t i = 0; i < save.count; i++)
-		event_emit(engine, "image", "save", save.items[i].image->id.text, "name", save.items[i].image->id.text,
-			NULL);
+		TRY(choose(save, names->items[i]));
+	TRY(save_go_on(save));
+	for (size_t i = 0; i < save->count; i++) {
+		const char *id = save->items[i].image->id.text;
+		event_emit(engine, "image", "save", id, "name", id, NULL);
+	}
+	*ret = take(pack);
 	return NULL;
 }

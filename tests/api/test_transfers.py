@@ -343,3 +343,22 @@ def test_a_push_without_blobs_that_fails_leaves_nothing(daemons, fake, registry)
     tag(daemon, f"{fake.host}/a:1", "localhost:1/a:1")
     assert "could not connect" in problem(push(daemon, "localhost:1/a:1"))
     kedge.wait_for(lambda: blobs(daemon) == hexes(image.config, image.manifest) and not list((daemon.store / "staging").iterdir()))
+
+
+def test_images_without_blobs_are_saved(daemons, tmp_path):
+    """Two at a time, one of them with its blobs; what is loaded from it runs."""
+    daemon, other = daemons({"keepBlobs": False}), daemons()
+    for name in ("one:1", "two:2"):
+        extra = tmp_path / name
+        extra.mkdir()
+        (extra / "name").write_text(name)
+        daemon.load_busybox(name, layers=[extra])
+    kedge.wait_for(lambda: len(blobs(daemon)) == 4)
+    daemon.kedge("save", "-o", tmp_path / "both.tar", "one:1", "two:2")
+    assert daemon.docker("save", "-o", tmp_path / "one.tar", "one").returncode == 0
+    kedge.wait_for(lambda: len(blobs(daemon)) == 4 and not list((daemon.store / "staging").iterdir()))
+    other.kedge("load", "-i", tmp_path / "both.tar")
+    for name in ("one:1", "two:2"):
+        container = other.run_container(["cat", "/name"], image=name)
+        assert other.wait(container) == 0 and other.log_text(container) == name
+    assert daemon.kedge("save", "-o", tmp_path / "none.tar", "absent:1", check=False).returncode
