@@ -49,6 +49,7 @@ struct Container {
 	bool undecided; /* after a restart of kedged: the record is not live, but a shim is there; it will tell, or its
 			   end will */
 	bool shim_listens; /* this run's shim takes connections */
+	bool is_planned;   /* this run is started from a plan, without a runtime */
 
 	Source *retry; /* restart policy */
 	int64_t retry_delay_ns;

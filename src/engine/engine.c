@@ -197,7 +197,7 @@ fallible engine_new(Engine **ret, Loop *loop, const EngineConfig *config)
 	Error *error;
 
 	engine->loop = loop;
-	engine->sealed.fd = -1;
+	engine->sealed_runtime.fd = engine->sealed_shim.fd = -1;
 	fields_copy(engine_config_fields, &engine->config, config);
 	engine->containers = table_new();
 	engine->names = table_new();
@@ -229,7 +229,8 @@ Engine *engine_free(Engine *engine)
 	table_free(engine->containers);
 	table_free(engine->names);
 	table_free(engine->pulls);
-	close_fd(&engine->sealed.fd);
+	close_fd(&engine->sealed_runtime.fd);
+	close_fd(&engine->sealed_shim.fd);
 	seccomp_cache_close(engine->seccomp);
 	runtimes_free(engine->runtimes);
 	cgroup_layout_free(engine->cgroups);

@@ -16,13 +16,13 @@
 #include "runtime/seccomp.h"
 #include "store/store.h"
 
-/* The default runtime's program, in sealed memory (shim_seal_runtime()), and what it was a copy of. */
-typedef struct SealedRuntime {
+/* A program in sealed memory (shim_seal_program()), and what it was a copy of. */
+typedef struct SealedProgram {
 	int fd; /* -1: none yet */
 	dev_t device;
 	ino_t inode;
 	time_t modified;
-} SealedRuntime;
+} SealedProgram;
 
 struct Engine {
 	Loop *loop;
@@ -32,7 +32,7 @@ struct Engine {
 	Runtimes *runtimes;
 	SeccompCache *seccomp;
 	const char *apparmor; /* profile of containers that name none; NULL: AppArmor is not there or cannot be had */
-	SealedRuntime sealed;
+	SealedProgram sealed_runtime, sealed_shim; /* the default runtime; kedge-shim */
 	char id[65];
 	char boot_id[37];
 

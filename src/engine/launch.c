@@ -14,6 +14,7 @@
 #include "engine/container_internal.h"
 #include "runtime/apparmor.h"
 #include "runtime/bundle.h"
+#include "runtime/plan.h"
 #include "runtime/spec_words.h"
 #include "store/snapshots.h"
 
@@ -82,6 +83,24 @@ static const char *path_or_none(const char *path)
 	return *path ? path : NULL;
 }
 
+/* An ordinary container for which nobody has named a runtime is started by the shim itself, and by crun where not. */
+static fallible launch_write_plan(Container *container, const Buffer *config_text)
+{
+	const Engine *engine = container->engine;
+	const PlanInput input = {
+		.id = container->id, .bundle = container->bundle, .config = config_text, .cgroups = engine->cgroups};
+	const Runtime *runtime = container_runtime(container);
+	autofree char *path = path_join(container->bundle, "plan");
+	autoclear(Buffer) plan = {0};
+	bool is_named = !string_empty(container->record.spec.runtime) || !string_empty(engine->config.default_runtime);
+
+	container->is_planned = false;
+	if (is_named || runtime->options.count || !runtime->takes_ready_made_seccomp)
+		return NULL;
+	plan_write(&plan, &container->is_planned, &input);
+	return container->is_planned ? file_replace(AT_FDCWD, path, plan.data, plan.length, 0600) : NULL;
+}
+
 /* The bundle lives in the run directory, on tmpfs: a start writes nothing to flash but its record. */
 static fallible launch_write_bundle(Container *container, const Image *image, const Shares *shares)
 {
@@ -131,6 +150,7 @@ static fallible launch_write_bundle(Container *container, const Image *image, co
 	};
 	TRY(bundle_write(&text, &input));
 	TRY(launch_write_health(container, &input));
+	TRY(launch_write_plan(container, &text));
 	return file_replace(AT_FDCWD, config, text.data, text.length, 0600);
 }
 
@@ -154,23 +174,36 @@ static fallible launch_log_limits(ShimOptions *options, const Container *contain
 	return NULL;
 }
 
-/* crun copies itself into sealed memory at each start unless it runs from there already. The copy follows an upgrade of
- * the program. */
-static fallible launch_seal(Engine *engine, const Runtime *runtime)
+/* The copy follows an upgrade of the program. */
+static fallible launch_seal(SealedProgram *sealed, const char *path)
 {
-	SealedRuntime *sealed = &engine->sealed;
 	struct stat status;
 
-	if (stat(runtime->path, &status) < 0)
-		return error_errno(errno, "runtime \"%s\"", runtime->path);
+	if (stat(path, &status) < 0)
+		return error_errno(errno, "program \"%s\"", path);
 	if (sealed->fd >= 0 && sealed->device == status.st_dev && sealed->inode == status.st_ino &&
 		sealed->modified == status.st_mtime)
 		return NULL;
 	close_fd(&sealed->fd);
-	TRY(shim_seal_runtime(&sealed->fd, runtime->path));
+	TRY(shim_seal_program(&sealed->fd, path));
 	sealed->device = status.st_dev;
 	sealed->inode = status.st_ino;
 	sealed->modified = status.st_mtime;
+	return NULL;
+}
+
+/* crun copies itself into sealed memory at each start unless it runs from there already. The shim that becomes a
+ * container has to lie there as well: the container could find it as /proc/self/exe and overwrite it. */
+static fallible launch_seal_programs(Engine *engine, const Runtime *runtime, ShimOptions *options)
+{
+	if (runtime->is_crun && runtime->is_program) {
+		TRY(launch_seal(&engine->sealed_runtime, runtime->path));
+		options->runtime_fd = engine->sealed_runtime.fd;
+	}
+	if (options->is_planned) {
+		TRY(launch_seal(&engine->sealed_shim, options->program));
+		options->program_fd = engine->sealed_shim.fd;
+	}
 	return NULL;
 }
 
@@ -223,6 +256,7 @@ static fallible launch_spawn(Container *container, const Image *image, const Sha
 		.oom_file = oom_file,
 		.log_driver = spec->log_driver ? spec->log_driver : engine->config.log_driver,
 		.is_crun = runtime->is_crun,
+		.is_planned = container->is_planned,
 		.start_timeout_ms = engine->config.start_timeout_ns / NANOS_PER_MILLI,
 		.cgroup = container->cgroup,
 		.is_volatile = spec->auto_remove,
@@ -233,10 +267,7 @@ static fallible launch_spawn(Container *container, const Image *image, const Sha
 
 	TRY(launch_log_limits(&options, container));
 	launch_flat_binds(&flat_binds, spec);
-	if (runtime->is_crun && runtime->is_program) {
-		TRY(launch_seal(engine, runtime));
-		options.runtime_fd = engine->sealed.fd;
-	}
+	TRY(launch_seal_programs(engine, runtime, &options));
 	TRY(launch_listen(container, &listen_fd));
 	options.listen_fd = listen_fd;
 	return shim_spawn(&container->shim, engine->loop, &options, &container_shim_handlers, container);

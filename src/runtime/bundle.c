@@ -14,7 +14,6 @@
 
 /* The last thing in a container's argv[0], where Docker has it too. */
 #define INIT_PATH "/sbin/docker-init"
-#define SECCOMP_ANNOTATION "run.oci.seccomp_bpf_data"
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* ---- process ---- */

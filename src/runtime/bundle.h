@@ -14,6 +14,9 @@
 #include "runtime/spec.h"
 #include "runtime/user.h"
 
+/* crun takes the filter from here as base64 of its program. */
+#define SECCOMP_ANNOTATION "run.oci.seccomp_bpf_data"
+
 typedef struct BundleInput {
 	const char *id;
 	const ContainerSpec *spec;

@@ -13,8 +13,11 @@
 #include "base/files.h"
 #include "base/memory.h"
 #include "runtime/ask.h"
+#include "runtime/bundle.h"
 #include "runtime/runtimes_list.h"
 #include "json/writer.h"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 enum { REFUSAL = ENOTUNIQ, PASSED_MAX = 256 << 10 };
 
@@ -34,7 +37,7 @@ static void write_filter(Writer *writer)
 
 	base64_encode(&text, program, sizeof(program));
 	write_object(writer, "annotations");
-	write_string(writer, "run.oci.seccomp_bpf_data", buffer_text(&text));
+	write_string(writer, SECCOMP_ANNOTATION, buffer_text(&text));
 	write_object_end(writer);
 }
 
@@ -43,7 +46,7 @@ static void write_namespaces(Writer *writer)
 	static const char *const types[] = {"mount", "pid"};
 
 	write_array(writer, "namespaces");
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+	for (size_t i = 0; i < COUNT(types); i++) {
 		write_object(writer, NULL);
 		write_string(writer, "type", types[i]);
 		write_object_end(writer);
@@ -76,7 +79,7 @@ static fallible make_bundle(const char *bundle)
 	autoclear(Buffer) text = {0};
 
 	TRY(tree_remove(AT_FDCWD, bundle)); /* an earlier kedged may have ended in the middle */
-	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
+	for (size_t i = 0; i < COUNT(directories); i++) {
 		autofree char *path = path_join(bundle, directories[i]);
 		TRY(dir_make_all(AT_FDCWD, path, 0700));
 	}
@@ -92,9 +95,14 @@ static Error *start(Ask *ask, const Runtime *runtime, const char *directory, siz
 {
 	autofree char *id = string_printf("kedge-probe-%zu", number), *bundle = path_join(directory, id);
 	autofree char *root = path_join(bundle, "state");
-	const char *argv[] = {
-		runtime->path, "--root", root, "--cgroup-manager", "disabled", "run", "--bundle", bundle, id, NULL};
+	const char *const words[] = {"--root", root, "--cgroup-manager", "disabled", "run", "--bundle", bundle, id};
+	const char *argv[RUNTIME_OPTIONS_MAX + COUNT(words) + 2] = {runtime->path};
+	size_t count = 1;
 
+	for (size_t i = 0; i < runtime->options.count && i < RUNTIME_OPTIONS_MAX; i++)
+		argv[count++] = runtime->options.items[i];
+	for (size_t i = 0; i < COUNT(words); i++)
+		argv[count++] = words[i];
 	*ask = (Ask){.pid = -1, .output = -1};
 	TRY(make_bundle(bundle));
 	return ask_start(ask, argv, 2);

@@ -16,6 +16,7 @@
 #include "shim/hurry.h"
 #include "shim/launch.h"
 #include "shim/mount.h"
+#include "shim/native.h"
 #include "shim/remains.h"
 #include "shim/serve.h"
 #include "shim/server.h"
@@ -113,13 +114,16 @@ static fallible start_runtime(Server *s)
 	TRY(make_output(s, LOG_STDOUT, &out));
 	TRY(make_output(s, LOG_STDERR, &err));
 	oomwatch_init(&s->oom, s->settings->oom_file);
-	return launch_run(&s->runtime, s->settings, out, err);
+	return s->settings->is_planned ? native_run(&s->runtime, s->settings, out, err)
+				       : launch_run(&s->runtime, s->settings, out, err);
 }
 
 Error *server_begin(Server *s)
 {
+	prctl(PR_SET_NAME, "kedge-shim"); /* from sealed memory, it would be called after a descriptor */
 	TRY(watch_signals(s));
-	hurry_control_groups(s->settings->oom_file);
+	if (!s->settings->is_planned)
+		hurry_control_groups(s->settings->oom_file);
 	TRY(mount_root(s->settings));
 	if (s->connections.listen_fd < 0)
 		TRY(make_listener(&s->connections.listen_fd));

@@ -280,6 +280,8 @@ static void make_command(StringList *words, const ShimOptions *options)
 		strings_printf(words, "--runtime-option=%s", options->runtime_options->items[i]);
 	if (options->is_crun)
 		strings_add(words, "--crun");
+	if (options->is_planned)
+		strings_add(words, "--planned");
 	if (options->is_volatile)
 		strings_add(words, "--volatile");
 	for (size_t i = 0; options->distant && i < options->distant->count; i++)
@@ -297,7 +299,8 @@ static void make_command(StringList *words, const ShimOptions *options)
 static fallible spawn(pid_t *ret, const ShimOptions *options, int connection)
 {
 	autoclear(StringList) words = {0};
-	ProcessSpec spec = {.path = options->program,
+	autofree char *sealed = string_printf("/proc/self/fd/%d", options->program_fd);
+	ProcessSpec spec = {.path = options->program_fd > 0 ? sealed : options->program,
 		.new_session = true,
 		.directory = "/",
 		.fds = {{connection, FIRST_CONNECTION_FD}}};
@@ -409,17 +412,17 @@ static int executable_memory(const char *name)
 	return fd < 0 && errno == EINVAL ? memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING) : fd;
 }
 
-Error *shim_seal_runtime(int *ret_fd, const char *runtime)
+Error *shim_seal_program(int *ret_fd, const char *path)
 {
-	autofd from = -1, to = executable_memory("runtime");
+	autofd from = -1, to = executable_memory("program");
 
 	if (to < 0)
 		return error_errno(errno, "could not make a file in memory");
-	TRY(file_open(&from, AT_FDCWD, runtime, O_RDONLY, 0));
-	TRY(copy_file(to, from, runtime));
+	TRY(file_open(&from, AT_FDCWD, path, O_RDONLY, 0));
+	TRY(copy_file(to, from, path));
 	/* Exactly these: crun compares. */
 	if (fcntl(to, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
-		return error_errno(errno, "could not seal the copy of \"%s\"", runtime);
+		return error_errno(errno, "could not seal the copy of \"%s\"", path);
 	*ret_fd = take_fd(&to);
 	return NULL;
 }

@@ -31,6 +31,7 @@ typedef struct ShimHandlers {
 
 typedef struct ShimOptions {
 	const char *program; /* path of kedge-shim */
+	int program_fd;      /* its program from shim_seal_program(); 0: none */
 	const char *id;
 	uint64_t run;
 	const char *bundle;  /* <run dir>/<id>: config.json is there; the shim adds shim.sock, pid, runtime.log, and
@@ -48,6 +49,7 @@ typedef struct ShimOptions {
 	int64_t log_max_files;     /* 1..: container.log, container.log.1, ... */
 	const StringList *distant; /* directories to be made before the start; looking at them may take long */
 	bool is_crun;
+	bool is_planned;          /* <bundle>/plan is there: the shim starts the container itself */
 	int64_t start_timeout_ms; /* a runtime that hangs longer is killed and reported */
 	const char *cgroup; /* cgroupsPath of the container, ends with the id: the shim removes what is left by itself;
 			       NULL: the runtime does */
@@ -55,16 +57,17 @@ typedef struct ShimOptions {
 	const StringList
 		*flat_binds; /* "N:SOURCE": bound at <bundle>/flat/N, without what is mounted below; NULL: none */
 	int64_t shm_pid;     /* process whose /dev/shm is mounted at <bundle>/shm; 0: none */
-	int runtime_fd;      /* the runtime's program from shim_seal_runtime(), saves crun a second exec; 0: none */
+	int runtime_fd;      /* the runtime's program from shim_seal_program(), saves crun a second exec; 0: none */
 	int listen_fd;       /* from shim_listen(); 0: the shim makes its socket itself */
 } ShimOptions;
 
 /* Makes <bundle>/shim.sock before there is a shim: connections made (and attached) between this and shim_spawn() see
  * the container's output from its first byte. The descriptor is the caller's; close it after shim_spawn(). */
 fallible shim_listen(int *ret_fd, const char *bundle);
-/* An executable copy of the runtime in memory, sealed as crun wants it: crun then does not copy and execute itself
- * again. One for all shims. */
-fallible shim_seal_runtime(int *ret_fd, const char *runtime);
+/* An executable copy of a program in memory, sealed as crun wants it: crun then does not copy and execute itself
+ * again. A container that gets hold of the program that started it (/proc/self/exe) can change nothing. One for all
+ * shims. */
+fallible shim_seal_program(int *ret_fd, const char *path);
 
 fallible shim_spawn(Shim **ret, Loop *loop, const ShimOptions *options, const ShimHandlers *handlers, void *arg);
 /* Nobody there is no error: *ret becomes NULL. */

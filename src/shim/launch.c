@@ -67,6 +67,11 @@ void launch_protect(void)
 	set_oom_score("-999");
 }
 
+void launch_unprotect(void)
+{
+	set_oom_score("0");
+}
+
 static fallible command_spawn(pid_t *ret, const Command *command, const ShimSettings *settings, int out_fd, int err_fd)
 {
 	char opened[RUNTIME_NAME_MAX];
@@ -80,10 +85,16 @@ static fallible command_spawn(pid_t *ret, const Command *command, const ShimSett
 		spec.fds[spec.fd_count++] = (ProcessFd){out_fd, STDOUT_FILENO};
 		spec.fds[spec.fd_count++] = (ProcessFd){err_fd, STDERR_FILENO};
 	}
-	set_oom_score("0"); /* it is inherited */
+	launch_unprotect(); /* it is inherited */
 	Error *error = process_spawn(ret, &spec);
 	launch_protect();
 	return error;
+}
+
+void launch_forget_earlier(void)
+{
+	unlink(pid_file_name);
+	unlink(log_file_name);
 }
 
 Error *launch_run(pid_t *ret, const ShimSettings *settings, int out_fd, int err_fd)
@@ -96,8 +107,7 @@ Error *launch_run(pid_t *ret, const ShimSettings *settings, int out_fd, int err_
 	add_option(&command, "--bundle", settings->bundle);
 	add_option(&command, "--pid-file", pid_file_name);
 	add(&command, settings->id);
-	unlink(pid_file_name);
-	unlink(log_file_name);
+	launch_forget_earlier();
 	return command_spawn(ret, &command, settings, out_fd, err_fd);
 }
 

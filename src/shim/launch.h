@@ -16,6 +16,9 @@ enum { RUNTIME_REASON_MAX = 256, RUNTIME_NAME_MAX = 32 };
 
 /* The shim should be the last to fall to the kernel's OOM killer; what it starts is not protected with it. */
 void launch_protect(void);
+void launch_unprotect(void); /* by who is started, if it inherited the protection */
+/* Removes what an earlier start left: the pid and the log. */
+void launch_forget_earlier(void);
 
 fallible launch_run(pid_t *ret, const ShimSettings *settings, int out_fd, int err_fd);
 /* name: of this exec, for its files <name>.log and <name>.pid */

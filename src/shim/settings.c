@@ -32,6 +32,7 @@ const Option shim_options[] = {
 	{"runtime-option", 0, OPTION_LIST, AT(runtime_options), "WORD", "put this in front of its commands"},
 	{"runtime-root", 0, OPTION_STRING, AT(runtime_root), "DIR", "its --root"},
 	{"crun", 0, OPTION_SWITCH, AT(is_crun), NULL, "the runtime is crun"},
+	{"planned", 0, OPTION_SWITCH, AT(is_planned), NULL, "start from the bundle's plan, without the runtime"},
 	{"cgroup", 0, OPTION_STRING, AT(cgroup), "PATH", "cgroupsPath of the container, removed at the end"},
 	{"oom-file", 0, OPTION_STRING, AT(oom_file), "FILE", "cgroup file with the line \"oom_kill N\""},
 	{"start-timeout-ms", 0, OPTION_INT, AT(start_timeout_ms), "N", "how long the runtime may take", 1, INT_MAX},

@@ -15,6 +15,7 @@ typedef struct ShimSettings {
 	StringList runtime_options;
 	int64_t runtime_fd; /* the runtime's program as an open file; -1: `runtime` is executed */
 	bool is_crun;
+	bool is_planned; /* started from the bundle's plan, without the runtime */
 	char *layers, *lower, *upper, *work;
 	StringList distant; /* distant.h */
 	StringList flat_binds;

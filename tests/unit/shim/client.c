@@ -386,13 +386,13 @@ static void test_sealed_runtime(void **state)
 	autofd fd = -1;
 
 	(void)fixture;
-	check_ok(shim_seal_runtime(&fd, "/bin/true"));
+	check_ok(shim_seal_program(&fd, "/bin/true"));
 	assert_int_equal(fcntl(fd, F_GET_SEALS), F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
 	assert_int_equal(fstat(fd, &ours), 0);
 	assert_int_equal(stat("/bin/true", &its), 0);
 	assert_int_equal(ours.st_size, its.st_size);
 	assert_true(ours.st_mode & 0100);
-	check_error(shim_seal_runtime(&fd, "/nope"), ERROR_NOT_FOUND,
+	check_error(shim_seal_program(&fd, "/nope"), ERROR_NOT_FOUND,
 		"could not open \"/nope\": No such file or directory");
 }
 
