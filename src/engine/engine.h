@@ -20,7 +20,7 @@ typedef struct Engine Engine;
 typedef struct EngineConfig {
 	char *root;           /* /var/lib/kedge */
 	char *run_dir;        /* /run/kedge */
-	char *libexec_dir;    /* where kedge-shim, kedge-fetch and kedge-unpack are */
+	char *libexec_dir;    /* where kedge-shim, kedge-fetch, kedge-unpack and kedge-pack are */
 	char *registries_dir; /* /etc/kedge/registries.d */
 	char *certs_dir;      /* /etc/docker/certs.d */
 	StringList insecure_registries;

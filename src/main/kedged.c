@@ -72,7 +72,7 @@ static const Option options[] = {
 	TEXT("run-dir", run_dir, "DIR", "what may be lost at a reboot (/run/kedge)"),
 	TEXT("socket", socket, "PATH", "socket of the API (<run-dir>/kedge.sock)"),
 	TEXT("group", group, "NAME", "group that may use the socket (kedge)"),
-	TEXT("libexec-dir", libexec_dir, "DIR", "where kedge-shim, kedge-fetch and kedge-unpack are"),
+	TEXT("libexec-dir", libexec_dir, "DIR", "where kedge-shim, kedge-fetch, kedge-unpack and kedge-pack are"),
 	TEXT("registries-dir", registries_dir, "DIR", "settings of single registries (/etc/kedge/registries.d)"),
 	TEXT("certs-dir", certs_dir, "DIR", "certificates by registry (/etc/docker/certs.d)"),
 	{.name = "insecure-registry",

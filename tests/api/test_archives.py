@@ -311,6 +311,57 @@ def test_kedge_writes_a_file_whole_or_not_at_all(stock, tmp_path):
     assert done.returncode == 1 and "No such file or directory" in done.err
 
 
+def test_what_was_not_kept_cannot_be_saved(tmp_path):
+    configuration = tmp_path / "kedged.yaml"
+    configuration.write_text("engine: {keepBlobs: false}\n")
+    daemon = kedge.Daemon(options=["--config", str(configuration)]).start()
+    try:
+        daemon.load_busybox()
+        kedge.wait_for(lambda: len(list((daemon.store / "blobs" / "sha256").iterdir())) == 2)
+        done = daemon.kedge("save", "-o", tmp_path / "x.tar", "busybox:test", check=False)
+        assert done.returncode == 1 and "is not kept here" in done.err and 'hint: pull the image again by a kedged with "keepBlobs: true"' in done.err
+        assert not (tmp_path / "x.tar").exists() and not packers(daemon)
+    finally:
+        daemon.close()
+
+
+# ---- load, by the program ----
+
+@pytest.mark.parametrize("squeeze", ["cat", "gzip", "zstd"])
+def test_load_from_a_file_and_from_a_pipe(stock, tmp_path, squeeze):
+    stock.load_busybox("piped:1", config={"Labels": {"piped": squeeze}})
+    data = subprocess.run([squeeze, "-c"] if squeeze != "cat" else ["cat"], input=get(stock, "/images/piped:1/get"), stdout=subprocess.PIPE,
+                          check=True).stdout
+    (tmp_path / "piped").write_bytes(data)
+    for words, given in ((["load"], {"input": data}), (["load", "--input", tmp_path / "piped"], {}), (["image", "load", "-q"], {"input": data})):
+        for program in (stock.kedge, stock.docker):
+            stock.kedge("rmi", "piped:1")
+            assert program(*words, **given).out.strip().splitlines()[-1] == "Loaded image: piped:1"
+    done = stock.kedge("load", "-i", tmp_path / "none", check=False)
+    assert done.returncode == 1 and "No such file or directory" in done.err
+
+
+def test_load_tells_its_progress(stock):
+    stock.kedge("rmi", "--force", "busybox:test")
+    status, body = stock.api.raw("POST", "/images/load?quiet=0", kedge.busybox_archive(stock.directory / "p.tar", "busybox:test").read_bytes())
+    lines = [json.loads(line) for line in body.splitlines()]
+    assert status == 200 and any(line.get("status") == "Loading layer" and line["progressDetail"]["total"] > 0 for line in lines), lines
+    assert lines[-1] == {"stream": "Loaded image: busybox:test\n"}
+
+
+def test_a_manifest_without_end_is_refused(stock):
+    """Documents in an archive are bounded, and read no further."""
+    for name in ("index.json", "manifest.json"):
+        info = tarfile.TarInfo(name)
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as tar:
+            info.size = 5 << 20
+            tar.addfile(info, io.BytesIO(b"[" + b" " * info.size))
+        status, body = stock.api.raw("POST", "/images/load", out.getvalue())
+        assert (status == 413 or b"error" in body) and b"larger than" in body or b"too large" in body or b"bytes" in body, body
+        kedge.wait_for(lambda: not list((stock.store / "staging").iterdir()))
+
+
 # ---- export ----
 
 SETUP = """

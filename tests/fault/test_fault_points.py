@@ -98,8 +98,18 @@ class Life:
         assert store.problems(self.daemon.store) == []
 
 
-def count_points(daemon, image, bring):
-    life = Life(daemon, image, bring, None)
+class ShortLife(Life):
+    """Of an image alone."""
+
+    def live(self):
+        self.begin()
+        self.step("bring", (200,), lambda: self.bring(self.daemon))
+        self.step("remove image", (200, 404), lambda: self.ask("DELETE", f"/images/{self.image}"))
+        assert json.loads(self.step("list images", (200,), lambda: self.ask("GET", "/images/json"))) == []
+
+
+def count_points(daemon, image, bring, kind):
+    life = kind(daemon, image, bring, None)
     counts = daemon.directory / "count"
     daemon.environment = {"KEDGE_FAULT_COUNT": str(counts)}
     life.live()
@@ -107,8 +117,8 @@ def count_points(daemon, image, bring):
     return int(counts.read_text())
 
 
-def one_point(daemon, image, bring, setting):
-    life = Life(daemon, image, bring, setting)
+def one_point(daemon, image, bring, setting, kind):
+    life = kind(daemon, image, bring, setting)
     try:
         life.live()
         life.end()
@@ -117,15 +127,15 @@ def one_point(daemon, image, bring, setting):
     return bool(life.refused or life.deaths)
 
 
-def each_point(image, bring, action):
+def each_point(image, bring, action, kind=Life):
     """Four daemons share the points: a life is mostly waiting."""
     daemons = [kedge.Daemon() for _ in range(4)]
     try:
-        points = count_points(daemons[0], image, bring)
-        assert points > 20
+        points = count_points(daemons[0], image, bring, kind)
+        assert points > (20 if kind is Life else 10)
 
         def share(number):
-            return sum(one_point(daemons[number], image, bring, f"*:{k}:{action}") for k in range(number + 1, points + 1, len(daemons)))
+            return sum(one_point(daemons[number], image, bring, f"*:{k}:{action}", kind) for k in range(number + 1, points + 1, len(daemons)))
         felt = sum(job.result(500) for job in [Background(share, number) for number in range(len(daemons))])
         print(f"{points} points, {felt} of them were felt")
         assert felt > points // 2
@@ -154,3 +164,17 @@ def test_pull_and_life(registry, tmp_path, action):
     def bring(daemon):
         return daemon.api.raw("POST", f"/images/create?fromImage={name.rpartition(':')[0]}&tag=1")
     each_point(name, bring, action)
+
+
+@pytest.mark.parametrize("action", ["fail", "kill"])
+def test_import(tmp_path, action):
+    """Done twice, it makes two images, of which the first one loses its name: that goes before the answer."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "file").write_text("x" * 1000)  # each piece of the body is a point
+    tree = kedge.mkimage.layer_tar(str(tmp_path / "root"), {})
+
+    def bring(daemon):
+        answer = daemon.api.raw("POST", "/images/create?fromSrc=-&repo=subject&tag=1", tree, {"Content-Type": "application/x-tar"})
+        pruned = daemon.api.raw("POST", "/images/prune")
+        return answer if pruned[0] == 200 else pruned
+    each_point("subject:1", bring, action, ShortLife)

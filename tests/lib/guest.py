@@ -144,7 +144,7 @@ class Guest:
     def add_kedge(self):
         self.add_program(kedge.BIN / "kedge", "bin/kedge")
         self.add_program(kedge.BIN / "kedged", "sbin/kedged")
-        for name in ("kedge-shim", "kedge-fetch", "kedge-unpack"):
+        for name in ("kedge-shim", "kedge-fetch", "kedge-unpack", "kedge-pack"):
             self.add_program(kedge.BIN / name, f"usr/libexec/kedge/{name}")
         for runtime in ("crun", "runc"):
             self.add_program(shutil.which(runtime), f"bin/{runtime}")
