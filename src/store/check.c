@@ -230,7 +230,11 @@ static fallible check_unused(const Inspection *inspection)
 {
 	autoptr(Table) used = table_new();
 	BlobWalk walk = {.inspection = inspection, .used = used};
+	bool is_blocked = false;
 
+	TRY(collect_is_blocked(inspection->store, &is_blocked));
+	if (is_blocked)
+		return NULL; /* what seems unused may be what they stand on */
 	TRY(check_unused_layers(inspection, &walk.has_unused));
 	TRY(blobs_in_use(inspection->store, used));
 	walk.algorithm = "sha256";

@@ -18,24 +18,25 @@ typedef struct Collection {
 	Table *blobs; /* digests that are in use */
 } Collection;
 
-/*
- * While containers run whose records were lost with the database, nobody knows which layers they stand on: nothing is
- * collected before the next boot.
- */
-static fallible is_blocked(Store *store, bool *ret)
+fallible collect_is_blocked(Store *store, bool *ret)
 {
 	char boot[37] = "";
-	int64_t count = 0;
+	int64_t count = 0, lost_images = 0;
 
 	TRY(clock_boot_id(boot));
 	TRY(database_number(&count, store->database,
 		"SELECT count(*) FROM set_aside WHERE kind = 'container' AND json IS NULL AND boot = ?"
 		" AND id NOT IN (SELECT container FROM pins)",
 		"s", boot));
+	TRY(database_number(&lost_images, store->database,
+		"SELECT count(*) FROM pins WHERE image NOT IN (SELECT id FROM images)", ""));
 	if (count)
 		log_warning("nothing is collected: %lld containers were lost with a damaged database and may still run",
 			(long long)count);
-	*ret = count > 0;
+	if (lost_images)
+		log_warning("nothing is collected: the images of %lld containers are not here, which may still run",
+			(long long)lost_images);
+	*ret = count || lost_images;
 	return NULL;
 }
 
@@ -141,7 +142,7 @@ fallible store_collect(Store *store)
 	Collection collection = {.store = store, .blobs = blobs};
 	bool blocked = false;
 
-	TRY(is_blocked(store, &blocked));
+	TRY(collect_is_blocked(store, &blocked));
 	if (blocked)
 		return NULL;
 	TRY(fault("store.collect"));

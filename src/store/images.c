@@ -304,13 +304,10 @@ typedef struct Deletion {
 static Error *delete_steps(void *arg)
 {
 	const Deletion *deletion = arg;
-	Database *database = deletion->store->database;
 	int64_t seq = 0;
 
-	TRY(database_number(&seq, database, "SELECT seq FROM images WHERE id = ?", "s", deletion->id));
-	TRY(database_run(database, "DELETE FROM names WHERE image = ?", "i", seq));
-	TRY(database_run(database, "UPDATE images SET is_hidden = 1 WHERE seq = ?", "i", seq));
-	return images_drop_hidden(deletion->store);
+	TRY(database_number(&seq, deletion->store->database, "SELECT seq FROM images WHERE id = ?", "s", deletion->id));
+	return image_hide(deletion->store, seq);
 }
 
 fallible image_delete(Store *store, const Digest *id)
@@ -319,6 +316,13 @@ fallible image_delete(Store *store, const Digest *id)
 
 	TRY(fault("store.image.delete"));
 	return database_write(store->database, delete_steps, &deletion);
+}
+
+fallible image_hide(Store *store, int64_t seq)
+{
+	TRY(database_run(store->database, "DELETE FROM names WHERE image = ?", "i", seq));
+	TRY(database_run(store->database, "UPDATE images SET is_hidden = 1 WHERE seq = ?", "i", seq));
+	return images_drop_hidden(store);
 }
 
 fallible image_erase(Store *store, int64_t seq)

@@ -144,6 +144,7 @@ typedef struct ImageRow {
 	int64_t seq;
 	Digest id, manifest;
 	int64_t config_size, manifest_size, layers_there, layer_count;
+	bool is_hidden;
 } ImageRow;
 
 static fallible next_image(ImageRow *ret, Store *store, int64_t after, bool *ret_found)
@@ -151,7 +152,7 @@ static fallible next_image(ImageRow *ret, Store *store, int64_t after, bool *ret
 	autoclear(Query) query = {0};
 
 	TRY(database_query(&query, store->database,
-		"SELECT seq, id, manifest, config_size, manifest_size, layer_count,"
+		"SELECT seq, id, manifest, config_size, manifest_size, layer_count, is_hidden,"
 		" (SELECT count(*) FROM image_layers JOIN layers ON layers.number = image_layers.layer WHERE "
 		"image_layers.image = images.seq)"
 		" FROM images WHERE seq > ? ORDER BY seq LIMIT 1",
@@ -163,7 +164,8 @@ static fallible next_image(ImageRow *ret, Store *store, int64_t after, bool *ret
 		.config_size = query_int(&query, 3),
 		.manifest_size = query_int(&query, 4),
 		.layer_count = query_int(&query, 5),
-		.layers_there = query_int(&query, 6)};
+		.is_hidden = query_int(&query, 6),
+		.layers_there = query_int(&query, 7)};
 	snprintf(ret->id.text, sizeof(ret->id.text), "%s", query_text(&query, 1));
 	snprintf(ret->manifest.text, sizeof(ret->manifest.text), "%s",
 		query_text(&query, 2) ? query_text(&query, 2) : "");
@@ -174,6 +176,7 @@ typedef struct ImageAside {
 	Store *store;
 	const ImageRow *row;
 	const char *reason;
+	bool keeps_layers; /* for containers that stand on them */
 } ImageAside;
 
 static Error *image_aside_steps(void *arg)
@@ -189,13 +192,16 @@ static Error *image_aside_steps(void *arg)
 	names = mem_strdup(query_text(&query, 0));
 	query_end(&query);
 	TRY(aside_put(aside->store, "image", aside->row->id.text, names, NULL, aside->reason));
-	return image_erase(aside->store, aside->row->seq);
+	return aside->keeps_layers ? image_hide(aside->store, aside->row->seq)
+				   : image_erase(aside->store, aside->row->seq);
 }
 
-/* A pin on it stays: the container stands again when the image is pulled again. */
-static fallible image_is_broken(const Inspection *inspection, const ImageRow *row, const char *reason)
+/* A pin on it stays: the container stands again when the image is pulled again, or stands all the time where the layers
+ * are whole. */
+static fallible image_is_broken(
+	const Inspection *inspection, const ImageRow *row, bool keeps_layers, const char *reason)
 {
-	ImageAside aside = {.store = inspection->store, .row = row, .reason = reason};
+	ImageAside aside = {.store = inspection->store, .row = row, .reason = reason, .keeps_layers = keeps_layers};
 
 	inspect_found(inspection, "image \"%s\": %s", row->id.text, reason);
 	return inspection->repairs ? database_write(inspection->store->database, image_aside_steps, &aside) : NULL;
@@ -224,11 +230,13 @@ static fallible inspect_manifest(const Inspection *inspection, const ImageRow *r
 static fallible inspect_image(const Inspection *inspection, const ImageRow *row)
 {
 	if (row->layers_there != row->layer_count)
-		return image_is_broken(inspection, row, "some of its layers are missing");
+		return image_is_broken(inspection, row, false, "some of its layers are missing");
 	if (blob_size(inspection->store, &row->id) == row->config_size)
 		return inspect_manifest(inspection, row);
+	if (row->is_hidden)
+		return NULL; /* its containers have what they need of it in their records */
 	TRY(drop_broken_blob(inspection, &row->id));
-	return image_is_broken(inspection, row, "its configuration is missing or cut short");
+	return image_is_broken(inspection, row, true, "its configuration is missing or cut short");
 }
 
 fallible inspect_images(const Inspection *inspection)

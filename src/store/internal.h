@@ -55,6 +55,7 @@ fallible image_not_found(const char *id);
 char *image_tag_name(const Reference *reference); /* "busybox:latest" */
 char *image_digest_name(const Reference *reference, const Digest *digest);
 fallible image_erase(Store *store, int64_t seq); /* the record with all that hangs on it, within a transaction */
+fallible image_hide(Store *store, int64_t seq);  /* its pins alone keep it, within a transaction */
 fallible images_drop_hidden(Store *store);       /* those that nothing pins any more, within a transaction */
 
 /* ---- records.c ---- */

@@ -151,6 +151,23 @@ static fallible recover_orphans(const Inspection *inspection)
 	return NULL;
 }
 
+/* A damaged database may not even say what is missing. */
+static fallible tell_of_losses(const Inspection *inspection)
+{
+	int64_t images = 0, containers = 0, traces = 0;
+
+	TRY(database_number(&traces, inspection->store->database,
+		"SELECT (SELECT count(*) FROM layers) + (SELECT count(*) FROM set_aside)", ""));
+	if (!inspection->store->lost_records || !traces)
+		return NULL; /* a store that was made now has lost nothing */
+	TRY(database_number(&images, inspection->store->database, "SELECT count(*) FROM images", ""));
+	TRY(database_number(
+		&containers, inspection->store->database, "SELECT count(*) FROM records WHERE kind = 'container'", ""));
+	log_error("store \"%s\": the database was lost or damaged: %lld images and %lld containers are still known",
+		inspection->store->root, (long long)images, (long long)containers);
+	return NULL;
+}
+
 /* ---- all of it ---- */
 
 static const struct {
@@ -162,6 +179,7 @@ static const struct {
 	{"layers", inspect_layers},
 	{"images", inspect_images},
 	{"containers", inspect_containers},
+	{"what is known", tell_of_losses},
 };
 
 static void report_to_log(void *arg, const char *problem)

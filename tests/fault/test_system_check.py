@@ -172,11 +172,20 @@ def test_container_without_image(used, second):
     """Nobody but a pull can put this right: it is found again after a repair."""
     identity = used.create(["true"], image=second)
     name = used.api.get(f"/images/{second}/json")["Id"]
-    configuration(used, second).unlink()
+    execute(used, ("DELETE FROM image_layers WHERE image = (SELECT seq FROM images WHERE id = ?)", name))
     status, problems, error = check(used, "--repair")
     assert status == 1 and "could not be put right" in error
     status, problems, error = check(used)
     assert status == 1 and len(problems) == 1 and name in problems[0] and "pull it again" in problems[0], problems
+    used.api.delete(f"/containers/{identity}")
+
+
+def test_container_of_a_damaged_image(used, second):
+    """What runs on it and what may run again keep the layers, until they are removed."""
+    identity = used.create(["true"], image=second)
+    configuration(used, second).unlink()
+    finds(used, "its configuration is missing")
+    assert used.wait(used.start_container(identity)) == 0
     used.api.delete(f"/containers/{identity}")
 
 
