@@ -362,3 +362,16 @@ def test_images_without_blobs_are_saved(daemons, tmp_path):
         container = other.run_container(["cat", "/name"], image=name)
         assert other.wait(container) == 0 and other.log_text(container) == name
     assert daemon.kedge("save", "-o", tmp_path / "none.tar", "absent:1", check=False).returncode
+
+
+def test_a_push_says_when_it_tries_again(daemons, fake):
+    daemon = daemons({"downloadRetryInterval": "1s"})
+    layer = digest(fake.add(Unpackable([{"a": b"a"}]), "1").layers[0])
+    assert not problem(pull(daemon, f"{fake.host}/a:1"))
+    other, left = registries.FakeRegistry(), [503]
+    other.rule(layer)(lambda handler, request: handler.reply(left.pop()) if left else False)
+    tag(daemon, f"{fake.host}/a:1", f"{other.host}/a:1")
+    said = push(daemon, f"{other.host}/a:1")
+    assert not problem(said) and other.manifests["1"]
+    assert "Retrying in 1 second" in said_of_items(said)
+    other.close()
