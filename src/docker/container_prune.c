@@ -8,8 +8,10 @@
 #include "docker/container_sizes.h"
 #include "docker/filters.h"
 #include "docker/internal.h"
+#include "engine/event.h"
 
 typedef struct Prune {
+	Engine *engine;
 	HttpRequest *request; /* NULL: the client left */
 	StringList removed;
 	int64_t bytes;
@@ -44,6 +46,7 @@ static void prune_leave(Prune *prune)
 {
 	if (--prune->waiting > 0)
 		return;
+	event_pruned(prune->engine, "container", prune->bytes);
 	if (prune->request)
 		prune_answer(prune);
 	strings_clear(&prune->removed);
@@ -134,6 +137,7 @@ static void prune_measured(HttpRequest *request, void *context, const ContainerS
 	Prune *prune = mem_new(Prune);
 
 	error_free(read_query(&query, request)); /* it was read before */
+	prune->engine = docker_engine(context);
 	prune->request = request;
 	prune->waiting = 1;
 	http_request_on_gone(request, prune_gone, prune);

@@ -10,6 +10,7 @@
 #include "docker/forms.h"
 #include "docker/image_summary.h"
 #include "docker/internal.h"
+#include "engine/event.h"
 #include "oci/image_config.h"
 
 /* ---- list ---- */
@@ -437,6 +438,7 @@ static fallible prune(Buffer *out, Engine *engine, const HttpRequest *request)
 	TRY(measure_layers(&before, engine));
 	TRY(prune_all(&removed, engine, &query));
 	TRY(measure_layers(&after, engine));
+	event_pruned(engine, "image", before - after);
 	writer_init(&writer, out);
 	write_object(&writer, NULL);
 	write_array(&writer, "ImagesDeleted");

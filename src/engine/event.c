@@ -109,6 +109,13 @@ void event_emit(Engine *engine, const char *type, const char *action, const char
 	event_deliver(engine, event);
 }
 
+void event_pruned(Engine *engine, const char *type, int64_t bytes)
+{
+	autofree char *reclaimed = string_printf("%lld", (long long)bytes);
+
+	event_emit(engine, type, "prune", "", "reclaimed", reclaimed, NULL);
+}
+
 void event_emit_labels(Engine *engine, const char *type, const char *action, const char *id, const StringMap *labels,
 	const StringMap *extra)
 {

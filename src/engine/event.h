@@ -29,5 +29,7 @@ EventSubscription *events_subscribe(Engine *engine, EventHandler *handler, void 
 EventSubscription *events_unsubscribe(EventSubscription *subscription);
 /* Kept events with from_ns <= time (oldest first). */
 void events_each_since(Engine *engine, int64_t from_ns, EventHandler *handler, void *arg);
+/* A prune is over, whoever went through the list: "container" or "image" "prune" {"reclaimed": bytes}. */
+void event_pruned(Engine *engine, const char *type, int64_t bytes);
 /* For the engine: emits with pairs of attribute names and values, ends with NULL. */
 void event_emit(Engine *engine, const char *type, const char *action, const char *id, ...) __attribute__((sentinel));

@@ -176,3 +176,14 @@ def test_network_statistics(box):
     host = box.run_container(["sleep", "60"], host={"NetworkMode": "host"})
     for identity in (own, host):  # loopback alone, and what is not the container's
         assert "networks" not in box.api.get(f"/containers/{identity}/stats?stream=0&one-shot=1")
+
+
+def test_prunes_are_told(box):
+    box.wait(box.run_container(["sh", "-c", "head -c 100000 /dev/zero > /x"]))
+    begin = time.time()
+    reclaimed = box.api.post("/containers/prune")["SpaceReclaimed"]
+    box.api.post("/images/prune")
+    events = [event for event in told(box, {"event": ["prune"]}, begin)]
+    assert [(event["Type"], event["Actor"]["ID"], event["Actor"]["Attributes"]) for event in events] == [
+        ("container", "", {"reclaimed": str(reclaimed)}), ("image", "", {"reclaimed": "0"})]
+    assert reclaimed >= 100000
