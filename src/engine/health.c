@@ -33,9 +33,25 @@ static bool health_wanted(const HealthCheck *check)
 	return check->test.count && !string_equal(check->test.items[0], "NONE");
 }
 
+static bool health_in_start_period(const Health *health)
+{
+	const Container *container = health->container;
+
+	return container->health_state == HEALTH_STARTING &&
+	       clock_monotonic_ns() - container->started_monotonic_ns < container->record.spec.health.start_period_ns;
+}
+
+static int64_t health_interval_ns(const Health *health)
+{
+	const HealthCheck *check = &health->container->record.spec.health;
+	int64_t interval_ns = or_default(check->interval_ns, INTERVAL_DEFAULT);
+
+	return health_in_start_period(health) ? or_default(check->start_interval_ns, interval_ns) : interval_ns;
+}
+
 static void health_rearm(Health *health)
 {
-	source_rearm(health->timer, or_default(health->container->record.spec.health.interval_ns, INTERVAL_DEFAULT));
+	source_rearm(health->timer, health_interval_ns(health));
 }
 
 static void probe_keep(Container *container, const HealthProbe *probe)
@@ -81,14 +97,6 @@ static void health_become(Container *container, HealthState state)
 		health_act(container);
 }
 
-static bool health_in_start_period(const Health *health)
-{
-	const Container *container = health->container;
-
-	return container->health_state == HEALTH_STARTING &&
-	       clock_monotonic_ns() - container->started_monotonic_ns < container->record.spec.health.start_period_ns;
-}
-
 static void health_score(Health *health, bool passed)
 {
 	Container *container = health->container;
@@ -107,6 +115,7 @@ static void health_score(Health *health, bool passed)
 
 static void health_probe_ended(Health *health, int64_t exit_code, char *take_output)
 {
+	Container *container = health->container;
 	HealthProbe probe = {
 		.start_wall_ns = health->probe_began_wall_ns,
 		.end_wall_ns = clock_wall_ns(),
@@ -115,9 +124,10 @@ static void health_probe_ended(Health *health, int64_t exit_code, char *take_out
 	};
 
 	health->in_flight = false;
-	probe_keep(health->container, &probe);
-	health_rearm(health);
+	probe_keep(container, &probe);
 	health_score(health, exit_code == 0);
+	if (container->health) /* what an unhealthy one gets may have ended it */
+		health_rearm(container->health);
 }
 
 void health_exec_exited(Container *container, const ShimExecExit *exit, const char *output, size_t length)
@@ -179,8 +189,8 @@ void health_begin(Container *container)
 		return;
 	health = mem_new(Health);
 	health->container = container;
-	error = loop_timer(&health->timer, container->engine->loop, or_default(check->interval_ns, INTERVAL_DEFAULT),
-		health_due, health);
+	container->health_state = HEALTH_STARTING;
+	error = loop_timer(&health->timer, container->engine->loop, health_interval_ns(health), health_due, health);
 	if (error) {
 		error_log(error, "container \"%s\": no health checks", container->record.name);
 		free(health);

@@ -249,6 +249,8 @@ static void merge_health(HealthCheck *health, const HealthCheck *image)
 		health->timeout_ns = image->timeout_ns;
 	if (!health->start_period_ns)
 		health->start_period_ns = image->start_period_ns;
+	if (!health->start_interval_ns)
+		health->start_interval_ns = image->start_interval_ns;
 	if (!health->retries)
 		health->retries = image->retries;
 }

@@ -510,6 +510,7 @@ static fallible check_health_times(const HealthCheck *health)
 		{"interval", health->interval_ns},
 		{"timeout", health->timeout_ns},
 		{"startPeriod", health->start_period_ns},
+		{"startInterval", health->start_interval_ns},
 	};
 
 	for (size_t i = 0; i < COUNT(times); i++)

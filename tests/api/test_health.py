@@ -172,3 +172,15 @@ def test_a_stop_on_failure_is_final(box):
     kedge.wait_for(lambda: box.inspect(identity)["State"]["Status"] == "exited")
     time.sleep(0.5)
     assert box.log_text(identity).count("run") == 1
+
+
+def test_more_often_in_the_start_period(box):
+    often = {**check("CMD-SHELL", "test -e /well", interval=30, start=20), "StartInterval": 200000000}
+    identity = box.run_container(["sleep", "60"], Healthcheck=often)
+    kedge.wait_for(lambda: len(health(box, identity)["Log"]) >= 2, 8)
+    assert health(box, identity)["Status"] == "starting" and health(box, identity)["FailingStreak"] == 0
+    open(f"/proc/{box.inspect(identity)['State']['Pid']}/root/well", "w").close()
+    becomes(box, identity, "healthy", 8)
+    seen = health(box, identity)["Log"][-1]["Start"]
+    time.sleep(0.7)  # healthy now: the ordinary interval
+    assert health(box, identity)["Log"][-1]["Start"] == seen
