@@ -172,6 +172,29 @@ test_killed_kedged_adopts() {
 	same "statistics after it" 0 "$(kedge stats --no-stream "$id" >/dev/null; echo $?)"
 }
 
+is_frozen() {
+	[ "$(sed -n 's/^frozen //p' "$GROUPS_TOP/$1/cgroup.events")" = "$2" ]
+}
+
+test_pause() {
+	id=$(make_box box sh -c 'i=0; while :; do echo "line $i"; i=$((i + 1)); usleep 100000; done')
+	until_true log_has "$id" '^line 2$'
+	kedge pause "$id"
+	same state paused "$(state "$id" Status)"
+	is_frozen "$id" 1 || fail "it is not frozen"
+	before=$(kedge logs "$id" | wc -l)
+	kill_kedged
+	start_kedged
+	same "state for another kedged" paused "$(state "$id" Status)"
+	same "lines while it is paused" "$before" "$(kedge logs "$id" | wc -l)"
+	kedge unpause "$id"
+	is_frozen "$id" 0 || fail "it is still frozen"
+	until_true log_has "$id" "^line $((before + 2))\$"
+	kedge pause "$id"
+	kedge stop -t 1 "$id"
+	same "state after a stop" exited "$(state "$id" Status)"
+}
+
 test_end_without_kedged() {
 	id=$(make_box box sh -c 'sleep 1; exit 9')
 	kill_kedged
