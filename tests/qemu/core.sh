@@ -135,6 +135,29 @@ test_devices_are_refused() {
 	run_box box sh -c 'mknod /null c 1 3 && echo >/null && head -c 1 /dev/urandom >/dev/null'
 }
 
+# The writer of numbers is still there, within its new limits.
+test_update() {
+	id=$(make_box -m 64m --memory-swap 96m --cpus 0.5 --pids-limit 50 box sh -c 'while [ ! -e /go ]; do usleep 100000; done
+		tail -c 40m /dev/zero >/dev/null; echo "child: $?"; sleep 300')
+	kedge update -m 16m --memory-swap 16m --memory-reservation 8m --cpus 0.25 --cpu-shares 512 --cpuset-cpus 1 --pids-limit 9 "$id"
+	for run in first second; do
+		same "memory.max, $run" 16777216 "$(group_file "$id" memory.max)"
+		same "memory.swap.max, $run" 0 "$(group_file "$id" memory.swap.max)"
+		same "memory.low, $run" 8388608 "$(group_file "$id" memory.low)"
+		same "cpu.max, $run" "25000 100000" "$(group_file "$id" cpu.max)"
+		same "cpu.weight, $run" 20 "$(group_file "$id" cpu.weight)"
+		same "cpuset.cpus, $run" 1 "$(group_file "$id" cpuset.cpus)"
+		same "pids.max, $run" 9 "$(group_file "$id" pids.max)"
+		[ $run = second ] || kedge restart -t 0 "$id"
+	done
+	kill_kedged
+	start_kedged
+	same "limit for another kedged" 16777216 "$(kedge inspect -f '{{.HostConfig.Memory}}' "$id")"
+	touch "/proc/$(state "$id" Pid)/root/go"
+	until_true log_has "$id" 'child: 137'
+	! kedge update -m 1k "$id" || fail "it took less than a container can live on"
+}
+
 holds_memory() {
 	[ "$(group_file "$1" memory.current)" -gt 20000000 ]
 }
