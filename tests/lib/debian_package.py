@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """kedge's Debian package, built from a clone of the committed state; kept below build/ until there is another commit."""
+import os
 import pathlib
 import re
 import shutil
@@ -18,21 +19,23 @@ def run(*words, **options):
 
 
 def build(directory):
+    """Appears there whole: a second suite may be at it."""
     with tempfile.TemporaryDirectory(prefix="kedge-package-") as work:
         run("git", "clone", "-q", kedge.TOP, f"{work}/kedge")
         run("dpkg-buildpackage", "-b", "-us", "-uc", "-j2", cwd=f"{work}/kedge")
-        shutil.copy(next(pathlib.Path(work).glob("kedge_*.deb")), directory)
+        built = next(pathlib.Path(work).glob("kedge_*.deb"))
+        directory.mkdir(parents=True, exist_ok=True)
+        shutil.copy(built, directory / f"{built.name}.{os.getpid()}")
+        (directory / f"{built.name}.{os.getpid()}").rename(directory / built.name)
 
 
 def package():
     """build/package/<commit>/kedge_<version>_<architecture>.deb; of the commits before, none is kept."""
     directory = CACHE / run("git", "rev-parse", "HEAD", cwd=kedge.TOP).strip()
-    if not directory.is_dir():
-        shutil.rmtree(CACHE, ignore_errors=True)
-        part = directory.with_suffix(".part")
-        part.mkdir(parents=True)
-        build(part)
-        part.rename(directory)
+    if not any(directory.glob("kedge_*.deb")):
+        for old in CACHE.glob("*"):
+            shutil.rmtree(old)
+        build(directory)
     return next(directory.glob("kedge_*.deb"))
 
 
