@@ -176,10 +176,6 @@ class Kedge(Engine):
     def spawn(self):
         self.daemon.spawn()
 
-    def images_on_disk(self):
-        """What is there of images, the trash included: garbage is collected some seconds after a removal."""
-        return {str(path) for name in ("blobs/sha256", "layers", "trash") for path in (self.daemon.store / name).iterdir()}
-
     @staticmethod
     def version():
         return subprocess.run([kedge.BIN / "kedged", "--version"], stdout=subprocess.PIPE, text=True).stdout.strip()

@@ -114,8 +114,10 @@ class FileSystem:
         self.path.mkdir()
 
     def make(self):
-        """A fresh one, in place of what there was."""
+        """A fresh one, in place of what there was. The file is another one, too: a mount namespace that somebody made meanwhile may
+        hold on to the old one."""
         self.unmount()
+        self.image.unlink(missing_ok=True)
         with open(self.image, "wb") as image:
             image.truncate(self.megabytes << 20)
         subprocess.run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", self.image], check=True)
