@@ -162,7 +162,7 @@ def test_a_reboot_starts_it_again(box, rebooter, policy):
     events = Events(box)
     identity = up(box, rebooting(box, rebooter, RESTART, policy), 2)
     kedge.wait_for(lambda: state(box, identity)["Running"])
-    assert [action for action in events.of(identity) if action != "create"] == ["start", "die", "start"]
+    kedge.wait_for(lambda: [action for action in events.of(identity) if action != "create"] == ["start", "die", "start"])
     assert [event["Actor"]["Attributes"]["exitCode"] for event in events.all if event["Action"] == "die"] == ["129"]
     box.api.post(f"/containers/{identity}/kill")
     assert box.wait(identity) == 137
