@@ -375,3 +375,21 @@ def test_a_push_says_when_it_tries_again(daemons, fake):
     assert not problem(said) and other.manifests["1"]
     assert "Retrying in 1 second" in said_of_items(said)
     other.close()
+
+
+@pytest.mark.parametrize("how", ["client leaves", "kedged is killed"])
+def test_compressing_anew_that_is_broken_off_leaves_nothing(daemons, fake, how):
+    daemon = daemons({"keepBlobs": False})
+    image = fake.add(Unpackable([{"small": b"s"}, {"large": os.urandom(24 << 20)}]), "1")
+    assert not problem(pull(daemon, f"{fake.host}/a:1"))
+    kept = hexes(image.config, image.manifest)
+    kedge.wait_for(lambda: blobs(daemon) == kept)
+    with kedge.socket.socket(kedge.socket.AF_UNIX) as client:
+        client.connect(str(daemon.socket))
+        client.sendall(f"POST /images/{fake.host}/a/push?tag=1 HTTP/1.1\r\nHost: x\r\nX-Registry-Auth: e30=\r\nContent-Length: 0\r\n\r\n".encode())
+        kedge.wait_for(lambda: len(blobs(daemon)) == 3 and any(path.name.startswith("repack-") for path in (daemon.store / "staging").iterdir()),
+                       every=0.001)
+        if how == "kedged is killed":
+            daemon.restart()
+    kedge.wait_for(lambda: blobs(daemon) == kept and not list((daemon.store / "staging").iterdir()))
+    assert daemon.api.post("/kedge/v1/system/check") == {"Problems": []}
