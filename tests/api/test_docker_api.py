@@ -194,7 +194,7 @@ def test_inspect_shows_what_create_was_given(daemon, api):
     config = {"Env": ["A=B", "C="], "Labels": {"l": "v", "": "empty"}, "WorkingDir": "/tmp", "User": "web", "Hostname": "box",
               "StopSignal": "INT", "StopTimeout": 3, "ExposedPorts": {"80/tcp": {}}, "Healthcheck": {"Test": ["NONE"]}}
     host = {"Binds": ["/tmp:/mnt:ro"], "Memory": 64 << 20, "NanoCpus": 500_000_000, "PidsLimit": 20, "CapDrop": ["ALL"],
-            "CapAdd": ["CHOWN"], "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 2}, "Tmpfs": {"/t": "size=1m"},
+            "CapAdd": ["CAP_CHOWN"], "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 2}, "Tmpfs": {"/t": "size=1m"},
             "ReadonlyRootfs": True, "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m"}},
             "Ulimits": [{"Name": "nofile", "Hard": 20, "Soft": 10}], "ExtraHosts": ["a:1.2.3.4"]}
     seen = daemon.inspect(daemon.create(["sleep", "1"], name="shown", host=host, **config))
