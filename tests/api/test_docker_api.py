@@ -545,7 +545,7 @@ def test_pull_of_what_is_not_there_is_an_http_error(api, registry):
     assert failure(api, "POST", f"/images/create?fromImage={registry.host}/some/nothing&tag=1")[0] == 404
     assert failure(api, "POST", "/images/create?fromImage=UPPER")[0] == 400
     assert failure(api, "POST", "/images/create")[0] == 400
-    assert failure(api, "POST", "/images/create?fromSrc=-")[0] == 501
+    assert failure(api, "POST", "/images/create?fromSrc=-")[0] == 400  # no archive follows
 
 
 def test_bad_credentials_header(api, registry):
