@@ -95,6 +95,17 @@ def test_huge_texts(box, path):
     is_clean(box)
 
 
+@pytest.mark.parametrize("path", [path for path, kind in FIELDS.items() if kind in (TEXT, TEXTS, WORDS, MAP, SET)])
+def test_bad_text(box, path):
+    """What is no UTF-8, wherever a text may stand; half a surrogate pair; a NUL, which no C program could see the end behind."""
+    for bad in (b"\xff\xfe", b"\xc0\xaf", b"a\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\\ud800", b"x\\u0000y"):
+        value = {TEXT: b'"%s"', TEXTS: b'["%s"]', WORDS: b'["x","%s"]', MAP: b'{"k":"%s"}', SET: b'{"%s":{}}'}[FIELDS[path]] % bad
+        body = json.dumps(body_with(path, "@VALUE@")).encode().replace(b'"@VALUE@"', value)
+        status, answer = post(box, body)
+        assert status == 400 and json.loads(answer)["message"], (bad, status, answer)
+    is_clean(box)
+
+
 BODIES = {
     "nothing": b"", "null": b"null", "a number": b"17", "a text": b'"x"', "a list": b"[]", "half": b'{"Image": "busy', "two": b"{}{}",
     "a comma": b'{"Image":"x",}', "comments": b'{/* */"Image":"x"}', "single quotes": b"{'Image':'x'}", "NaN": b'{"StopTimeout":NaN}',

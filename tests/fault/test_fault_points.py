@@ -94,6 +94,8 @@ class Life:
         self.daemon.start()
         for name in ("staging", "containers", "layers", "blobs/sha256"):
             kedge.wait_for(lambda: not list((self.daemon.store / name).iterdir()), 15)
+        found = json.loads(self.ask("POST", "/kedge/v1/system/check")[1])
+        assert found == {"Problems": []}, found
         self.daemon.stop()
         assert store.problems(self.daemon.store) == []
 
