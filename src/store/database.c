@@ -374,13 +374,15 @@ static void make_private(const char *path)
 
 static fallible database_connect(Database *database, const char *path)
 {
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW;
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, keep_wal = 1;
 
 	configure_once();
 	make_private(path);
 	if (sqlite3_open_v2(path, &database->handle, flags, NULL) != SQLITE_OK)
 		return database_error(database, "open");
 	sqlite3_extended_result_codes(database->handle, 1);
+	/* A disk without a free inode would have no place for a new WAL at the next start. */
+	sqlite3_file_control(database->handle, NULL, SQLITE_FCNTL_PERSIST_WAL, &keep_wal);
 	/* What a newer kedged has left in the WAL stays there when this one turns back. */
 	sqlite3_db_config(database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_limit(database->handle, SQLITE_LIMIT_LENGTH, 64 << 20);
