@@ -76,6 +76,16 @@ bool buffer_add_char(Buffer *buffer, char c)
 	return buffer_add(buffer, &c, 1);
 }
 
+bool buffer_add_escaped(Buffer *buffer, const char *text, const char *special)
+{
+	for (; *text; text++) {
+		if (strchr(special, *text))
+			buffer_add_char(buffer, '\\');
+		buffer_add_char(buffer, *text);
+	}
+	return !buffer->overflown;
+}
+
 bool buffer_printf(Buffer *buffer, const char *format, ...)
 {
 	va_list args;

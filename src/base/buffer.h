@@ -29,6 +29,9 @@ DEFINE_AUTOCLEAR(Buffer, buffer_clear)
 bool buffer_add(Buffer *buffer, const void *data, size_t length); /* false once overflown */
 bool buffer_add_text(Buffer *buffer, const char *text);
 bool buffer_add_char(Buffer *buffer, char c);
+/* With a backslash before each of the special characters. */
+bool buffer_add_escaped(Buffer *buffer, const char *text, const char *special);
+#define OVERLAY_SEPARATORS "\\,:" /* in the options of an overlay mount */
 bool buffer_printf(Buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool buffer_vprintf(Buffer *buffer, const char *format, va_list args);
 void buffer_consume(Buffer *buffer, size_t length); /* drops bytes from the front */

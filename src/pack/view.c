@@ -6,15 +6,16 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/confine.h"
 #include "base/files.h"
-#include "base/rights.h"
 
 /* A tree may be as deep and have as many hard links as somebody likes; what is remembered of it may not. */
 #define MEMORY_MAX ((rlim_t)1 << 30)
+
+static const uint64_t rights_kept = UINT64_C(1) << CAP_DAC_READ_SEARCH;
 
 #ifdef KEDGE_SANITIZED
 /* Finding leaks takes a /proc, which the tree need not have. */
@@ -30,16 +31,7 @@ Error *view_open(int *ret_root, const char *directory)
 	return dir_open(ret_root, AT_FDCWD, directory);
 }
 
-/* What overlay takes for separators in its options. */
-static void add_escaped(Buffer *out, const char *path)
-{
-	for (; *path; path++) {
-		if (*path == '\\' || *path == ',' || *path == ':')
-			buffer_add_char(out, '\\');
-		buffer_add_char(out, *path);
-	}
-}
-
+/* What is unmounted outside goes here as well: a slow client pins nothing. */
 static fallible leave_mounts(void)
 {
 	if (unshare(CLONE_NEWNS) < 0)
@@ -56,7 +48,7 @@ Error *view_open_stacked(int *ret_root, const char *directory, const char *lower
 	autoclear(Buffer) options = {.limit = (size_t)sysconf(_SC_PAGESIZE) - 1};
 
 	buffer_add_text(&options, "lowerdir=");
-	add_escaped(&options, directory);
+	buffer_add_escaped(&options, directory, OVERLAY_SEPARATORS);
 	buffer_printf(&options, ":%s,index=off,metacopy=off", lower);
 	if (buffer_overflown(&options))
 		return error_new(ERROR_INVALID, "the image has too many layers to be mounted on one another");
@@ -66,21 +58,23 @@ Error *view_open_stacked(int *ret_root, const char *directory, const char *lower
 	return view_open(ret_root, directory);
 }
 
-static fallible limit_memory(void)
+static fallible limit(void)
 {
+	static const ConfineLimit limits[] = {
+		{RLIMIT_CORE, 0},
 #ifndef KEDGE_SANITIZED /* whose runtime maps terabytes */
-	const struct rlimit limit = {MEMORY_MAX, MEMORY_MAX};
-
-	if (setrlimit(RLIMIT_AS, &limit) < 0)
-		return error_errno(errno, "could not limit the memory");
+		{RLIMIT_AS, MEMORY_MAX},
 #endif
-	return NULL;
+	};
+
+	return confine_limits(limits, sizeof(limits) / sizeof(limits[0]));
 }
 
 Error *view_restrict(void)
 {
-	TRY(limit_memory());
-	return rights_keep(RIGHT(CAP_DAC_READ_SEARCH));
+	TRY(limit());
+	TRY(confine_bounding(rights_kept));
+	return confine_capabilities(rights_kept);
 }
 
 Error *view_enter(int root)

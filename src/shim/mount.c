@@ -17,16 +17,6 @@
 /* Linux 5.2, not in every C library. Source: linux/mount.h. */
 enum { TREE_CLONE = 1, FROM_EMPTY_PATH = 4 };
 
-/* What overlay takes for separators in its options. */
-static void add_escaped(Buffer *out, const char *path)
-{
-	for (; *path; path++) {
-		if (*path == '\\' || *path == ',' || *path == ':')
-			buffer_add_char(out, '\\');
-		buffer_add_char(out, *path);
-	}
-}
-
 /* An image without layers still needs a lower directory. */
 static fallible add_lower(Buffer *out, const ShimSettings *settings)
 {
@@ -37,7 +27,7 @@ static fallible add_lower(Buffer *out, const ShimSettings *settings)
 	}
 	autofree char *empty = path_join(settings->bundle, "empty");
 	TRY(dir_make(AT_FDCWD, empty, 0755));
-	add_escaped(out, empty);
+	buffer_add_escaped(out, empty, OVERLAY_SEPARATORS);
 	return NULL;
 }
 
@@ -45,9 +35,9 @@ static fallible overlay_options(Buffer *out, const ShimSettings *settings)
 {
 	TRY(add_lower(out, settings));
 	buffer_add_text(out, ",upperdir=");
-	add_escaped(out, settings->upper);
+	buffer_add_escaped(out, settings->upper, OVERLAY_SEPARATORS);
 	buffer_add_text(out, ",workdir=");
-	add_escaped(out, settings->work);
+	buffer_add_escaped(out, settings->work, OVERLAY_SEPARATORS);
 	buffer_add_text(out, ",index=off,metacopy=off");
 	if (settings->is_volatile)
 		buffer_add_text(out, ",volatile");

@@ -311,20 +311,6 @@ def test_kedge_writes_a_file_whole_or_not_at_all(stock, tmp_path):
     assert done.returncode == 1 and "No such file or directory" in done.err
 
 
-def test_what_was_not_kept_cannot_be_saved(tmp_path):
-    configuration = tmp_path / "kedged.yaml"
-    configuration.write_text("engine: {keepBlobs: false}\n")
-    daemon = kedge.Daemon(options=["--config", str(configuration)]).start()
-    try:
-        daemon.load_busybox()
-        kedge.wait_for(lambda: len(list((daemon.store / "blobs" / "sha256").iterdir())) == 2)
-        done = daemon.kedge("save", "-o", tmp_path / "x.tar", "busybox:test", check=False)
-        assert done.returncode == 1 and "is not kept here" in done.err and 'hint: pull the image again by a kedged with "keepBlobs: true"' in done.err
-        assert not (tmp_path / "x.tar").exists() and not packers(daemon)
-    finally:
-        daemon.close()
-
-
 # ---- load, by the program ----
 
 @pytest.mark.parametrize("squeeze", ["cat", "gzip", "zstd"])

@@ -159,6 +159,21 @@ def test_the_same_tree_twice_is_one_layer(stock, root_tar):
     get(stock, "/images/twice:gzip/get")
 
 
+def test_import_without_compressed_blobs(root_tar, tmp_path):
+    configuration = tmp_path / "kedged.yaml"
+    configuration.write_text("engine: {keepBlobs: false}\n")
+    daemon = kedge.Daemon(options=["--config", str(configuration)]).start()
+    try:
+        identity = imported(daemon, gzip.compress(root_tar), repo="blobless")
+        kedge.wait_for(lambda: len(list((daemon.store / "blobs" / "sha256").iterdir())) == 2)
+        assert daemon.wait(daemon.run_container(["/bin/true"], image="blobless")) == 0
+        assert daemon.api.post("/kedge/v1/system/check") == {"Problems": []}
+        assert identity in daemon.restart().kedge("images", "-q", "--no-trunc").out
+        assert nothing_is_left(daemon)
+    finally:
+        daemon.close()
+
+
 # ---- archives that mean harm ----
 
 def tar_of(*entries):

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/confine.h"
 #include "base/files.h"
 #include "base/memory.h"
-#include "fetch/confine.h"
 #include "fetch/registry/jail_filter.h"
 
 enum { FILE_MAX = 1 << 20, OPEN_FILES_MAX = 2048 };

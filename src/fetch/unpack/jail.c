@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/confine.h"
 #include "base/memory.h"
-#include "fetch/confine.h"
 #include "fetch/unpack/jail_filter.h"
 
 enum { OPEN_FILES_MAX = 128 };
