@@ -2,34 +2,20 @@
 """The same requests to kedged and to dockerd: the same statuses, messages, states, events and forms of statistics."""
 import itertools
 import json
-import os
 import pathlib
 import re
 import shutil
-import sys
 import tempfile
 import time
 
 import pytest
 
+import dockerd
 import kedge
 from streams import Background, Events
 
-sys.path.insert(0, str(kedge.TOP / "bench"))
-import peers  # noqa: E402
-
-pytestmark = pytest.mark.skipif(not shutil.which("dockerd") or not shutil.which("containerd"), reason="dockerd is not installed")
+pytestmark = pytest.mark.skipif(not dockerd.is_installed(), reason="dockerd is not installed")
 POLITE = ["sh", "-c", "trap 'exit 5' TERM; echo up; while :; do usleep 20000; done"]
-
-
-class Place:
-    """What bench/peers.py makes its engines in."""
-
-    def __init__(self, directory):
-        self.directory = directory
-
-    def group(self, name):
-        return f"/kedge-like-{os.getpid()}-{name}"
 
 
 class Side:
@@ -81,7 +67,7 @@ class Side:
 @pytest.fixture(scope="module")
 def sides():
     directory = pathlib.Path(tempfile.mkdtemp(prefix="kl", dir="/tmp"))
-    docker, daemon = peers.Docker(Place(directory)), kedge.Daemon().start()
+    docker, daemon = dockerd.Dockerd(), kedge.Daemon().start()
     try:
         docker.start()
         both = [Side(docker.socket), Side(daemon.socket, daemon)]
