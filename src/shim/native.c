@@ -27,6 +27,7 @@ static fallible become_container(Native *native, const char *plan, size_t length
 {
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return error_errno(errno, "could not hide from the container");
+	TRY(native_keep_streams(native));
 	TRY(native_take_steps(native, plan, length, true));
 	return native_execute(native);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/filter.h>
@@ -26,7 +27,7 @@
 #include "base/files.h"
 #include "shim/native_steps.h"
 
-enum { UMASK = 022, CAPABILITIES_MAX = 64 };
+enum { UMASK = 022, CAPABILITIES_MAX = 64, REPORT_FD = STDERR_FILENO + 1 };
 
 /* ---- its namespaces ---- */
 
@@ -159,16 +160,29 @@ static void own_streams(const Native *native)
 			continue; /* not every kind of file has an owner */
 }
 
+/* The image names paths: the host's directories may not be among this process's descriptors, where /proc/self/fd/N
+ * leads to them. */
+Error *native_keep_streams(Native *native)
+{
+	if (dup2(native->out, STDOUT_FILENO) < 0 || dup2(native->err, STDERR_FILENO) < 0)
+		return error_errno(errno, "could not give the container its streams");
+	if (native->report != REPORT_FD && dup3(native->report, REPORT_FD, O_CLOEXEC) < 0)
+		return error_errno(errno, "could not keep the pipe for reports");
+	native->report = REPORT_FD;
+	if (syscall(SYS_close_range, REPORT_FD + 1, ~0U, 0) < 0)
+		return error_errno(errno, "could not keep descriptors from the container");
+	return NULL;
+}
+
 /* All else is closed by execve(2). */
 static fallible set_streams(const Native *native)
 {
 	int in = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
 
-	if (in < 0 || dup2(in, STDIN_FILENO) < 0 || dup2(native->out, STDOUT_FILENO) < 0 ||
-		dup2(native->err, STDERR_FILENO) < 0)
+	if (in < 0 || dup2(in, STDIN_FILENO) < 0)
 		return error_errno(errno, "could not give the container its streams");
 	own_streams(native);
-	if (syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+	if (syscall(SYS_close_range, REPORT_FD, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return error_errno(errno, "could not keep descriptors from the container");
 	return NULL;
 }
@@ -306,6 +320,18 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* The kernel says "(unreachable)" before a directory that is not below the root. */
+static fallible enter_directory(const char *path)
+{
+	char where[PATH_MAX];
+
+	if (chdir(path) < 0)
+		return error_errno(errno, "could not enter the working directory \"%s\"", path);
+	if (syscall(SYS_getcwd, where, sizeof(where)) < 0 || *where != '/')
+		return error_new(ERROR_INVALID, "the working directory \"%s\" is outside of the container", path);
+	return NULL;
+}
+
 /* strings_add() keeps no NULL at the end of a list without items. */
 static char **with_end(StringList *list)
 {
@@ -319,8 +345,7 @@ Error *native_execute(Native *native)
 	autofree char *program = NULL;
 
 	TRY(set_streams(native));
-	if (chdir(native->directory) < 0)
-		return error_errno(errno, "could not enter the working directory \"%s\"", native->directory);
+	TRY(enter_directory(native->directory));
 	TRY(find_program(&program, native));
 	setsid();
 	umask(UMASK);

@@ -170,10 +170,10 @@ Error *native_mount(Native *native, const char *const *fields)
 
 Error *native_place(Native *native, const char *const *fields)
 {
-	int tree = native->trees[native->placed++];
+	autofd tree = native->placed < native->tree_count ? native->trees[native->placed++] : -1;
 	struct stat status;
 
-	if (native->placed > native->tree_count || fstat(tree, &status) < 0)
+	if (fstat(tree, &status) < 0)
 		return error_new(ERROR_INVALID, "there is nothing to mount on \"%s\"", fields[0]);
 	TRY(make_target(fields[0], S_ISDIR(status.st_mode)));
 	TRY(tree_set(tree, false));

@@ -41,6 +41,8 @@ NativeStep native_take_tree, native_pivot, native_mount, native_place, native_re
 NativeStep native_join_keyring, native_own_cgroups, native_loopback, native_sysctl, native_oom_score, native_hostname,
 	native_limit, native_read_env, native_read_argument, native_read_directory, native_read_filter,
 	native_read_no_new_privileges, native_read_group, native_read_user, native_read_capabilities;
+/* Inside, before any step: all other descriptors are closed. */
+fallible native_keep_streams(Native *native);
 /* Does not come back when all is well. */
 fallible native_execute(Native *native);
 fallible native_decode_filter(Buffer *ret, const Native *native); /* empty: there is none */

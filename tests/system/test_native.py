@@ -254,3 +254,20 @@ def test_proc_and_sys_are_no_links(daemon, tmp_path, name):
     status, _ = daemon.api.raw("POST", f"/containers/{identity}/start")
     assert status >= 400
     daemon.api.delete(f"/containers/{identity}?force=1")
+
+
+@pytest.mark.parametrize("through", ["directory", "link"])
+def test_no_directory_of_the_host_is_among_its_descriptors(daemon, tmp_path, through):
+    """/proc/self/fd/N would lead to it, and from there to the host's root, while the image's paths are looked up."""
+    root = kedge.busybox_directory(tmp_path / "root")
+    for number in range(3, 24):
+        (root / f"door{number}").symlink_to(f"/proc/self/fd/{number}")
+    archive = tmp_path / "image.tar"
+    kedge.mkimage.write_archive(str(archive), kedge.mkimage.image_layout("doors:1", [kedge.mkimage.layer_tar(str(root), {})], {}, "gzip"))
+    daemon.api.call("POST", "/images/load", archive.read_bytes(), {"Content-Type": "application/x-tar"})
+    for number in range(3, 24):
+        place = f"/proc/self/fd/{number}" if through == "directory" else f"/door{number}"
+        identity = daemon.create(["sleep", "1000"], image="doors:1", WorkingDir=place)
+        status, text = daemon.api.raw("POST", f"/containers/{identity}/start")
+        daemon.api.delete(f"/containers/{identity}?force=1")
+        assert status >= 400 and b"directory" in text, place
