@@ -171,6 +171,14 @@ static fallible drop_group(const Check *check, const char *group)
 	return cgroup_remove(check->engine->cgroups, group);
 }
 
+/* Containers may have parents of their own, which others may use as well: there, what we do not know is not ours. */
+static bool may_be_ours(const Engine *engine, const char *parent, const char *id)
+{
+	if (strlen(id) != 64 || strspn(id, "0123456789abcdef") != 64)
+		return false;
+	return string_equal(parent, engine->config.cgroup_parent) || table_get(engine->containers, id);
+}
+
 static fallible check_groups_of(const Check *check, const char *parent)
 {
 	autoptr(Table) names = table_new();
@@ -180,7 +188,7 @@ static fallible check_groups_of(const Check *check, const char *parent)
 	TRY(cgroup_list(names, check->engine->cgroups, parent));
 	for (size_t cursor = 0; table_next(names, &cursor, &id, &value);) {
 		autofree char *group = path_join(parent, id);
-		if (strlen(id) != 64 || strspn(id, "0123456789abcdef") != 64 || id_has_run(check->engine, id))
+		if (!may_be_ours(check->engine, parent, id) || id_has_run(check->engine, id))
 			continue;
 		found(check, "control group \"%s\" belongs to no container that runs", group);
 		Error *error = check->repairs ? drop_group(check, group) : NULL;
@@ -191,7 +199,6 @@ static fallible check_groups_of(const Check *check, const char *parent)
 	return NULL;
 }
 
-/* Containers may have parents of their own. */
 static fallible check_groups(const Check *check)
 {
 	autoptr(Table) parents = table_new();

@@ -35,7 +35,8 @@ static fallible etc_write(const Container *container, const char *name, const Bu
 	autofree char *path = path_join(container->state_directory, name);
 	autofd fd = -1;
 
-	TRY(file_open(&fd, AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0644));
+	/* Who shares them may hold a lease on them: that ends the start, but does not hold up everybody. */
+	TRY(file_open(&fd, AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0644));
 	if (holds(fd, text))
 		return NULL;
 	if (ftruncate(fd, 0) < 0)

@@ -175,11 +175,18 @@ static void settings_print(const Settings *settings)
 typedef struct Serving {
 	Loop *loop;
 	Engine *engine;
+	Source *stopping;
 	bool goes_down;
 } Serving;
 
-/* While the machine goes down, its init program sends this too. */
+/* While the machine goes down, its init program sends TERM too, after PWR: but of signals that wait together, the lower
+ * number comes first. */
 static void stop(void *arg)
+{
+	source_rearm(((const Serving *)arg)->stopping, 0);
+}
+
+static void stop_unless_down(void *arg)
 {
 	const Serving *serving = arg;
 
@@ -223,6 +230,7 @@ static fallible serve(int *ret_next, Loop *loop, Engine *engine, const Settings 
 	autoptr(Source) terminate = NULL;
 	autoptr(Source) interrupt = NULL;
 	autoptr(Source) power = NULL;
+	autoptr(Source) stopping = NULL;
 	autoptr(Source) watchdog = NULL;
 	autoptr(Source) resting = NULL;
 	Serving serving = {.loop = loop, .engine = engine};
@@ -232,6 +240,8 @@ static fallible serve(int *ret_next, Loop *loop, Engine *engine, const Settings 
 	notify_store(listen_fd);
 	TRY(docker_api_new(&api, engine, listen_fd));
 	TRY(upgrade_new(&upgrade, loop, api, argv));
+	TRY(loop_timer(&stopping, loop, -1, stop_unless_down, &serving));
+	serving.stopping = stopping;
 	TRY(loop_signal(&terminate, loop, SIGTERM, stop, &serving));
 	TRY(loop_signal(&interrupt, loop, SIGINT, stop, &serving));
 	TRY(loop_signal(&power, loop, SIGPWR, power_down, &serving));

@@ -16,8 +16,6 @@
 #include "runtime/spec_words.h"
 #include "json/writer.h"
 
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
-
 void plan_step(Plan *plan, const char *name, const char *const *fields, size_t count)
 {
 	buffer_add(plan->out, name, strlen(name) + 1);

@@ -2,11 +2,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/memory.h"
 #include "base/strings.h"
 #include "runtime/cgroup_layout.h"
 #include "runtime/plan_parts.h"
-
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 /* ---- limits: a member of resources, the controller that has it, and its file ---- */
 

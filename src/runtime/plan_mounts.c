@@ -3,11 +3,11 @@
 #include <string.h>
 #include <sys/mount.h>
 
+#include "base/memory.h"
 #include "base/strings.h"
 #include "runtime/cgroup_layout.h"
 #include "runtime/plan_parts.h"
 
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define PLAIN (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 /* ---- options ---- */

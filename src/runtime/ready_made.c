@@ -17,8 +17,6 @@
 #include "runtime/runtimes_list.h"
 #include "json/writer.h"
 
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
-
 enum { REFUSAL = ENOTUNIQ, PASSED_MAX = 256 << 10 };
 
 static const char passed_file[] = "ready-made";

@@ -84,7 +84,8 @@ static fallible write_record(const Native *native, pid_t pid)
 	autoclear(Buffer) program = {0}, text = {0};
 
 	TRY(dir_make_all(AT_FDCWD, directory, 0700));
-	if (link("config.json", config) < 0 && errno != EEXIST)
+	unlink(config); /* an earlier run's, of which something was left */
+	if (link("config.json", config) < 0)
 		return error_errno(errno, "could not record the container's configuration");
 	TRY(native_decode_filter(&program, native));
 	if (program.length)

@@ -74,3 +74,14 @@ def test_nothing_is_begun_and_term_does_not_cut_it_short(daemon):
     assert daemon.process.wait(30) == 0
     daemon.start()
     assert daemon.inspect("slow")["State"]["ExitCode"] == 3
+
+
+def test_term_that_comes_close_behind_does_not_cut_it_short(daemon):
+    """A kedged that was busy meanwhile finds both, the lower number first."""
+    trapping(daemon, "it")
+    for number in (signal.SIGSTOP, signal.SIGPWR, signal.SIGTERM, signal.SIGCONT):
+        daemon.process.send_signal(number)
+    assert daemon.process.wait(30) == 0
+    daemon.start()
+    state = daemon.inspect("it")["State"]
+    assert (state["Status"], state["ExitCode"]) == ("exited", 0)

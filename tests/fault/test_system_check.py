@@ -213,18 +213,39 @@ def test_state_of_a_runtime(used):
 @pytest.mark.parametrize("populated", [False, True])
 @pytest.mark.parametrize("suffix", ["", "-own"])
 def test_control_group(used, populated, suffix):
+    """Below a parent of its own, a container that we know: others may use that parent, too."""
     parents = kedge.cgroup_directories(used.cgroup_parent + suffix)
     assert parents
-    groups = [parent / ABSENT for parent in parents]
+    name = max(used.kept - {running_id(used)}) if suffix else ABSENT
+    groups = [parent / name for parent in parents]
     process = subprocess.Popen(["sleep", "1000"]) if populated else None
     for group in groups:
         group.mkdir()
         if populated and not (group / "cpuset.cpus").exists():
             (group / "cgroup.procs").write_text(str(process.pid))
-    finds(used, f"{used.cgroup_parent}{suffix}/{ABSENT}", "belongs to no container that runs")
+    finds(used, f"{used.cgroup_parent}{suffix}/{name}", "belongs to no container that runs")
     assert not [group for group in groups if group.exists()]
     if populated:
         assert process.wait(5) == -9
+
+
+def test_control_groups_of_another_engine(used):
+    """Docker's lie below "/docker", and are called as ours are: who has a container there does not end them."""
+    groups = [parent / ABSENT for parent in kedge.cgroup_directories(f"{used.cgroup_parent}-own")]
+    process = subprocess.Popen(["sleep", "1000"])
+    try:
+        for group in groups:
+            group.mkdir()
+            if not (group / "cpuset.cpus").exists():
+                (group / "cgroup.procs").write_text(str(process.pid))
+        assert check(used, "--repair")[0] == 0
+        assert process.poll() is None and all(group.exists() for group in groups)
+    finally:
+        process.kill()
+        process.wait()
+        for group in groups:
+            kedge.wait_for(lambda: not (group / "cgroup.procs").read_text())
+            group.rmdir()
 
 
 @pytest.mark.parametrize("place", ["containers", "layers", "run"])
