@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """/etc/hosts, /etc/hostname and /etc/resolv.conf of a container: whose they are, where they lie, what becomes of them."""
+import fcntl
 import os
 import pathlib
+import signal
+import time
 
 import pytest
 
@@ -99,6 +102,23 @@ def test_host_gateway(box):
     assert problem.value.status == 400
     assert 'field "extraHosts": "up:host-gateway": this network has no way to the host' in problem.value.message
     assert ["127.0.0.1", "up"] in hosts(box, {"NetworkMode": "host", "ExtraHosts": ["up:host-gateway"]})
+
+
+def test_a_lease_on_them_holds_up_nobody(box):
+    """Who joined the network may take one on its owner's files: opening them to write waits for it, up to 45 seconds."""
+    identity = box.run_container(["true"])
+    assert box.wait(identity) == 0
+    earlier = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    try:
+        with open(box.inspect(identity)["HostsPath"], "rb") as file:
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            begin = time.monotonic()
+            status, text = box.api.raw("POST", f"/containers/{identity}/start")
+            assert status >= 400 and b"hosts" in text and time.monotonic() - begin < 10
+    finally:
+        signal.signal(signal.SIGIO, earlier)
+    box.start_container(identity)
+    assert box.wait(identity) == 0
 
 
 def test_host_gateway_of_the_configuration(tmp_path):
