@@ -101,6 +101,21 @@ def test_a_piece_that_breaks_off_goes_on_from_there(fetch, fake, large, tmp_path
     assert len(result.all("retrying")) == 1
 
 
+@pytest.mark.parametrize("said", ["0-0", None])
+def test_a_first_piece_that_breaks_off_goes_on_from_the_start(fetch, fake, large, tmp_path, said):
+    """Registries that have nothing yet say "0-0"."""
+    @fake.rule("/uploads/")
+    def broken(handler, request):
+        if request.method == "GET":
+            return handler.reply(204, b"", {"Location": request.path, **({"Range": said} if said else {})})
+        if request.method != "PATCH" or len(pieces(fake)) != 1:
+            return False
+        handler.close_connection = True
+    result = push(fetch, fake, large, tmp_path)
+    assert result.status == 0 and kept(fake, large)
+    assert pieces(fake)[:3] == [f"0-{CHUNK - 1}", f"0-{CHUNK - 1}", f"{CHUNK}-{2 * CHUNK - 1}"]
+
+
 def test_a_forgotten_upload_begins_again(fetch, fake, large, tmp_path):
     left = [1]
 
@@ -128,6 +143,21 @@ def test_lies_about_what_arrived(fetch, fake, large, tmp_path, said):
     fake.rule("/uploads/")(lambda handler, request: handler.reply(202, b"", {"Location": request.path, "Range": said})
                            if request.method == "PATCH" and len(pieces(fake)) >= 2 else False)
     result = push(fetch, fake, large, tmp_path, retries=1)
+    assert result.status == 1 and "of the blob" in [event for event in result.events if "message" in event][0]["message"]
+    assert len(pieces(fake)) < 10
+
+
+@pytest.mark.parametrize("status", [202, 416])
+def test_a_registry_that_stands_still(fetch, fake, large, tmp_path, status):
+    """It takes the first piece, and none of the next ones, for ever."""
+    stands = {"Range": f"0-{CHUNK - 1}"}
+
+    @fake.rule("/uploads/")
+    def still(handler, request):
+        if request.method == "PATCH" and len(pieces(fake)) >= 2:
+            return handler.reply(status, b"", {"Location": request.path, **stands})
+        return False
+    result = push(fetch, fake, large, tmp_path, retries=2)
     assert result.status == 1 and "of the blob" in [event for event in result.events if "message" in event][0]["message"]
     assert len(pieces(fake)) < 10
 

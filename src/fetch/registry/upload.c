@@ -118,21 +118,30 @@ static fallible put_rest(Transfer *transfer)
 
 /* ---- PATCH: a piece. Source: OCI distribution spec, "Pushing a blob in chunks" ---- */
 
-static void ask_state(Transfer *transfer);
 static fallible go_on(Transfer *transfer);
 
-/* "Range: 0-1023" tells what arrived; without one it is what was sent. */
-static fallible note_range(Transfer *transfer, const HttpAnswer *answer, int64_t otherwise)
+/* "Range: 0-1023" tells what arrived. "0-0" is what registries say that have nothing; no piece is a single byte. */
+static fallible read_range(int64_t *ret, const char *said)
 {
-	long long last = otherwise - 1;
-	const char *said = answer->range;
+	long long last;
 
-	if (said && sscanf(said + (string_starts(said, "bytes=") ? 6 : 0), "0-%lld", &last) != 1)
+	if (sscanf(said + (string_starts(said, "bytes=") ? 6 : 0), "0-%lld", &last) != 1)
 		return error_new(ERROR_INTERNAL, "the registry says that it has range \"%.80s\" of the blob", said);
-	if (last + 1 < transfer->stored || last + 1 > otherwise)
-		return error_new(ERROR_INTERNAL, "the registry has %lld bytes of the blob, %lld were sent", last + 1,
-			(long long)otherwise);
-	transfer->stored = last + 1;
+	*ret = last > 0 && last < INT64_MAX ? last + 1 : last;
+	return NULL;
+}
+
+/* least and most: what it can have; without a word of its own it has otherwise. */
+static fallible note_range(Transfer *transfer, const HttpAnswer *answer, int64_t least, int64_t most, int64_t otherwise)
+{
+	int64_t stored = otherwise;
+
+	if (answer->range)
+		TRY(read_range(&stored, answer->range));
+	if (stored < least || stored > most)
+		return error_new(ERROR_INTERNAL, "the registry has %lld bytes of the blob, %lld were sent",
+			(long long)stored, (long long)most);
+	transfer->stored = stored;
 	return NULL;
 }
 
@@ -143,8 +152,19 @@ static int64_t chunk_length(const Transfer *transfer)
 	return left < transfer->chunk ? left : transfer->chunk;
 }
 
+/* Somebody counts wrong: the next try asks the registry where it stands, or begins anew where it did not even begin. */
+static fallible out_of_step(Transfer *transfer, Error *take_error)
+{
+	error_free(take_error); /* told as what it means */
+	if (!transfer->stored)
+		forget_place(transfer);
+	return error_new(ERROR_UNAVAILABLE, "the registry expects another part of the blob");
+}
+
 static fallible chunk_refused(Transfer *transfer, Error *take_error, const HttpAnswer *answer)
 {
+	if (answer->status == 416)
+		return out_of_step(transfer, take_error);
 	if (answer->status == 404)
 		return forgotten(transfer, take_error);
 	if (answer->status != 400 && answer->status != 405 && answer->status != 411 && answer->status != 415 &&
@@ -159,17 +179,13 @@ static fallible chunk_refused(Transfer *transfer, Error *take_error, const HttpA
 static void on_chunk(void *arg, Error *take_error, HttpAnswer *answer)
 {
 	Transfer *transfer = arg;
+	int64_t sent = transfer->stored + chunk_length(transfer);
 	Error *error = take_error;
 
-	if (error && answer->status == 416) {
-		error_free(error); /* somebody counts wrong: the registry says where it stands */
-		ask_state(transfer);
-		return;
-	}
 	if (error)
 		error = chunk_refused(transfer, error, answer);
 	if (!error)
-		error = note_range(transfer, answer, transfer->stored + chunk_length(transfer));
+		error = note_range(transfer, answer, transfer->stored + 1, sent, sent);
 	if (!error)
 		error = use_place(transfer, answer);
 	if (!error)
@@ -205,9 +221,8 @@ static void on_state(void *arg, Error *take_error, HttpAnswer *answer)
 
 	if (error && answer->status >= 400 && answer->status < 500)
 		error = forgotten(transfer, error);
-	transfer->stored = 0; /* the registry knows better than we do */
 	if (!error)
-		error = note_range(transfer, answer, transfer->size);
+		error = note_range(transfer, answer, 0, transfer->size, 0);
 	if (!error)
 		error = use_place(transfer, answer);
 	if (!error)
