@@ -48,11 +48,8 @@ static const struct {
 	{"manifest", "kedge does not have it yet"},
 	{"trust", "kedge does not have it yet"},
 	{"diff", "kedge does not have it yet"},
-	{"pause", "kedge does not have it yet"},
-	{"rename", "kedge does not have it yet"},
+	{"checkpoint", "kedge does not have it yet"},
 	{"top", "kedge does not have it yet"},
-	{"unpause", "kedge does not have it yet"},
-	{"update", "kedge does not have it yet"},
 };
 
 static size_t longest_name(void)

@@ -7,11 +7,16 @@ import subprocess
 import pytest
 from served import KEDGE, Served, environment, response, run
 
-COMMANDS = """run create start stop restart kill wait rm ps inspect logs stats attach pull push images rmi tag load login logout events info
- version""".split()
-FORMS = """container:run container:create container:start container:stop container:restart container:kill container:wait container:rm container:ls
- container:inspect container:logs container:stats container:attach image:pull image:push image:ls image:rm image:tag image:load image:inspect
- system:events system:info""".split()
+COMMANDS = """run create start stop restart kill pause unpause wait rename update rm ps inspect logs stats attach pull push images rmi tag load save
+ import export history login logout events info version""".split()
+FORMS = """container:run container:create container:start container:stop container:restart container:kill container:pause container:unpause
+ container:wait container:rename container:update container:rm container:remove container:ls container:list container:ps container:inspect
+ container:logs container:stats container:attach container:export container:prune image:pull image:push image:ls image:list image:rm image:remove
+ image:tag image:load image:save image:import image:history image:inspect image:prune system:events system:info system:df
+ system:prune""".split()
+OWN = {"system check"}  # which docker has not
+WITHOUT_OPTIONS = {"wait", "tag", "logout", "pause", "unpause", "rename"}
+NEWER = {"container:remove"}  # than Docker 20.10
 
 
 OLDER_DOCKERS = {"kubeconfig"}  # of Docker 20.10, gone since
@@ -35,8 +40,28 @@ def test_every_option_of_docker_is_known(command):
     words = command.split(":")
     text = subprocess.run(["docker", *words, "--help"], stdout=subprocess.PIPE, text=True).stdout
     options = long_options(text) - OLDER_DOCKERS - {"help"}
-    assert options or command in ("wait", "tag", "logout", "container:wait", "image:tag"), text
+    assert text.strip().startswith("Usage:")
+    assert options or command.rpartition(":")[2] in WITHOUT_OPTIONS or command in NEWER, text
     assert [option for option in sorted(options) if not taken_or_refused(words, option)] == []
+
+
+@pytest.mark.skipif(not shutil.which("docker"), reason="docker's help texts come from its program")
+@pytest.mark.parametrize("group", [[], ["container"], ["image"], ["system"]], ids=lambda group: " ".join(group) or "all")
+def test_every_command_of_docker_is_there_or_refused_by_name(group):
+    text = subprocess.run(["docker", *group, "--help"], stdout=subprocess.PIPE, text=True).stdout
+    words = set(re.findall(r"^  ([a-z]+) ", text.partition("ommands:")[2], re.M)) - {"completion", "container", "image", "system"}
+    assert len(words) >= 4, text
+    assert [word for word in sorted(words) if "unknown command" in run(*group, word, "--bad").err] == []
+
+
+def test_every_command_is_walked():
+    """With all of its names: a command that is new belongs into the lists above."""
+    names = set(re.findall(r"^  ([a-z]+(?: [a-z]+)?)  ", run("--help").out, re.M))
+    assert len(names) >= 39
+    for name in set(names):
+        aliases = re.search(r"^Aliases:\n +(.*)", run(*name.split(), "--help").out, re.M)
+        names |= set(aliases[1].split(", ")) if aliases else set()
+    assert {name.removeprefix("kedge ").replace(" ", ":") for name in names - OWN} == {*COMMANDS, *FORMS}
 
 
 @pytest.mark.skipif(not shutil.which("docker"), reason="docker's help texts come from its program")
