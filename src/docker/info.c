@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/statfs.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -216,6 +217,18 @@ static void write_swarm(Writer *writer)
 
 /* ---- the answer ---- */
 
+/* The name and the password in it are nobody's business: all may ask. */
+static void write_proxy(Writer *writer, const char *key, const char *url)
+{
+	const char *scheme = url ? strstr(url, "://") : NULL, *at = url ? strrchr(url, '@') : NULL;
+	int before = scheme ? (int)(scheme + strlen("://") - url) : 0;
+
+	if (at)
+		write_stringf(writer, key, "%.*sxxxxx:xxxxx%s", before, url, at);
+	else
+		write_string(writer, key, url);
+}
+
 static void write_info(Writer *writer, Engine *engine, const EngineInfo *info)
 {
 	static const char *const security[] = {"name=apparmor", "name=seccomp,profile=builtin", NULL};
@@ -232,9 +245,9 @@ static void write_info(Writer *writer, Engine *engine, const EngineInfo *info)
 	write_registry(writer, config);
 	write_null(writer, "GenericResources");
 	write_string(writer, "DockerRootDir", config->root);
-	write_string(writer, "HttpProxy", "");
-	write_string(writer, "HttpsProxy", "");
-	write_string(writer, "NoProxy", "");
+	write_proxy(writer, "HttpProxy", config->http_proxy);
+	write_proxy(writer, "HttpsProxy", config->https_proxy);
+	write_string(writer, "NoProxy", config->no_proxy);
 	write_words(writer, "Labels", none);
 	write_bool(writer, "ExperimentalBuild", false);
 	write_string(writer, "ServerVersion", KEDGE_VERSION);

@@ -167,6 +167,8 @@ def test_proxies(daemons, fake, how):
     else:
         settings.update({"httpProxy": url, "httpsProxy": url, "noProxy": "direct.test"})
     daemon = daemons(settings, environment)
+    info, shown = daemon.api.get("/info"), proxy.url.replace("://", "://xxxxx:xxxxx@")
+    assert [info[name] for name in ("HttpProxy", "HttpsProxy", "NoProxy")] == [shown, shown, "direct.test"]
     assert not problem(pull(daemon, "registry.test:5000/a:1"))
     assert {request.headers["Proxy-Authorization"] for request in proxy.requests} == {"Basic bWU6czNjcmV0"}
     proxy.requests.clear()
