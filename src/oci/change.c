@@ -215,7 +215,8 @@ static fallible change_workdir(ImageConfig *config, const char *text)
 	return NULL;
 }
 
-/* ---- HEALTHCHECK [--interval=30s --timeout=3s --start-period=1m --retries=3] CMD ... | NONE ---- */
+/* ---- HEALTHCHECK [--interval=30s --timeout=3s --start-period=1m --start-interval=5s --retries=3] CMD ... | NONE ----
+ */
 
 static const struct {
 	const char *name;
@@ -225,6 +226,7 @@ static const struct {
 	{"--interval=", offsetof(HealthCheck, interval_ns), false},
 	{"--timeout=", offsetof(HealthCheck, timeout_ns), false},
 	{"--start-period=", offsetof(HealthCheck, start_period_ns), false},
+	{"--start-interval=", offsetof(HealthCheck, start_interval_ns), false},
 	{"--retries=", offsetof(HealthCheck, retries), true},
 };
 
