@@ -128,7 +128,7 @@ Error *server_begin(Server *s)
 	if (s->connections.listen_fd < 0)
 		TRY(make_listener(&s->connections.listen_fd));
 	TRY(open_state(s));
-	TRY(distant_make(s->settings));
+	TRY(distant_prepare(s->settings));
 	TRY(start_runtime(s));
 	s->deadline_ns = clock_monotonic_ns() + s->settings->start_timeout_ms * NANOS_PER_MILLI;
 	return NULL;

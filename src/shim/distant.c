@@ -11,15 +11,22 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "shim/mount.h"
 
 enum { REASON_MAX = 256 };
 
-static void __attribute__((noreturn)) make_all(const StringList *directories, int out)
+static fallible prepare(const ShimSettings *settings)
 {
-	Error *error = NULL;
+	for (size_t i = 0; i < settings->distant.count; i++)
+		TRY(dir_make_all(AT_FDCWD, settings->distant.items[i], 0755));
+	return mount_flat_binds(settings);
+}
 
-	for (size_t i = 0; i < directories->count && !error; i++)
-		error = dir_make_all(AT_FDCWD, directories->items[i], 0755);
+/* In the shim's mount namespace: what is mounted here is there. */
+static void __attribute__((noreturn)) prepare_and_tell(const ShimSettings *settings, int out)
+{
+	Error *error = prepare(settings);
+
 	if (error) /* a reason that does not fit is cut; nobody reads it if it cannot be written */
 		dprintf(out, "%.*s", REASON_MAX - 1, error_message(error));
 	_exit(error ? EXIT_FAILURE : EXIT_SUCCESS);
@@ -44,11 +51,11 @@ static fallible wait_for(int in, int64_t timeout_ms)
 }
 
 /* One that stays in the kernel is not waited for: it is reaped when it comes back, as any child of this process. */
-fallible distant_make(const ShimSettings *settings)
+fallible distant_prepare(const ShimSettings *settings)
 {
 	int ends[2];
 
-	if (!settings->distant.count)
+	if (!settings->distant.count && !settings->flat_binds.count)
 		return NULL;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return error_errno(errno, "could not make a pipe");
@@ -57,7 +64,7 @@ fallible distant_make(const ShimSettings *settings)
 	if (pid < 0)
 		return error_errno(errno, "could not start a process");
 	if (!pid)
-		make_all(&settings->distant, out);
+		prepare_and_tell(settings, out);
 	close_fd(&out);
 	Error *error = wait_for(in, settings->start_timeout_ms);
 	kill(pid, SIGKILL);

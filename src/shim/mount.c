@@ -135,7 +135,7 @@ static fallible bind_flat(const char *directory, const char *word)
 	return NULL;
 }
 
-static fallible bind_flats(const ShimSettings *settings)
+Error *mount_flat_binds(const ShimSettings *settings)
 {
 	autofree char *directory = path_join(settings->bundle, "flat");
 
@@ -153,7 +153,6 @@ Error *mount_root(const ShimSettings *settings)
 	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return error_errno(errno, "could not separate mounts from the host's");
 	TRY(mount_shm(settings));
-	TRY(bind_flats(settings));
 	TRY(mount_overlay(settings));
 	if (chdir(settings->bundle) < 0)
 		return error_errno(errno, "could not enter the bundle \"%s\"", settings->bundle);

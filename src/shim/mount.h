@@ -9,4 +9,6 @@
 
 /* Enters the namespace and mounts at <bundle>/rootfs. The working directory is the bundle afterwards. */
 fallible mount_root(const ShimSettings *settings);
+/* Then: the sources of flat binds, below <bundle>/flat. Looking at them may take for ever. */
+fallible mount_flat_binds(const ShimSettings *settings);
 void unmount_root(void); /* relative to the bundle; writes back what upper holds, unless volatile */

@@ -82,11 +82,14 @@ def ask_for_a_while(daemon, jobs, count=100):
 
 
 def test_others_are_answered(stalled):
-    """Bound directories on the dead mount: one that is to be there, one that is to be made, a file system of its own as a runtime's mount."""
+    """Bound directories on the dead mount: one that is to be there, by itself or with what is mounted below, one that is to be made, a file
+    system of its own as a runtime's mount."""
     pulling = Background(stalled.api.raw, "POST", f"/images/create?fromImage={stalled.registry.host}/a&tag=1")
     hanging = stalled.create(["true"], host={"Runtime": "hanging"})
     must_be = {"Type": "bind", "Source": str(stalled.dead / "there"), "Target": "/b"}
-    bound = [stalled.create(["true"], host={"Mounts": [must_be]}), stalled.create(["true"], host={"Binds": [f"{stalled.dead}/made/deep:/b"]}),
+    flat = {**must_be, "BindOptions": {"NonRecursive": True}}
+    bound = [*(stalled.create(["true"], host={"Mounts": [mount]}) for mount in (must_be, flat)),
+             stalled.create(["true"], host={"Binds": [f"{stalled.dead}/made/deep:/b"]}),
              stalled.create(["true"], host={"Binds": [f"{stalled.dead}:/b"]})]
     link = stalled.directory / "link"
     link.symlink_to(stalled.dead)
