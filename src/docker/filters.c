@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "docker/filters.h"
 
+#include <ctype.h>
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,12 +120,49 @@ bool filters_exact(const Filters *filters, const char *name, const char *value)
 	return !values || strings_has(values, value);
 }
 
+/* How often the C library copies what the repetition at c repeats; 1: none begins there. */
+static long repeat_copies(const char *c)
+{
+	long copies = *c == '+' ? 2 : 1;
+
+	if (*c != '{')
+		return copies;
+	for (c++; *c && *c != '}'; c += isdigit((unsigned char)*c) ? strspn(c, "0123456789") : 1)
+		if (isdigit((unsigned char)*c) && strtol(c, NULL, 10) > copies)
+			copies = strtol(c, NULL, 10);
+	return copies;
+}
+
+/* Repetitions of repetitions take memory by what they multiply to, and a reference backwards takes time by the power
+ * of the text's length: neither is for a daemon to give. */
+static bool is_cheap(const char *pattern)
+{
+	long all = 1, largest = 1;
+
+	if (strlen(pattern) > FILTER_PATTERN_MAX)
+		return false;
+	for (const char *c = pattern; *c; c++) {
+		long copies = repeat_copies(c);
+		bool is_nested = c > pattern && strchr(")+*?}", c[-1]);
+		if (*c == '\\' && isdigit((unsigned char)c[1]))
+			return false;
+		if (copies > FILTER_REPEATS_MAX)
+			return false;
+		all *= is_nested ? copies : 1;
+		largest = !is_nested && copies > largest ? copies : largest;
+		if (all * largest > FILTER_REPEATS_MAX)
+			return false;
+	}
+	return true;
+}
+
+/* One that is no expression, or too dear, is a text. */
 static bool pattern_fits(const char *pattern, const char *text)
 {
 	regex_t compiled;
 	bool fits;
 
-	if (strlen(pattern) > FILTER_PATTERN_MAX || regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB))
+	if (!is_cheap(pattern) || regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB))
 		return string_equal(pattern, text);
 	fits = regexec(&compiled, text, 0, NULL, 0) == 0;
 	regfree(&compiled);

@@ -9,7 +9,7 @@
 #include "base/strings.h"
 #include "http/server.h"
 
-enum { FILTER_VALUES_MAX = 1000, FILTER_PATTERN_MAX = 512 };
+enum { FILTER_VALUES_MAX = 1000, FILTER_PATTERN_MAX = 512, FILTER_REPEATS_MAX = 255 };
 
 typedef struct Filter {
 	char *name;
@@ -30,7 +30,8 @@ DEFINE_AUTOCLEAR(Filters, filters_clear)
 const StringList *filters_values(const Filters *filters, const char *name); /* NULL when it is not given */
 /* All of these are true when the filter is not given. */
 bool filters_exact(const Filters *filters, const char *name, const char *value);
-/* A value is an extended regular expression that fits anywhere in text. */
+/* A value is an extended regular expression that fits anywhere in text; one that is none is a text, and so is one with
+ * repetitions of repetitions that come to more than FILTER_REPEATS_MAX. */
 bool filters_pattern(const Filters *filters, const char *name, const char *text);
 bool filters_labels(const Filters *filters, const StringMap *labels); /* "label" and "label!" */
 /* "until", a point in time (clock_parse_point); 0 when it is not given. */

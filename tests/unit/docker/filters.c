@@ -54,6 +54,32 @@ static void test_match(void **state)
 	assert_false(filters_pattern(&filters, "name", "/food"));
 }
 
+static bool fits(const char *pattern, const char *text)
+{
+	autofree char *filter = string_printf("{\"name\":[\"%s\"]}", pattern);
+	autoclear(Filters) filters = {0};
+
+	check_ok(filters_parse(&filters, filter, known));
+	return filters_pattern(&filters, "name", text);
+}
+
+/* Each of these would take all memory or time there is. */
+static void test_dear_patterns(void **state)
+{
+	static const char *const dear[] = {"a++++++++++++++++++++++++++++++++++++++++",
+		"((((((((((((((((((((a)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+", "(((a{99}){99}){99}){99}",
+		"(((a{2,99}){99,}){0,99}){99}", "a{32767}", "((a*)(b*)(c*))\\\\1"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(dear) / sizeof(dear[0]); i++)
+		assert_false(fits(dear[i], "aaaa"));
+	assert_true(fits("a++++++++++++++++++++++++++++++++++++++++", "a++++++++++++++++++++++++++++++++++++++++"));
+	assert_true(fits(
+		"^([a-z]+-)*[0-9a-f]{64}$", "web-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"));
+	assert_true(fits("^([0-9]{1,3}[.]){3}[0-9]{1,3}$", "127.0.0.1"));
+	assert_true(fits("^(web|db)+[0-9]+[a-z]+$", "webdb12x"));
+}
+
 static void test_unwanted_labels(void **state)
 {
 	autoclear(Filters) filters = {0};
@@ -88,6 +114,7 @@ int main(void)
 		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_match),
+		cmocka_unit_test(test_dear_patterns),
 		cmocka_unit_test(test_unwanted_labels),
 		cmocka_unit_test(test_bool),
 	};
