@@ -356,6 +356,7 @@ static void unpack_done(void *arg, Error *take_error, const UnpackResult *result
 		return;
 	}
 	layer->state = LAYER_UNPACKED;
+	install_progress(layer, JOB_UNPACKING, layer->layer.blob_size, layer->layer.blob_size);
 	install_progress(layer, JOB_COMPLETE, 0, 0);
 	install_next(install);
 	install_check_end(install);

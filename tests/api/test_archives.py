@@ -327,12 +327,16 @@ def test_load_from_a_file_and_from_a_pipe(stock, tmp_path, squeeze):
     assert done.returncode == 1 and "No such file or directory" in done.err
 
 
-def test_load_tells_its_progress(stock):
-    stock.kedge("rmi", "--force", "busybox:test")
-    status, body = stock.api.raw("POST", "/images/load?quiet=0", kedge.busybox_archive(stock.directory / "p.tar", "busybox:test").read_bytes())
+def test_load_tells_its_progress(stock, tmp_path):
+    """Of layers that are new, however small."""
+    (tmp_path / "layer").mkdir()
+    (tmp_path / "layer" / "new").write_bytes(os.urandom(64))
+    archive = kedge.busybox_archive(tmp_path / "p.tar", "told:1", layers=[tmp_path / "layer"])
+    status, body = stock.api.raw("POST", "/images/load?quiet=0", archive.read_bytes())
+    stock.kedge("rmi", "told:1")
     lines = [json.loads(line) for line in body.splitlines()]
     assert status == 200 and any(line.get("status") == "Loading layer" and line["progressDetail"]["total"] > 0 for line in lines), lines
-    assert lines[-1] == {"stream": "Loaded image: busybox:test\n"}
+    assert lines[-1] == {"stream": "Loaded image: told:1\n"}
 
 
 def test_a_manifest_without_end_is_refused(stock):

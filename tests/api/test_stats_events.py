@@ -170,6 +170,8 @@ def test_events_by_the_command_lines(box, program):
     assert client(*words, "--format", "{{.Type}} {{.Action}}").out.splitlines() == ["container create", "container start", "container die"]
     assert client(*words, "--filter", "event=die", "--format", "{{.Actor.Attributes.exitCode}}").out == "3\n"
     assert client("events", "--since", "1h", "--until", "30m").out == ""
+    if program == "docker" and kedge.docker_major() < 23:
+        return  # it has no --format json
     lines = client(*words, "--format", "json").out.splitlines()
     assert [json.loads(line)["Action"] for line in lines] == ["create", "start", "die"]
 

@@ -271,7 +271,7 @@ def test_killed_at_random(daemon, chance, tmp_path):
     for job in jobs:
         job.result(90)
     print(f"{sum(client.lives for client in clients)} lives, {sum(client.lost_answers for client in clients)} lost answers, {KILLS} kills")
-    assert sum(client.lost_answers for client in clients) > 0
+    assert sum(client.lost_answers for client in clients) > 0 or KILLS < 50  # a dozen may all miss
     store.end_clean(daemon)
 
 

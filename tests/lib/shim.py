@@ -229,8 +229,11 @@ class Container:
             pid_file = self.bundle / "pid"
             try:
                 self.connect().signal(signal.SIGKILL)
+            except OSError:
+                pass  # it is ending already
+            try:
                 self.process.wait(15)
-            except (OSError, subprocess.TimeoutExpired):
+            except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
                 if pid_file.exists():
