@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Pausing: the container's control group is frozen. The kernel keeps that state, not our record: after a restart of
- * kedged the freezer tells (restore.c), also of a freeze that was under way.
+ * kedged the freezer tells (restore.c), also of a freeze that was under way and is done by then.
  */
 #include "base/clock.h"
 #include "engine/container_internal.h"
