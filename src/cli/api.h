@@ -36,7 +36,8 @@ fallible api_open(HttpClient *client, const HttpCall *call);
 HttpClient *api_connect(const Cli *cli);
 /* The same for "GET target". */
 fallible api_stream(HttpClient **ret, const Cli *cli, const char *target);
-/* The daemon puts a hint behind the message, for clients that know no hints, and beside it; ours is shown on a line of its own. */
+/* The daemon puts a hint behind the message, for clients that know no hints, and beside it; ours is shown on a line of
+ * its own. */
 Error *api_failure(ErrorKind kind, const char *message, const char *hint); /* hint: NULL without one */
 /* What api_open() does with a status from 400 on. */
 fallible api_error(HttpClient *client);

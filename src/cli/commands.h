@@ -8,6 +8,7 @@ extern const Command save_command, import_command, export_command, history_comma
 	image_prune_command, system_df_command, system_prune_command;
 
 extern const Command attach_command, create_command, events_command, images_command, info_command, inspect_command,
-	image_inspect_command, container_inspect_command, kill_command, load_command, pause_command, rename_command, unpause_command, update_command, login_command, logout_command,
-	logs_command, ps_command, pull_command, push_command, restart_command, rm_command, rmi_command, run_command,
-	start_command, stats_command, stop_command, system_check_command, tag_command, version_command, wait_command;
+	image_inspect_command, container_inspect_command, kill_command, load_command, pause_command, rename_command,
+	unpause_command, update_command, login_command, logout_command, logs_command, ps_command, pull_command,
+	push_command, restart_command, rm_command, rmi_command, run_command, start_command, stats_command, stop_command,
+	system_check_command, tag_command, version_command, wait_command;

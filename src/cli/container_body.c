@@ -184,8 +184,7 @@ static fallible check_attach(const ContainerOptions *options)
 		for (char *c = stream; *c; c++) /* Docker takes STDOUT too */
 			*c |= *c >= 'A' && *c <= 'Z' ? 0x20 : 0;
 		if (string_equal(stream, "stdin"))
-			return error_new(
-				ERROR_UNSUPPORTED, "option \"--attach\": stdin is not there yet");
+			return error_new(ERROR_UNSUPPORTED, "option \"--attach\": stdin is not there yet");
 		if (!string_equal(stream, "stdout") && !string_equal(stream, "stderr"))
 			return error_new(
 				ERROR_INVALID, "option \"--attach\": \"%s\" is neither stdout nor stderr", stream);

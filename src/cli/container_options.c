@@ -76,7 +76,8 @@ const Option run_options[] = {
 	{"health-start-interval", 0, OPTION_DURATION, AT(health_start_interval), "DURATION",
 		"time between two checks in the start period"},
 	{"health-on-failure", 0, OPTION_STRING, AT(health_on_failure), "ACTION",
-		"what an unhealthy one gets: none, kill, restart or stop (default: none)", .complete = "none kill restart stop"},
+		"what an unhealthy one gets: none, kill, restart or stop (default: none)",
+		.complete = "none kill restart stop"},
 	{"no-healthcheck", 0, OPTION_SWITCH, AT(no_healthcheck), .help = "do not check, whatever the image says"},
 
 	{.kind = OPTION_HEADING, .help = "Storage:"},
@@ -84,8 +85,8 @@ const Option run_options[] = {
 		.complete = "file"},
 	{"mount", 0, OPTION_LIST, AT(mounts), "FIELDS", "the same in words: type=bind,source=/a,target=/b,readonly"},
 	{"tmpfs", 0, OPTION_LIST, AT(tmpfs), "TARGET[:OPTIONS]", "a file system in memory"},
-	{"volumes-from", 0, OPTION_LIST, AT(volumes_from), "CONTAINER[:ro]", "the mounts of another container (not there yet)",
-		.complete = "container"},
+	{"volumes-from", 0, OPTION_LIST, AT(volumes_from), "CONTAINER[:ro]",
+		"the mounts of another container (not there yet)", .complete = "container"},
 	{"read-only", 0, OPTION_SWITCH, AT(read_only), .help = "make the root file system read-only"},
 	{"shm-size", 0, OPTION_BYTES, AT(shm_size), "BYTES", "size of /dev/shm (default: 64m)"},
 	{"storage-opt", 0, OPTION_REFUSED, .argument = "OPTION",
@@ -112,7 +113,7 @@ const Option run_options[] = {
 	{"link", 0, OPTION_REFUSED, .argument = "CONTAINER", .help = BRIDGES},
 
 	{.kind = OPTION_HEADING, .help = "Limits:"},
-	LIMIT_OPTIONS
+	LIMIT_OPTIONS,
 	{"memory-swappiness", 0, OPTION_INT, AT(memory_swappiness), "N", "how readily its memory is swapped, 0 to 100",
 		-1, 100},
 	{"blkio-weight-device", 0, OPTION_LIST, AT(blkio_weight_devices), "PATH:WEIGHT", "the same for one device"},

@@ -23,5 +23,5 @@
 	{"cpuset-cpus", 0, OPTION_STRING, LIMIT_AT(cpuset_cpus), "LIST", "processors it may run on, for example 0-2,4"}, \
 	{"cpuset-mems", 0, OPTION_STRING, LIMIT_AT(cpuset_mems), "LIST", "memory nodes it may use"}, \
 	{"pids-limit", 0, OPTION_INT, LIMIT_AT(pids_limit), "N", "processes and threads, -1: no limit", -1, INT32_MAX}, \
-	{"blkio-weight", 0, OPTION_INT, LIMIT_AT(blkio_weight), "N", "weight of its block I/O, 10 to 1000", 0, 1000},
+	{"blkio-weight", 0, OPTION_INT, LIMIT_AT(blkio_weight), "N", "weight of its block I/O, 10 to 1000", 0, 1000}
 /* clang-format on */

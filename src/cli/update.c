@@ -7,7 +7,7 @@
 
 static const Option options[] = {
 	HELP_OPTION(ContainerOptions),
-	LIMIT_OPTIONS
+	LIMIT_OPTIONS,
 	{"restart", 0, OPTION_STRING, offsetof(ContainerOptions, restart), "POLICY",
 		"no, always, unless-stopped, on-failure[:MAX]", .complete = "no always unless-stopped on-failure"},
 	{"kernel-memory", 0, OPTION_REFUSED, .argument = "BYTES", .help = "the kernel has no such limit any more"},

@@ -99,8 +99,7 @@ void container_thaw(Container *container)
 
 	if (container->freezer) {
 		error = freeze(container, false);
-		freeze_ended(
-			container, error_new(ERROR_CONFLICT, "Container %s is being stopped", container->id));
+		freeze_ended(container, error_new(ERROR_CONFLICT, "Container %s is being stopped", container->id));
 	} else if (container->state == CONTAINER_PAUSED) {
 		error = container_unpause(container);
 	}
@@ -111,6 +110,5 @@ void container_thaw(Container *container)
 void container_pause_ends(Container *container)
 {
 	if (container->freezer)
-		freeze_ended(
-			container, error_new(ERROR_CONFLICT, "Container %s is not running", container->id));
+		freeze_ended(container, error_new(ERROR_CONFLICT, "Container %s is not running", container->id));
 }

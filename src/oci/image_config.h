@@ -17,10 +17,11 @@ typedef struct HealthCheck {
 	int64_t timeout_ns;  /* 0: default (30 s) */
 	int64_t start_period_ns;
 	int64_t start_interval_ns; /* between checks in the start period; 0: as at any time */
-	int64_t retries; /* 0: default (3) */
+	int64_t retries;           /* 0: default (3) */
 } HealthCheck;
 
-extern const Field health_check_fields[]; /* Docker's words: Test, Interval, Timeout, StartPeriod, StartInterval, Retries */
+/* Docker's words: Test, Interval, Timeout, StartPeriod, StartInterval, Retries */
+extern const Field health_check_fields[];
 
 typedef struct HistoryEntry {
 	char *created;

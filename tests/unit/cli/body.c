@@ -208,8 +208,7 @@ static void refused(void **state)
 	check_refused("--sysctl a image", ERROR_INVALID, "option \"--sysctl\": \"a\" is not of the form NAME=VALUE");
 	check_refused("--device-read-bps sda:1 image", ERROR_INVALID,
 		"option \"--device-read-bps\": \"sda:1\" is not of the form PATH:NUMBER");
-	check_refused(
-		"-a stdin image", ERROR_UNSUPPORTED, "option \"--attach\": stdin is not there yet");
+	check_refused("-a stdin image", ERROR_UNSUPPORTED, "option \"--attach\": stdin is not there yet");
 	check_refused("-a x image", ERROR_INVALID, "option \"--attach\": \"x\" is neither stdout nor stderr");
 }
 
