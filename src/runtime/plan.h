@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * An ordinary container as a list of steps that kedge-shim takes by itself, without a runtime (shim/plan.h has the
- * steps). It is made from the config.json that a runtime would be given, and of each of its members known: what has a
- * member or a value that is not known here is not ordinary, and is left to the runtime. What the steps make must not
- * differ from what crun makes of the same file, but for being stricter.
+ * An ordinary container as a list of steps that kedge-shim takes by itself, without a runtime (shim/native.h, and
+ * shim/native_steps.c for the steps). It is made from the config.json that a runtime would be given, and of each of its
+ * members known: what has a member or a value that is not known here is not ordinary, and is left to the runtime. What
+ * the steps make must not differ from what crun makes of the same file, but for being stricter.
  */
 #include <stdbool.h>
 

@@ -8,6 +8,8 @@
 #include "runtime/cgroup_layout.h"
 #include "runtime/plan_parts.h"
 
+enum { BINDS_MAX = 256 }; /* as many as the shim takes along (shim/native_steps.h) */
+
 #define PLAIN (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 /* ---- options ---- */
@@ -103,12 +105,15 @@ static void step_mount(Plan *plan, const Mount *mount, const char *target, unsig
 /* Sources are opened before the root changes, and lie in the order of their targets. */
 void plan_bind_sources(Plan *plan, const Value *mounts)
 {
+	size_t count = 0;
+
 	for (size_t i = 0; i < value_count(mounts); i++) {
 		autoclear(Options) options = {.flags = 0};
 		Mount mount;
 		if (!read_mount(&mount, value_at(mounts, i)) || !string_equal(mount.type, "bind"))
 			continue;
-		plan->is_unknown |= !read_options(&options, mount.options) || options.data.length;
+		plan->is_unknown |=
+			++count > BINDS_MAX || !read_options(&options, mount.options) || options.data.length;
 		STEP(plan, "tree", mount.source, options.flags & MS_REC ? "all" : "one");
 	}
 }

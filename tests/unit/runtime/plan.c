@@ -139,12 +139,28 @@ static void test_unknown_values(void **state)
 	}
 }
 
+static void test_many_binds(void **state)
+{
+	const char *bind = strstr(ordinary, "{\"destination\":\"/b\""), *end = strchr(bind, '}') + 1;
+
+	(void)state;
+	for (int count = 256; count <= 257; count++) {
+		autoclear(Buffer) text = {0}, plan = {0};
+		buffer_add(&text, ordinary, (size_t)(bind - ordinary));
+		for (int i = 0; i < count; i++)
+			buffer_printf(&text, "%s%.*s", i ? "," : "", (int)(end - bind), bind);
+		buffer_add_text(&text, end);
+		assert_int_equal(plan_of(&plan, buffer_text(&text)), count == 256);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_unknown_members),
 		cmocka_unit_test(test_unknown_values),
+		cmocka_unit_test(test_many_binds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
