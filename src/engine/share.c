@@ -101,6 +101,39 @@ static void set_path(char path[SHARE_PATH_MAX], const Container *other, const ch
 		snprintf(path, SHARE_PATH_MAX, "/proc/%lld/ns/%s", (long long)other->record.pid, kind);
 }
 
+/* ---- through all that joined one another ---- */
+
+static const char *mode_at(const Container *container, size_t offset)
+{
+	return *(char *const *)((const char *)&container->record.spec + offset);
+}
+
+static const Container *owner_of(const Container *container, size_t mode_offset)
+{
+	const Container *owner = container;
+
+	for (int i = 0; i < OWNERS_MAX; i++) {
+		const Container *next = joined_container(owner, mode_at(owner, mode_offset));
+		if (!next)
+			break;
+		owner = next;
+	}
+	return owner;
+}
+
+const Container *share_network_owner(const Container *container)
+{
+	return owner_of(container, offsetof(ContainerSpec, network_mode));
+}
+
+static fallible check_sysctls(const Container *container)
+{
+	size_t network = offsetof(ContainerSpec, network_mode), ipc = offsetof(ContainerSpec, ipc_mode);
+
+	return spec_check_sysctls(&container->record.spec, mode_at(owner_of(container, network), network),
+		mode_at(owner_of(container, ipc), ipc));
+}
+
 fallible share_find(Shares *ret, const Container *container)
 {
 	const ContainerSpec *spec = &container->record.spec;
@@ -114,22 +147,10 @@ fallible share_find(Shares *ret, const Container *container)
 					  "cannot join the ipc namespace of container \"%s\": it is not shareable",
 					  ipc->record.name),
 			"create that one with --ipc shareable");
+	TRY(check_sysctls(container));
 	*ret = (Shares){.shm_pid = ipc ? ipc->record.pid : 0};
 	set_path(ret->pid, pid, "pid");
 	set_path(ret->ipc, ipc, "ipc");
 	set_path(ret->network, network, "net");
 	return NULL;
-}
-
-const Container *share_network_owner(const Container *container)
-{
-	const Container *owner = container;
-
-	for (int i = 0; i < OWNERS_MAX; i++) {
-		const Container *next = joined_container(owner, owner->record.spec.network_mode);
-		if (!next)
-			break;
-		owner = next;
-	}
-	return owner;
 }

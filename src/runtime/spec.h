@@ -143,6 +143,8 @@ void container_spec_merge_image(ContainerSpec *spec, const ImageConfig *image);
 fallible container_spec_check(const ContainerSpec *spec);
 fallible spec_check_log(const char *driver, const StringMap *options); /* the part of it that defaults need, too */
 fallible spec_check_limits(const ContainerSpec *spec);                 /* numbers, sets and rates alone */
+/* Modes of the containers whose namespaces it has at last: nobody changes the host's settings by joining them. */
+fallible spec_check_sysctls(const ContainerSpec *spec, const char *network_mode, const char *ipc_mode);
 /* Docker's -v syntax "source:target[:options]" into mounts. */
 fallible container_spec_parse_binds(ContainerSpec *spec);
 /*

@@ -340,19 +340,26 @@ static SysctlSpace sysctl_space(const char *name)
 	return string_starts(name, "net.") ? SYSCTL_NETWORK : SYSCTL_NONE;
 }
 
-static fallible check_sysctl(const ContainerSpec *spec, const StringPair *sysctl)
+static fallible check_sysctl(const StringPair *sysctl, const char *network_mode, const char *ipc_mode)
 {
 	SysctlSpace space = sysctl_space(sysctl->key);
 
 	if (space == SYSCTL_NONE || strstr(sysctl->key, "..") || has_control_character(sysctl->key))
 		return error_new(ERROR_INVALID, "field \"sysctls\": \"%s\" does not belong to a container's namespaces",
 			sysctl->key);
-	if (space == SYSCTL_NETWORK && spec_is_host(spec->network_mode))
+	if (space == SYSCTL_NETWORK && spec_is_host(network_mode))
 		return error_new(
 			ERROR_INVALID, "field \"sysctls\": \"%s\" cannot be set on the host's network", sysctl->key);
-	if (space == SYSCTL_IPC && spec_is_host(spec->ipc_mode))
+	if (space == SYSCTL_IPC && spec_is_host(ipc_mode))
 		return error_new(ERROR_INVALID, "field \"sysctls\": \"%s\" cannot be set in the host's IPC namespace",
 			sysctl->key);
+	return NULL;
+}
+
+fallible spec_check_sysctls(const ContainerSpec *spec, const char *network_mode, const char *ipc_mode)
+{
+	for (size_t i = 0; i < spec->sysctls.count; i++)
+		TRY(check_sysctl(&spec->sysctls.items[i], network_mode, ipc_mode));
 	return NULL;
 }
 
@@ -443,8 +450,7 @@ static fallible check_isolation(const ContainerSpec *spec)
 	TRY(capability_set(&capabilities, &spec->cap_add, &spec->cap_drop, spec->privileged));
 	TRY(spec_read_security(&security, spec));
 	TRY(check_seccomp(&security, capabilities));
-	for (size_t i = 0; i < spec->sysctls.count; i++)
-		TRY(check_sysctl(spec, &spec->sysctls.items[i]));
+	TRY(spec_check_sysctls(spec, spec->network_mode, spec->ipc_mode));
 	for (size_t i = 0; i < spec->ulimits.count; i++)
 		TRY(check_ulimit((const UlimitSpec *)spec->ulimits.items + i));
 	for (size_t i = 0; i < spec->devices.count; i++)

@@ -50,6 +50,20 @@ def test_a_network_comes_with_its_names(box, owner):
     assert box.inspect(joined)["NetworkSettings"]["Networks"] == {}
 
 
+def test_nobody_sets_the_hosts_sysctls_by_joining_them(box):
+    box.run_container(["sleep", "1000"], name="of-the-host", host={"NetworkMode": "host", "IpcMode": "host"})
+    box.run_container(["sleep", "1000"], name="between", host={"NetworkMode": "container:of-the-host", "IpcMode": "container:of-the-host"})
+    for mode, name in (("NetworkMode", "net.ipv4.tcp_syn_retries"), ("IpcMode", "kernel.msgmax")):
+        with open("/proc/sys/" + name.replace(".", "/")) as file:
+            now = file.read().strip()
+        for other in ("of-the-host", "between"):
+            identity = box.create(["true"], host={mode: f"container:{other}", "Sysctls": {name: now}})
+            status, text = box.api.raw("POST", f"/containers/{identity}/start")
+            assert status == 400 and b"the host's" in text, text
+    own = box.run_container(["cat", "/proc/sys/net/ipv4/tcp_syn_retries"], host={"Sysctls": {"net.ipv4.tcp_syn_retries": "3"}})
+    assert output(box, own) == "3\n"
+
+
 def test_loopback_is_shared(box, owner):
     server = box.run_container(["sh", "-c", "mkdir /w; echo from the server > /w/x; exec httpd -f -p 127.0.0.1:80 -h /w"],
                                host={"NetworkMode": "container:owner"})
