@@ -184,6 +184,25 @@ def test_mounting_with_tokens(real, authority, fetch, image, tmp_path):
     tokens.close()
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_token_server_that_refuses_the_other_repository(real, authority, fetch, image, tmp_path, status):
+    """It is the mount that does not work then, not the push."""
+    import registries
+
+    class Strict(registries.TokenServer):
+        def answer(self, handler, request):
+            if "repository:a:pull" in request.query.get("scope", []):
+                handler.refuse(status, "DENIED", "not for you")
+            else:
+                super().answer(handler, request)
+    tokens = Strict(authority, users={"tom": "secret"})
+    registry = real({"auth": tokens.settings()})
+    result = fetch("push", f"{registry.host}/b:1", image.save(tmp_path / "in"), username="tom", password="secret", mount_from="a")
+    assert result.status == 0 and not result.all("blob-skipped") and not result.all("retrying")
+    assert any("repository:a:pull" in request.query["scope"] for request in tokens.requests)
+    tokens.close()
+
+
 def test_a_registry_that_is_not_there_is_told_at_once(fetch, image, tmp_path):
     import time
     begin = time.monotonic()

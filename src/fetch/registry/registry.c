@@ -31,12 +31,12 @@ struct Registry {
 	char *host;   /* as in URLs */
 	char *base;   /* "https://host"; NULL until it is known how the registry speaks */
 	char *origin; /* with it */
-	char *scopes[RIGHT_PUSH + 1];
+	char *scopes[RIGHTS];
 	HttpRequest probe;
 	Exchange *probing;
-	List waiting;                         /* calls, for the probe */
-	Call *token_fetchers[RIGHT_PUSH + 1]; /* the call that is fetching a token of that right */
-	List token_waits;                     /* calls, for such a token */
+	List waiting;                 /* calls, for the probe */
+	Call *token_fetchers[RIGHTS]; /* the call that is fetching a token of that right */
+	List token_waits;             /* calls, for such a token */
 };
 
 struct Call {
@@ -520,6 +520,7 @@ static void set_scopes(Registry *registry)
 	registry->scopes[RIGHT_NONE] = mem_strdup("");
 	registry->scopes[RIGHT_PULL] = string_printf("repository:%s:pull", repository);
 	registry->scopes[RIGHT_PUSH] = string_printf("repository:%s:pull,push", repository);
+	registry->scopes[RIGHT_MOUNT] = mem_strdup(registry->scopes[RIGHT_PUSH]);
 }
 
 Error *registry_new(Registry **ret, Loop *loop, const RegistryAccess *access, const Reference *reference, Trust *trust,
@@ -552,7 +553,7 @@ Registry *registry_free(Registry *registry)
 	http_request_clear(&registry->probe);
 	http_free(registry->http);
 	auth_free(registry->auth);
-	for (size_t i = 0; i <= RIGHT_PUSH; i++)
+	for (size_t i = 0; i < RIGHTS; i++)
 		free(registry->scopes[i]);
 	free(registry->host);
 	free(registry->base);
@@ -571,12 +572,12 @@ void registry_also_read(Registry *registry, const char *repository)
 	autofree char *scope = string_printf("repository:%s:pull", repository);
 	autoclear(StringList) scopes = {0};
 
-	strings_split(&scopes, registry->scopes[RIGHT_PUSH], ' ');
+	strings_split(&scopes, registry->scopes[RIGHT_MOUNT], ' ');
 	if (strings_has(&scopes, scope))
 		return;
 	strings_add(&scopes, scope);
-	free(registry->scopes[RIGHT_PUSH]);
-	registry->scopes[RIGHT_PUSH] = strings_join(&scopes, " ");
+	free(registry->scopes[RIGHT_MOUNT]);
+	registry->scopes[RIGHT_MOUNT] = strings_join(&scopes, " ");
 }
 
 const Reference *registry_reference(const Registry *registry)

@@ -27,13 +27,13 @@ fallible registry_new(Registry **ret, Loop *loop, const RegistryAccess *access, 
 Registry *registry_free(Registry *registry); /* after its calls */
 DEFINE_AUTOPTR(Registry, registry_free)
 bool registry_has_answered(const Registry *registry); /* anything at all, at any time */
-/* Tokens for pushes allow to read that repository too, for blobs that are mounted from it. */
+/* Tokens for mounts allow to read that repository too; those for pushes do not ask for it, in case it is refused. */
 void registry_also_read(Registry *registry, const char *repository);
 const Reference *registry_reference(const Registry *registry);
 
 /* ---- calls ---- */
 
-typedef enum RegistryRight { RIGHT_NONE, RIGHT_PULL, RIGHT_PUSH } RegistryRight;
+typedef enum RegistryRight { RIGHT_NONE, RIGHT_PULL, RIGHT_PUSH, RIGHT_MOUNT, RIGHTS } RegistryRight;
 
 typedef struct Call Call;
 

@@ -294,7 +294,9 @@ static void post(Transfer *transfer)
 		url_escape(&from, transfer->mount_from);
 		target = string_printf("blobs/uploads/?mount=%s&from=%s", digest, from);
 	}
-	next_call(transfer, "POST", target ? target : "blobs/uploads/", on_started);
+	CallSpec *spec = next_call(transfer, "POST", target ? target : "blobs/uploads/", on_started);
+	if (target)
+		spec->right = RIGHT_MOUNT;
 	call_start(transfer->call);
 }
 
