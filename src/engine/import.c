@@ -213,7 +213,8 @@ static void import_free(void *arg)
 	close_fd(&import->directory_fd);
 	if (import->layer.number && !import->committed)
 		error_free(layer_abandon(store, import->layer.number)); /* staging is swept at start as well */
-	error_free(file_unlink(store_dir(store), import->spool));
+	if (import->spool)
+		error_free(file_unlink(store_dir(store), import->spool));
 	end_lease(store, &import->layer.diff_id);
 	end_lease(store, &import->layer.blob);
 	engine_sweep_soon(import->engine);
