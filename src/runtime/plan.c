@@ -80,19 +80,6 @@ static bool read_namespaces(int *ret_flags, const Value *list)
 	return true;
 }
 
-static void plan_sysctls(Plan *plan, const Value *sysctls)
-{
-	const char *key;
-	Value *value;
-
-	for (size_t cursor = 0; value_each(sysctls, &cursor, &key, &value);) {
-		autofree char *path = mem_strdup(key);
-		for (char *at = path; (at = strchr(at, '.'));)
-			*at = '/';
-		STEP(plan, "sysctl", path, value_string(value));
-	}
-}
-
 /* The namespace of control groups is made later, when the process is in its own. */
 static bool plan_namespaces(Plan *plan, const Value *linux_part)
 {
@@ -103,7 +90,6 @@ static bool plan_namespaces(Plan *plan, const Value *linux_part)
 	step_number(plan, "namespaces", flags & ~CLONE_NEWCGROUP);
 	if (flags & CLONE_NEWNET)
 		STEP(plan, "loopback", "lo");
-	plan_sysctls(plan, value_get(linux_part, "sysctl"));
 	return true;
 }
 
@@ -142,6 +128,21 @@ static void plan_devices(Plan *plan)
 		STEP(plan, "link", links[i][0], links[i][1]);
 }
 
+/* By the container's own /proc, once it is mounted: in the host's, each namespace adds one more entry of the same name,
+ * and looking one up takes as long as there are containers. */
+static void plan_sysctls(Plan *plan, const Value *sysctls)
+{
+	const char *key;
+	Value *value;
+
+	for (size_t cursor = 0; value_each(sysctls, &cursor, &key, &value);) {
+		autofree char *path = mem_strdup(key);
+		for (char *at = path; (at = strchr(at, '.'));)
+			*at = '/';
+		STEP(plan, "sysctl", path, value_string(value));
+	}
+}
+
 static bool plan_root(Plan *plan, const Value *config)
 {
 	const Value *root = value_get(config, "root"), *linux_part = value_get(config, "linux");
@@ -154,6 +155,7 @@ static bool plan_root(Plan *plan, const Value *config)
 	if (!plan_mounts(plan, mounts))
 		return false;
 	plan_devices(plan);
+	plan_sysctls(plan, value_get(linux_part, "sysctl"));
 	plan_paths(plan, "mask", value_get(linux_part, "maskedPaths"));
 	plan_paths(plan, "readonly", value_get(linux_part, "readonlyPaths"));
 	return true;

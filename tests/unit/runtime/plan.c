@@ -57,12 +57,13 @@ static void test_steps(void **state)
 		"|write|/c/devices/k/id/devices.deny|a|write|/c/devices/k/id/devices.allow|c 1:* rw|",
 		"|write|/c/memory/k/id/memory.limit_in_bytes|4096|write|/c/cpu/k/id/cpu.shares|3|write|/c/cpuset/k/id/"
 		"cpuset.cpus|0-1|write|/c/pids/k/id/pids.max|7|",
-		"|namespaces|1610743808|loopback|lo|sysctl|net/ipv4/x|1|tree|/s|all|pivot|/r|mount|proc|/"
+		"|namespaces|1610743808|loopback|lo|tree|/s|all|pivot|/r|mount|proc|/"
 		"proc|proc|14||",
 		"|mount|cgroup|/sys/fs/cgroup/cpu,cpuacct|cgroup|15|cpu,cpuacct|link|cpu,cpuacct|/sys/fs/cgroup/cpu|",
 		"|mount|cgroup|/sys/fs/cgroup/systemd|cgroup|15|name=systemd|remount|/sys/fs/cgroup|",
 		"|place|/b|ro|device|/dev/null|1|3|",
-		"|mask|/proc/keys|readonly|/proc/sys|oom-score|5|hostname|h|directory|/w|remount|/"
+		"|link|pts/ptmx|/dev/ptmx|sysctl|net/ipv4/x|1|mask|/proc/keys|readonly|/proc/"
+		"sys|oom-score|5|hostname|h|directory|/w|remount|/"
 		"|ro|env|A=b|arg|a|arg||",
 		"|no-new-privileges||filter|AAAA|limit|7|10|20|group|2|group|3|user|1|2|capabilities|21|20|0|",
 	};
