@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/files.h"
@@ -160,7 +161,17 @@ static Error *visit_process(void *arg, int dir, const char *name, unsigned char 
 	return NULL;
 }
 
+static bool has_children(void)
+{
+	siginfo_t info;
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+
+/* Looking through /proc takes milliseconds; a process that has just been started has nothing to find there. */
 fallible handed_children(Loop *loop)
 {
+	if (!has_children())
+		return NULL;
 	return dir_each(AT_FDCWD, "/proc", visit_process, loop);
 }
