@@ -286,6 +286,11 @@ void engine_sweep_soon(Engine *engine)
 
 /* ---- what it is ---- */
 
+void engine_trim(Engine *engine)
+{
+	store_trim(engine->store);
+}
+
 Loop *engine_loop(const Engine *engine)
 {
 	return engine->loop;

@@ -58,6 +58,8 @@ void engine_power_down(Engine *engine, void (*done)(void *arg), void *arg);
 Engine *engine_free(Engine *engine);
 DEFINE_AUTOPTR(Engine, engine_free)
 
+void engine_trim(Engine *engine); /* gives back memory that it keeps to be fast */
+
 Loop *engine_loop(const Engine *engine);
 const EngineConfig *engine_config(const Engine *engine);
 

@@ -219,7 +219,7 @@ static void power_down(void *arg)
 
 static void rest(void *arg)
 {
-	(void)arg;
+	engine_trim(arg);
 	mem_trim();
 }
 
@@ -245,7 +245,7 @@ static fallible serve(int *ret_next, Loop *loop, Engine *engine, const Settings 
 	TRY(loop_signal(&terminate, loop, SIGTERM, stop, &serving));
 	TRY(loop_signal(&interrupt, loop, SIGINT, stop, &serving));
 	TRY(loop_signal(&power, loop, SIGPWR, power_down, &serving));
-	TRY(loop_after_work(&resting, loop, REST_DELAY, rest, NULL));
+	TRY(loop_after_work(&resting, loop, REST_DELAY, rest, engine));
 	TRY(notify_watchdog(&watchdog, loop));
 	notify("READY=1");
 	log_info("kedged %s listens on %s", KEDGE_VERSION, settings->socket);

@@ -430,12 +430,24 @@ fallible database_open_damaged(Database **ret, const char *path)
 	return NULL;
 }
 
+static void drop_statements(Database *database)
+{
+	for (size_t i = 0; i < database->kept_count; i++)
+		sqlite3_finalize(database->kept[i].statement);
+	database->kept_count = 0;
+}
+
+void database_trim(Database *database)
+{
+	drop_statements(database);
+	sqlite3_db_release_memory(database->handle);
+}
+
 Database *database_close(Database *database)
 {
 	if (!database)
 		return NULL;
-	for (size_t i = 0; i < database->kept_count; i++)
-		sqlite3_finalize(database->kept[i].statement);
+	drop_statements(database);
 	sqlite3_close(database->handle);
 	free(database);
 	return NULL;

@@ -33,6 +33,7 @@ fallible database_open(Database **ret, Error **ret_bad, const char *path);
 fallible database_open_damaged(Database **ret, const char *path);
 Database *database_close(Database *database);
 DEFINE_AUTOPTR(Database, database_close)
+void database_trim(Database *database); /* gives back pages and statements that it keeps; no query may be open */
 bool database_is_new(const Database *database);                            /* was made by database_open() */
 void database_on_full(Database *database, MakeRoom *make_room, void *arg); /* NULL: nobody */
 

@@ -97,6 +97,11 @@ Store *store_close(Store *store)
 	return NULL;
 }
 
+void store_trim(Store *store)
+{
+	database_trim(store->database);
+}
+
 const char *store_root(const Store *store)
 {
 	return store->root;

@@ -35,6 +35,7 @@ typedef struct StoreSync StoreSync;
 fallible store_open(Store **ret, const char *root);
 Store *store_close(Store *store);
 DEFINE_AUTOPTR(Store, store_close)
+void store_trim(Store *store);              /* gives back memory that it keeps to be fast */
 const char *store_root(const Store *store); /* absolute */
 int store_dir(const Store *store);          /* descriptor of root, borrowed */
 
