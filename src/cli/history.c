@@ -60,21 +60,18 @@ static void write_created_at(Buffer *out, const Row *row)
 	char text[UNITS_TEXT_MAX];
 
 	units_local_rfc3339(text, created_ns(row));
-	for (char *fraction = strchr(text, '.'); fraction; fraction = NULL)
+	char *fraction = strchr(text, '.');
+	if (fraction)
 		memmove(fraction, fraction + strlen(".000000000"), strlen(fraction + strlen(".000000000")) + 1);
 	buffer_add_text(out, text);
 }
 
 static void write_age(Buffer *out, const Row *row)
 {
-	char text[CLOCK_TEXT_MAX];
+	char text[UNITS_TEXT_MAX];
 
-	if (created_ns(row) <= 0) {
-		buffer_add_text(out, "N/A");
-		return;
-	}
-	clock_format_age(text, row->now_ns - created_ns(row));
-	buffer_printf(out, "%s ago", text);
+	units_age(text, created_ns(row), row->now_ns);
+	buffer_add_text(out, text);
 }
 
 static void write_created_by(Buffer *out, const Row *row)

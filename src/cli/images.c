@@ -99,17 +99,12 @@ static int64_t created_ns(const Row *row)
 	return value_int(value_get(row->item, "Created"), 0) * NANOS_PER_SECOND;
 }
 
-/* Images made to be reproducible often have no time at all. */
 static void write_created_since(Buffer *out, const Row *row)
 {
-	char text[CLOCK_TEXT_MAX];
+	char text[UNITS_TEXT_MAX];
 
-	if (created_ns(row) <= 0) {
-		buffer_add_text(out, "N/A");
-		return;
-	}
-	clock_format_age(text, row->now_ns - created_ns(row));
-	buffer_printf(out, "%s ago", text);
+	units_age(text, created_ns(row), row->now_ns);
+	buffer_add_text(out, text);
 }
 
 static void write_created_at(Buffer *out, const Row *row)

@@ -80,3 +80,12 @@ void units_local_rfc3339(char ret[UNITS_TEXT_MAX], int64_t wall_ns)
 		snprintf(ret + length, UNITS_TEXT_MAX - (size_t)length, "%c%02ld:%02ld", minutes < 0 ? '-' : '+',
 			labs(minutes) / 60, labs(minutes) % 60);
 }
+
+void units_age(char ret[UNITS_TEXT_MAX], int64_t created_ns, int64_t now_ns)
+{
+	char age[CLOCK_TEXT_MAX] = "";
+
+	if (created_ns > 0)
+		clock_format_age(age, now_ns - created_ns);
+	snprintf(ret, UNITS_TEXT_MAX, "%s%s", *age ? age : "N/A", *age ? " ago" : "");
+}

@@ -13,3 +13,5 @@ void units_binary(char ret[UNITS_TEXT_MAX], double bytes);   /* "1.5MiB": powers
 void units_local_time(char ret[UNITS_TEXT_MAX], int64_t wall_ns);
 /* "2026-11-22T16:25:00.123456789+01:00" in the local zone, "...Z" in UTC. */
 void units_local_rfc3339(char ret[UNITS_TEXT_MAX], int64_t wall_ns);
+/* "2 hours ago"; "N/A" of what has no time, as images that were made to be reproducible. */
+void units_age(char ret[UNITS_TEXT_MAX], int64_t created_ns, int64_t now_ns);

@@ -14,15 +14,6 @@ import kedge
 FILES = 100000 if kedge.SOAK else 5000
 
 
-@pytest.fixture
-def stock(box):
-    yield box
-    box.remove_all()
-    for image in box.api.get("/images/json?all=1"):
-        if "busybox:test" not in image["RepoTags"]:
-            box.api.raw("DELETE", f"/images/{image['Id']}?force=1")
-
-
 def filters(**given):
     return quote(json.dumps({name.replace("_not", "!"): [value] for name, value in given.items()}))
 

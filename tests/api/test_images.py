@@ -18,14 +18,6 @@ from streams import Events
 
 
 @pytest.fixture
-def empty():
-    """A daemon without images."""
-    it = kedge.Daemon().start()
-    yield it
-    it.close()
-
-
-@pytest.fixture
 def stock(box):
     """The shared daemon; images other than busybox:test are removed after the test."""
     yield box

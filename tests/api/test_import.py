@@ -17,15 +17,6 @@ import kedge
 from test_archives import content, get, members
 
 
-@pytest.fixture
-def stock(box):
-    yield box
-    box.remove_all()
-    for image in box.api.get("/images/json?all=1"):
-        if "busybox:test" not in image["RepoTags"]:
-            box.api.raw("DELETE", f"/images/{image['Id']}?force=1")
-
-
 @pytest.fixture(scope="module")
 def root_tar():
     with tempfile.TemporaryDirectory() as work:

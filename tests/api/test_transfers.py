@@ -35,13 +35,6 @@ def daemons():
         it.close()
 
 
-@pytest.fixture
-def fake():
-    it = registries.FakeRegistry()
-    yield it
-    it.close()
-
-
 def lines(body):
     return [json.loads(line) for line in body.splitlines() if line.strip()]
 

@@ -18,20 +18,6 @@ from registries import Unpackable, digest
 ROUNDS = int(os.environ.get("KEDGE_COLLECT_ROUNDS") or (200 if kedge.SOAK else 8))
 
 
-@pytest.fixture
-def empty():
-    it = kedge.Daemon().start()
-    yield it
-    it.close()
-
-
-@pytest.fixture
-def fake():
-    it = registries.FakeRegistry()
-    yield it
-    it.close()
-
-
 @pytest.fixture(scope="module")
 def base():
     """A layer with busybox, as (tar, blob)."""

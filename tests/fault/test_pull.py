@@ -17,20 +17,6 @@ SIZE = 3 << 20
 
 
 @pytest.fixture
-def empty():
-    it = kedge.Daemon().start()
-    yield it
-    it.close()
-
-
-@pytest.fixture
-def fake():
-    it = registries.FakeRegistry()
-    yield it
-    it.close()
-
-
-@pytest.fixture
 def image(fake):
     return fake.add(registries.Unpackable([{"file": os.urandom(SIZE)}]), "1")
 

@@ -81,14 +81,6 @@ def certificate(authority):
 
 
 @pytest.fixture
-def fake():
-    """A registry on plain HTTP that can be told to lie."""
-    it = registries.FakeRegistry()
-    yield it
-    it.close()
-
-
-@pytest.fixture
 def fake_tls(certificate):
     it = registries.FakeRegistry(tls=certificate)
     yield it

@@ -176,6 +176,17 @@ static fallible chunk_refused(Transfer *transfer, Error *take_error, const HttpA
 	return error_new(ERROR_UNAVAILABLE, "the registry does not take the blob in pieces");
 }
 
+/* From the place that an answer names, unless something was wrong with it. */
+static void go_on_from(Transfer *transfer, Error *take_error, const HttpAnswer *answer)
+{
+	Error *error = take_error ? take_error : use_place(transfer, answer);
+
+	if (!error)
+		error = go_on(transfer);
+	if (error)
+		transfer_ended(transfer, error, answer->retry_after);
+}
+
 static void on_chunk(void *arg, Error *take_error, HttpAnswer *answer)
 {
 	Transfer *transfer = arg;
@@ -186,12 +197,7 @@ static void on_chunk(void *arg, Error *take_error, HttpAnswer *answer)
 		error = chunk_refused(transfer, error, answer);
 	if (!error)
 		error = note_range(transfer, answer, transfer->stored + 1, sent, sent);
-	if (!error)
-		error = use_place(transfer, answer);
-	if (!error)
-		error = go_on(transfer);
-	if (error)
-		transfer_ended(transfer, error, answer->retry_after);
+	go_on_from(transfer, error, answer);
 }
 
 static void patch(Transfer *transfer)
@@ -223,12 +229,7 @@ static void on_state(void *arg, Error *take_error, HttpAnswer *answer)
 		error = forgotten(transfer, error);
 	if (!error)
 		error = note_range(transfer, answer, 0, transfer->size, 0);
-	if (!error)
-		error = use_place(transfer, answer);
-	if (!error)
-		error = go_on(transfer);
-	if (error)
-		transfer_ended(transfer, error, answer->retry_after);
+	go_on_from(transfer, error, answer);
 }
 
 static void ask_state(Transfer *transfer)
