@@ -114,9 +114,15 @@ def test_one_who_does_not_wait_for_the_sizes(stalled):
     kedge.wait_for((control / "begun").exists)
     connection.close()
 
+    def measures(pid):
+        try:
+            return b"--sizes" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return False  # it went between the list and the look
+
     def packers():
         children = pathlib.Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text().split()
-        return [pid for pid in children if b"--sizes" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [pid for pid in children if measures(pid)]
     kedge.wait_for(lambda: not packers())
     assert daemon.api.raw("GET", "/_ping")[0] == 200
 

@@ -290,7 +290,10 @@ class Rebooted:
     def go_down(self):
         self.daemon.kill()
         for process in pathlib.Path("/proc").glob("[0-9]*"):
-            words = (process / "cmdline").read_bytes() if (process / "cmdline").exists() else b""
+            try:
+                words = (process / "cmdline").read_bytes()
+            except OSError:
+                continue
             if b"kedge-shim" in words and str(self.daemon.directory).encode() in words:
                 os.kill(int(process.name), signal.SIGKILL)
         for directory in kedge.cgroup_directories(self.daemon.cgroup_parent):
