@@ -29,6 +29,9 @@ static fallible check_version(int minor, const char *text, size_t length)
 	return NULL;
 }
 
+/* Beside the version in the request's data. */
+enum { READ_ONLY = 1 << 8, VERSION_MASK = READ_ONLY - 1 };
+
 /* "/v1.43/info" -> "/info", 43. What is no version is left to the routes. */
 static fallible cut_version(void *context, HttpRequest *request, const char **path)
 {
@@ -52,7 +55,32 @@ static fallible cut_version(void *context, HttpRequest *request, const char **pa
 
 int docker_version(const HttpRequest *request)
 {
-	return (int)(intptr_t)http_request_data(request);
+	return (int)(intptr_t)http_request_data(request) & VERSION_MASK;
+}
+
+/* ---- the read-only profile ---- */
+
+static fallible cut_version_read_only(void *context, HttpRequest *request, const char **path)
+{
+	TRY(cut_version(context, request, path));
+	http_request_set_data(request, (void *)((intptr_t)http_request_data(request) | READ_ONLY));
+	return NULL;
+}
+
+static fallible admit_reader(const HttpRequest *request, const HttpRoute *route)
+{
+	const char *method = http_request_method(request);
+	bool reads = string_equal(method, "GET") || string_equal(method, "HEAD");
+
+	if (reads && route && route->flags & DOCKER_MONITOR)
+		return NULL;
+	return error_new(ERROR_FORBIDDEN, "%s %.200s is not allowed on the read-only socket", method,
+		http_request_path(request));
+}
+
+bool docker_is_read_only(const HttpRequest *request)
+{
+	return (int)(intptr_t)http_request_data(request) & READ_ONLY;
 }
 
 /* ---- life ---- */
@@ -81,7 +109,20 @@ static fallible read_device_id(DockerApi *api)
 	return NULL;
 }
 
-fallible docker_api_new(DockerApi **ret, Engine *engine, int listen_fd)
+fallible docker_api_new(DockerApi **ret, Engine *engine)
+{
+	autoptr(DockerApi) api = mem_new(DockerApi);
+
+	api->engine = engine;
+	list_init(&api->attaches);
+	TRY(read_device_id(api));
+	networks_prepare(api);
+	api->routes = join_tables();
+	*ret = take(api);
+	return NULL;
+}
+
+fallible docker_api_serve(DockerApi *api, int listen_fd, DockerProfile profile)
 {
 	static const char *const headers[] = {
 		"Api-Version: " DOCKER_API_VERSION,
@@ -90,16 +131,16 @@ fallible docker_api_new(DockerApi **ret, Engine *engine, int listen_fd)
 		"Server: kedge/" KEDGE_VERSION " (linux)",
 		NULL,
 	};
-	autoptr(DockerApi) api = mem_new(DockerApi);
-	HttpServerOptions options = {.rewrite = cut_version, .headers = headers, .context = api};
+	static const HttpServerOptions profiles[DOCKER_PROFILES] = {
+		[DOCKER_ALL] = {.rewrite = cut_version, .headers = headers},
+		[DOCKER_READ_ONLY] = {.rewrite = cut_version_read_only, .admit = admit_reader, .headers = headers},
+	};
+	HttpServerOptions options = profiles[profile];
 
-	api->engine = engine;
-	list_init(&api->attaches);
-	TRY(read_device_id(api));
-	networks_prepare(api);
-	options.routes = api->routes = join_tables();
-	TRY(http_server_new(&api->server, engine_loop(engine), listen_fd, &options));
-	*ret = take(api);
+	options.routes = api->routes;
+	options.context = api;
+	TRY(http_server_new(&api->servers[api->server_count], engine_loop(api->engine), listen_fd, &options));
+	api->server_count++;
 	return NULL;
 }
 
@@ -107,7 +148,8 @@ DockerApi *docker_api_free(DockerApi *api)
 {
 	if (!api)
 		return NULL;
-	http_server_free(api->server);
+	for (size_t i = 0; i < api->server_count; i++)
+		http_server_free(api->servers[i]);
 	attaches_end(api);
 	free(api->routes);
 	networks_clear(api);
@@ -115,9 +157,22 @@ DockerApi *docker_api_free(DockerApi *api)
 	return NULL;
 }
 
-int docker_api_quiesce(DockerApi *api, void (*quiet)(void *arg), void *arg)
+static void server_is_quiet(void *arg)
 {
-	return http_server_quiesce(api->server, quiet, arg);
+	DockerApi *api = arg;
+
+	if (--api->loud == 0)
+		api->quiet(api->quiet_arg);
+}
+
+size_t docker_api_quiesce(DockerApi *api, int ret_fds[DOCKER_SOCKETS_MAX], void (*quiet)(void *arg), void *arg)
+{
+	api->quiet = quiet;
+	api->quiet_arg = arg;
+	api->loud = api->server_count;
+	for (size_t i = 0; i < api->server_count; i++)
+		ret_fds[i] = http_server_quiesce(api->servers[i], server_is_quiet, api);
+	return api->server_count;
 }
 
 /* ---- what all resources use ---- */

@@ -13,8 +13,17 @@
 
 typedef struct DockerApi DockerApi;
 
-fallible docker_api_new(DockerApi **ret, Engine *engine, int listen_fd); /* makes the HTTP server on it */
+/* What is served on a socket. Read-only: GET and HEAD of the routes that are marked for monitors, 403 for all else, and
+ * no values of environments. */
+typedef enum DockerProfile { DOCKER_ALL, DOCKER_READ_ONLY, DOCKER_PROFILES } DockerProfile;
+
+enum { DOCKER_SOCKETS_MAX = 3 };
+
+fallible docker_api_new(DockerApi **ret, Engine *engine);
+/* One more socket to be served, the callee's from now on. */
+fallible docker_api_serve(DockerApi *api, int listen_fd, DockerProfile profile);
 DockerApi *docker_api_free(DockerApi *api);
 DEFINE_AUTOPTR(DockerApi, docker_api_free)
-/* For an upgrade: gives the listening socket, see http_server_quiesce(). */
-int docker_api_quiesce(DockerApi *api, void (*quiet)(void *arg), void *arg);
+/* For an upgrade: gives the listening sockets in the order in which they came, and their number; see
+ * http_server_quiesce(). */
+size_t docker_api_quiesce(DockerApi *api, int ret_fds[DOCKER_SOCKETS_MAX], void (*quiet)(void *arg), void *arg);

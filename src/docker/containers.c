@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Containers: create and inspect. The list is container_list.c, their life life.c. */
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/memory.h"
@@ -170,6 +172,27 @@ static void write_identity(Writer *writer, const Container *container, const Con
 	write_null(writer, "ExecIDs");
 }
 
+/* Who may only look is not told the values, where secrets are: the names stay. */
+static void hide_values(StringList *ret, const StringList *env)
+{
+	for (size_t i = 0; i < env->count; i++)
+		strings_printf(ret, "%.*s=***", (int)strcspn(env->items[i], "="), env->items[i]);
+}
+
+static void write_config_shown(Writer *writer, const HttpRequest *request, const ContainerView *view)
+{
+	autoclear(StringList) names = {0};
+	ContainerSpec spec = *view->spec;
+	ContainerView shown = *view;
+
+	if (docker_is_read_only(request)) {
+		hide_values(&names, &view->spec->env);
+		spec.env = names;
+		shown.spec = &spec;
+	}
+	write_config(writer, &shown);
+}
+
 /* sizes: NULL when they were not asked for. */
 static void respond_inspect(HttpRequest *request, void *context, const ContainerSizes *sizes)
 {
@@ -189,7 +212,7 @@ static void respond_inspect(HttpRequest *request, void *context, const Container
 	write_driver(&writer, &view);
 	write_container_sizes(&writer, container, sizes);
 	write_mounts(&writer, view.spec);
-	write_config(&writer, &view);
+	write_config_shown(&writer, request, &view);
 	write_network_settings(&writer, context, &view);
 	write_object_end(&writer);
 	respond_json(request, 200, &out);
@@ -206,8 +229,8 @@ static void inspect_container(HttpRequest *request, void *context)
 }
 
 const HttpRoute container_routes[] = {
-	{"GET", "/containers/json", list_containers, 0, 0},
+	{"GET", "/containers/json", list_containers, DOCKER_MONITOR, 0},
 	{"POST", "/containers/create", create_container, 0, 0},
-	{"GET", "/containers/{id}/json", inspect_container, 0, 0},
+	{"GET", "/containers/{id}/json", inspect_container, DOCKER_MONITOR, 0},
 	{0},
 };

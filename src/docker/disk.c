@@ -110,6 +110,6 @@ static void disk_usage(HttpRequest *request, void *context)
 }
 
 const HttpRoute disk_routes[] = {
-	{"GET", "/system/df", disk_usage, 0, 0},
+	{"GET", "/system/df", disk_usage, DOCKER_MONITOR, 0},
 	{0},
 };

@@ -222,6 +222,6 @@ static void events(HttpRequest *request, void *context)
 }
 
 const HttpRoute event_routes[] = {
-	{"GET", "/events", events, 0, 0},
+	{"GET", "/events", events, DOCKER_MONITOR, 0},
 	{0},
 };

@@ -462,9 +462,9 @@ static void prune_images(HttpRequest *request, void *context)
 }
 
 const HttpRoute image_routes[] = {
-	{"GET", "/images/json", list_images, 0, 0},
+	{"GET", "/images/json", list_images, DOCKER_MONITOR, 0},
 	{"POST", "/images/prune", prune_images, 0, 0},
-	{"GET", "/images/{name...}/json", inspect_image, 0, 0},
+	{"GET", "/images/{name...}/json", inspect_image, DOCKER_MONITOR, 0},
 	{"GET", "/images/{name...}/history", image_history, 0, 0},
 	{"POST", "/images/{name...}/tag", tag_image, 0, 0},
 	{"DELETE", "/images/{name...}", remove_image, 0, 0},

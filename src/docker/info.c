@@ -279,6 +279,6 @@ static void info(HttpRequest *request, void *context)
 }
 
 const HttpRoute info_routes[] = {
-	{"GET", "/info", info, 0, 0},
+	{"GET", "/info", info, DOCKER_MONITOR, 0},
 	{0},
 };

@@ -11,8 +11,12 @@
 
 struct DockerApi {
 	Engine *engine;
-	HttpServer *server;
+	HttpServer *servers[DOCKER_SOCKETS_MAX];
+	size_t server_count;
 	HttpRoute *routes;
+	size_t loud; /* servers that are not quiet yet */
+	void (*quiet)(void *arg);
+	void *quiet_arg;
 	List attaches; /* attach.c: connections that were taken over */
 	char device_id[65];
 	char *endpoints[2]; /* networks.c: what a container on each of the built-in networks says of it */
@@ -20,8 +24,12 @@ struct DockerApi {
 
 enum { DOCKER_VERSION_MIN = 12, DOCKER_VERSION_MAX = 43 };
 
+/* Flag of a route that monitors need: it changes nothing, and shows what the machine runs, not what that works on. */
+enum { DOCKER_MONITOR = HTTP_ROUTE_OWN };
+
 /* 43 for "/v1.43/..." and for a path without version. */
 int docker_version(const HttpRequest *request);
+bool docker_is_read_only(const HttpRequest *request); /* it came on a socket of that profile */
 
 static inline Engine *docker_engine(void *context)
 {

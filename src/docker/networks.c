@@ -274,10 +274,10 @@ static void prune_networks(HttpRequest *request, void *context)
 }
 
 const HttpRoute network_routes[] = {
-	{"GET", "/networks", list_networks, 0, 0},
+	{"GET", "/networks", list_networks, DOCKER_MONITOR, 0},
 	{"POST", "/networks/create", make_network, 0, 0},
 	{"POST", "/networks/prune", prune_networks, 0, 0},
-	{"GET", "/networks/{id}", inspect_network, 0, 0},
+	{"GET", "/networks/{id}", inspect_network, DOCKER_MONITOR, 0},
 	{"DELETE", "/networks/{id}", remove_network, 0, 0},
 	{"POST", "/networks/{id}/connect", join_network, 0, 0},
 	{"POST", "/networks/{id}/disconnect", join_network, 0, 0},

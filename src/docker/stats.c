@@ -249,6 +249,6 @@ static void container_statistics(HttpRequest *request, void *context)
 }
 
 const HttpRoute stats_routes[] = {
-	{"GET", "/containers/{id}/stats", container_statistics, 0, 0},
+	{"GET", "/containers/{id}/stats", container_statistics, DOCKER_MONITOR, 0},
 	{0},
 };

@@ -101,7 +101,7 @@ static void version(HttpRequest *request, void *context)
 }
 
 const HttpRoute system_routes[] = {
-	{"GET", "/_ping", ping, 0, 0},
-	{"GET", "/version", version, 0, 0},
+	{"GET", "/_ping", ping, DOCKER_MONITOR, 0},
+	{"GET", "/version", version, DOCKER_MONITOR, 0},
 	{0},
 };

@@ -193,6 +193,8 @@ static fallible find_route(HttpRequest *request)
 	if (options->rewrite)
 		TRY(options->rewrite(options->context, request, &path));
 	request->route = route_find(&match, options->routes, request->method, path);
+	if (options->admit)
+		TRY(options->admit(request, request->route));
 	if (!request->route)
 		return error_new(ERROR_NOT_FOUND, "page not found");
 	TRY(read_params(request, &match));

@@ -22,7 +22,8 @@ typedef struct HttpStream HttpStream;
 typedef void HttpHandler(HttpRequest *request, void *context);
 
 enum {
-	HTTP_BODY_STREAM = 1 /* the handler is called after the headers and takes the body by http_request_on_body() */
+	HTTP_BODY_STREAM = 1, /* the handler is called after the headers and takes the body by http_request_on_body() */
+	HTTP_ROUTE_OWN = 16,  /* flags from here on mean something to the owner of the table alone */
 };
 
 typedef struct HttpRoute {
@@ -42,6 +43,9 @@ typedef struct HttpServerOptions {
 	/* What the path starts with before a route: "/v1.43" is cut off by the callee and may be kept by it; an Error
 	 * is answered. May be NULL. */
 	Error *(*rewrite)(void *context, HttpRequest *request, const char **path);
+	/* Whether a request is let in, before its body is read: an Error is answered. route is NULL where none was
+	 * found. May be NULL. */
+	Error *(*admit)(const HttpRequest *request, const HttpRoute *route);
 	const char *const *headers; /* "Name: value" put on every answer; NULL-terminated; may be NULL */
 	void *context;              /* given to every handler */
 } HttpServerOptions;

@@ -21,7 +21,7 @@
 
 enum { FIRST_FD = 3, FDS_MAX = 64, STAT_MAX = 4096 };
 
-/* ---- the socket ---- */
+/* ---- the sockets ---- */
 
 static int64_t read_variable(const char *name)
 {
@@ -49,32 +49,36 @@ static bool listens_at(int fd, const char *path)
 
 /* One that has another address than is wanted by now is closed: who waits at it is refused, as if nobody had listened.
  */
-static int take_handed(const char *path)
+static void place_handed(int fd, HandedSocket *sockets, size_t count)
 {
-	int64_t count = read_variable("LISTEN_FDS"), pid = read_variable("LISTEN_PID");
-	int found = -1;
-
-	unsetenv("LISTEN_FDNAMES");
-	if (pid != getpid() || count > FDS_MAX)
-		return -1;
-	for (int fd = FIRST_FD; fd < FIRST_FD + count; fd++) {
-		if (found < 0 && listens_at(fd, path))
-			found = fd;
-		else
-			close(fd);
+	for (size_t i = 0; i < count; i++) {
+		if (sockets[i].fd < 0 && listens_at(fd, sockets[i].path)) {
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+			fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+			sockets[i].fd = fd;
+			return;
+		}
 	}
-	return found;
+	close(fd);
 }
 
-fallible handed_listen(int *ret_fd, const char *path, const char *group)
+static void take_handed(HandedSocket *sockets, size_t count)
 {
-	int fd = take_handed(path);
+	int64_t handed = read_variable("LISTEN_FDS"), pid = read_variable("LISTEN_PID");
 
-	if (fd < 0)
-		return http_listen_unix(ret_fd, path, group);
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	*ret_fd = fd;
+	unsetenv("LISTEN_FDNAMES");
+	if (pid != getpid() || handed > FDS_MAX)
+		return;
+	for (int fd = FIRST_FD; fd < FIRST_FD + handed; fd++)
+		place_handed(fd, sockets, count);
+}
+
+fallible handed_listen(HandedSocket *sockets, size_t count)
+{
+	take_handed(sockets, count);
+	for (size_t i = 0; i < count; i++)
+		if (sockets[i].fd < 0)
+			TRY(http_listen_unix(&sockets[i].fd, sockets[i].path, sockets[i].group));
 	return NULL;
 }
 
@@ -88,13 +92,27 @@ static void hold_back_hup(void)
 	sigprocmask(SIG_BLOCK, &hup, NULL);
 }
 
-fallible handed_over(int listen_fd, const char *program, char *const *argv)
+/* To the numbers that the next program looks at: first away from them, so that none is overwritten by another. */
+static fallible place_sockets(const int *listen_fds, size_t count)
+{
+	int moved[HANDED_MAX];
+
+	for (size_t i = 0; i < count; i++)
+		if ((moved[i] = fcntl(listen_fds[i], F_DUPFD_CLOEXEC, FIRST_FD + HANDED_MAX)) < 0)
+			return error_errno(errno, "could not hand a socket over");
+	for (size_t i = 0; i < count; i++)
+		if (dup2(moved[i], FIRST_FD + (int)i) < 0)
+			return error_errno(errno, "could not hand a socket over");
+	return NULL;
+}
+
+fallible handed_over(const int *listen_fds, size_t count, const char *program, char *const *argv)
 {
 	autofree char *pid = string_printf("%d", (int)getpid());
+	autofree char *number = string_printf("%zu", count);
 
-	if (listen_fd == FIRST_FD ? fcntl(listen_fd, F_SETFD, 0) < 0 : dup2(listen_fd, FIRST_FD) < 0)
-		return error_errno(errno, "could not hand the socket over");
-	setenv("LISTEN_FDS", "1", true);
+	TRY(place_sockets(listen_fds, count));
+	setenv("LISTEN_FDS", number, true);
 	setenv("LISTEN_PID", pid, true);
 	hold_back_hup();
 	execv(program, argv);

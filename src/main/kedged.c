@@ -7,7 +7,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -30,14 +32,18 @@ enum { CONFIG_MAX = 1 << 20, EXIT_USAGE = 2 };
  */
 typedef struct Settings {
 	EngineConfig engine;
-	char *socket;       /* <run dir>/kedge.sock */
-	char *socket_group; /* "kedge" */
-	char *log_level;    /* "info" */
+	char *socket;                 /* <run dir>/kedge.sock */
+	char *socket_group;           /* "kedge" */
+	char *read_only_socket;       /* NULL or empty: there is none */
+	char *read_only_socket_group; /* "kedge-monitor" */
+	char *log_level;              /* "info" */
 } Settings;
 
 static const Field settings_fields[] = {
 	{.name = "socket", .kind = FIELD_STRING, .offset = offsetof(Settings, socket)},
 	{.name = "socketGroup", .kind = FIELD_STRING, .offset = offsetof(Settings, socket_group)},
+	{.name = "readOnlySocket", .kind = FIELD_STRING, .offset = offsetof(Settings, read_only_socket)},
+	{.name = "readOnlySocketGroup", .kind = FIELD_STRING, .offset = offsetof(Settings, read_only_socket_group)},
 	{.name = "logLevel", .kind = FIELD_STRING, .offset = offsetof(Settings, log_level)},
 	{.name = "engine",
 		.kind = FIELD_OBJECT,
@@ -48,8 +54,8 @@ static const Field settings_fields[] = {
 };
 
 typedef struct Arguments {
-	char *config, *root, *run_dir, *socket, *group, *libexec_dir, *registries_dir, *certs_dir, *runtime,
-		*cgroup_parent, *log_level;
+	char *config, *root, *run_dir, *socket, *group, *read_only_socket, *read_only_group, *libexec_dir,
+		*registries_dir, *certs_dir, *runtime, *cgroup_parent, *log_level;
 	StringList insecure;
 	bool check, dump, help, version;
 } Arguments;
@@ -72,6 +78,8 @@ static const Option options[] = {
 	TEXT("run-dir", run_dir, "DIR", "what may be lost at a reboot (/run/kedge)"),
 	TEXT("socket", socket, "PATH", "socket of the API (<run-dir>/kedge.sock)"),
 	TEXT("group", group, "NAME", "group that may use the socket (kedge)"),
+	TEXT("read-only-socket", read_only_socket, "PATH", "socket for monitors: what can be looked at (none)"),
+	TEXT("read-only-group", read_only_group, "NAME", "group that may use it (kedge-monitor)"),
 	TEXT("libexec-dir", libexec_dir, "DIR", "where kedge-shim, kedge-fetch, kedge-unpack and kedge-pack are"),
 	TEXT("registries-dir", registries_dir, "DIR", "settings of single registries (/etc/kedge/registries.d)"),
 	TEXT("certs-dir", certs_dir, "DIR", "certificates by registry (/etc/docker/certs.d)"),
@@ -130,9 +138,34 @@ static void settings_override(Settings *settings, const Arguments *arguments)
 	override(&settings->engine.cgroup_parent, arguments->cgroup_parent);
 	override(&settings->socket, arguments->socket);
 	override(&settings->socket_group, arguments->group);
+	override(&settings->read_only_socket, arguments->read_only_socket);
+	override(&settings->read_only_socket_group, arguments->read_only_group);
 	override(&settings->log_level, arguments->log_level);
 	for (size_t i = 0; i < arguments->insecure.count; i++)
 		strings_add(&settings->engine.insecure_registries, arguments->insecure.items[i]);
+}
+
+static fallible check_socket(const char *field, const char *path)
+{
+	const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+
+	if (*path != '/')
+		return error_new(ERROR_INVALID, "field \"%s\": path \"%s\" is not absolute", field, path);
+	if (strlen(path) > max)
+		return error_new(ERROR_INVALID, "field \"%s\": path \"%s\" is longer than %zu bytes", field, path, max);
+	return NULL;
+}
+
+static fallible check_sockets(const Settings *settings)
+{
+	TRY(check_socket("socket", settings->socket));
+	if (string_empty(settings->read_only_socket))
+		return NULL;
+	TRY(check_socket("readOnlySocket", settings->read_only_socket));
+	if (string_equal(settings->socket, settings->read_only_socket))
+		return error_new(ERROR_INVALID, "field \"readOnlySocket\": \"%s\" is the API's own socket",
+			settings->read_only_socket);
+	return NULL;
 }
 
 static fallible settings_check(const Settings *settings)
@@ -140,8 +173,7 @@ static fallible settings_check(const Settings *settings)
 	if (log_level_find(settings->log_level) < 0)
 		return error_new(ERROR_INVALID, "field \"logLevel\": \"%s\" is none of debug, info, warning, error",
 			settings->log_level);
-	if (*settings->socket != '/')
-		return error_new(ERROR_INVALID, "field \"socket\": path \"%s\" is not absolute", settings->socket);
+	TRY(check_sockets(settings));
 	return engine_config_check(&settings->engine);
 }
 
@@ -151,6 +183,7 @@ static fallible settings_load(Settings *settings, const Arguments *arguments)
 
 	engine_config_init(&settings->engine);
 	settings->socket_group = mem_strdup("kedge");
+	settings->read_only_socket_group = mem_strdup("kedge-monitor");
 	settings->log_level = mem_strdup("info");
 	if (arguments->config || file_exists(AT_FDCWD, path))
 		TRY(settings_read_file(settings, path));
@@ -223,7 +256,30 @@ static void rest(void *arg)
 	mem_trim();
 }
 
-static fallible serve(int *ret_next, Loop *loop, Engine *engine, const Settings *settings, char *const *argv)
+typedef struct Successor {
+	int fds[DOCKER_SOCKETS_MAX];
+	size_t count; /* 0: there is none */
+} Successor;
+
+static fallible listen_all(DockerApi *api, const Settings *settings)
+{
+	HandedSocket sockets[] = {
+		{settings->socket, settings->socket_group, -1},
+		{settings->read_only_socket, settings->read_only_socket_group, -1},
+	};
+	static const DockerProfile profiles[] = {DOCKER_ALL, DOCKER_READ_ONLY};
+	size_t count = string_empty(settings->read_only_socket) ? 1 : 2;
+
+	TRY(handed_listen(sockets, count));
+	for (size_t i = 0; i < count; i++) {
+		notify_store(sockets[i].fd);
+		TRY(docker_api_serve(api, sockets[i].fd, profiles[i]));
+		log_info("kedged %s listens on %s", KEDGE_VERSION, sockets[i].path);
+	}
+	return NULL;
+}
+
+static fallible serve(Successor *ret_next, Loop *loop, Engine *engine, const Settings *settings, char *const *argv)
 {
 	autoptr(DockerApi) api = NULL;
 	autoptr(Upgrade) upgrade = NULL;
@@ -234,11 +290,9 @@ static fallible serve(int *ret_next, Loop *loop, Engine *engine, const Settings 
 	autoptr(Source) watchdog = NULL;
 	autoptr(Source) resting = NULL;
 	Serving serving = {.loop = loop, .engine = engine};
-	int listen_fd = -1;
 
-	TRY(handed_listen(&listen_fd, settings->socket, settings->socket_group));
-	notify_store(listen_fd);
-	TRY(docker_api_new(&api, engine, listen_fd));
+	TRY(docker_api_new(&api, engine));
+	TRY(listen_all(api, settings));
 	TRY(upgrade_new(&upgrade, loop, api, argv));
 	TRY(loop_timer(&stopping, loop, -1, stop_unless_down, &serving));
 	serving.stopping = stopping;
@@ -248,16 +302,15 @@ static fallible serve(int *ret_next, Loop *loop, Engine *engine, const Settings 
 	TRY(loop_after_work(&resting, loop, REST_DELAY, rest, engine));
 	TRY(notify_watchdog(&watchdog, loop));
 	notify("READY=1");
-	log_info("kedged %s listens on %s", KEDGE_VERSION, settings->socket);
 	TRY(handed_children(loop));
 	TRY(loop_run(loop));
-	*ret_next = upgrade_take_socket(upgrade);
-	if (*ret_next < 0)
+	ret_next->count = upgrade_take_sockets(upgrade, ret_next->fds);
+	if (ret_next->count == 0)
 		notify("STOPPING=1");
 	return NULL;
 }
 
-static fallible serve_engine(int *ret_next, const Settings *settings, char *const *argv)
+static fallible serve_engine(Successor *ret_next, const Settings *settings, char *const *argv)
 {
 	autoptr(Loop) loop = NULL;
 	autoptr(Engine) engine = NULL;
@@ -282,16 +335,16 @@ static void raise_descriptor_limit(void)
 static fallible run(const Settings *settings, char *const *argv)
 {
 	autofree char *program = NULL;
-	autofd next = -1;
+	Successor next = {0};
 
 	umask(022);
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptor_limit();
 	TRY(serve_engine(&next, settings, argv));
-	if (next < 0)
+	if (next.count == 0)
 		return NULL;
 	TRY(upgrade_program(&program));
-	return handed_over(next, program, argv);
+	return handed_over(next.fds, next.count, program, argv);
 }
 
 static fallible kedged(const Arguments *arguments, char *const *argv)

@@ -28,8 +28,9 @@ struct Upgrade {
 	Source *hup;
 	pid_t checker; /* 0: none */
 	Source *check, *limit;
-	int listen_fd; /* the API is being quiet */
-	bool is_due;   /* it is */
+	int listen_fds[DOCKER_SOCKETS_MAX];
+	size_t listen_count; /* not 0: the API is being quiet */
+	bool is_due;         /* it is */
 };
 
 fallible upgrade_program(char **ret)
@@ -71,7 +72,7 @@ static void be_quiet(Upgrade *upgrade)
 
 	notify(state);
 	log_info("handing over to the program that lies in this one's place");
-	upgrade->listen_fd = docker_api_quiesce(upgrade->api, become_due, upgrade);
+	upgrade->listen_count = docker_api_quiesce(upgrade->api, upgrade->listen_fds, become_due, upgrade);
 	error = loop_timer(&upgrade->limit, upgrade->loop, QUIET_LIMIT, limit_fired, upgrade);
 	if (error) {
 		error_log(error, "not all requests may be answered before the upgrade");
@@ -130,7 +131,7 @@ static fallible start_check(Upgrade *upgrade)
 static void on_hup(void *arg)
 {
 	Upgrade *upgrade = arg;
-	Error *error = upgrade->check || upgrade->listen_fd >= 0 ? NULL : start_check(upgrade);
+	Error *error = upgrade->check || upgrade->listen_count > 0 ? NULL : start_check(upgrade);
 
 	if (error)
 		error_log(error, "not upgraded");
@@ -151,7 +152,7 @@ fallible upgrade_new(Upgrade **ret, Loop *loop, DockerApi *api, char *const *arg
 {
 	Upgrade *upgrade = mem_new(Upgrade);
 
-	*upgrade = (Upgrade){.loop = loop, .api = api, .argv = argv, .listen_fd = -1};
+	*upgrade = (Upgrade){.loop = loop, .api = api, .argv = argv};
 	Error *error = loop_signal(&upgrade->hup, loop, SIGHUP, on_hup, upgrade);
 	if (error) {
 		upgrade_free(upgrade);
@@ -162,9 +163,14 @@ fallible upgrade_new(Upgrade **ret, Loop *loop, DockerApi *api, char *const *arg
 	return NULL;
 }
 
-int upgrade_take_socket(Upgrade *upgrade)
+size_t upgrade_take_sockets(Upgrade *upgrade, int ret_fds[DOCKER_SOCKETS_MAX])
 {
-	return upgrade->is_due ? take_fd(&upgrade->listen_fd) : -1;
+	size_t count = upgrade->is_due ? upgrade->listen_count : 0;
+
+	memcpy(ret_fds, upgrade->listen_fds, count * sizeof(*ret_fds));
+	if (count > 0)
+		upgrade->listen_count = 0;
+	return count;
 }
 
 Upgrade *upgrade_free(Upgrade *upgrade)
@@ -174,7 +180,8 @@ Upgrade *upgrade_free(Upgrade *upgrade)
 	source_free(upgrade->hup);
 	source_free(upgrade->check);
 	source_free(upgrade->limit);
-	close_fd(&upgrade->listen_fd);
+	for (size_t i = 0; i < upgrade->listen_count; i++)
+		close_fd(&upgrade->listen_fds[i]);
 	free(upgrade);
 	return NULL;
 }

@@ -50,7 +50,7 @@ def test_unit_is_as_it_must_be(unpacked):
 def test_package_enables_the_unit_and_makes_the_group(package, tmp_path):
     run("dpkg", "-e", package, tmp_path)
     script = (tmp_path / "postinst").read_text()
-    assert "addgroup --system --quiet kedge" in script
+    assert "for group in kedge kedge-monitor;" in script and 'addgroup --system --quiet "$group"' in script
     assert "kedged.service" in script
 
 
