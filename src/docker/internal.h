@@ -54,6 +54,6 @@ void attaches_end(DockerApi *api);
 
 /* ---- routes, one table a file, each ends with .method = NULL ---- */
 extern const HttpRoute system_routes[], check_routes[], info_routes[], disk_routes[], event_routes[];
-extern const HttpRoute image_routes[], transfer_routes[], archive_routes[], container_prune_routes[],
+extern const HttpRoute image_routes[], transfer_routes[], registry_routes[], archive_routes[], container_prune_routes[],
 	container_routes[], life_routes[], update_routes[];
 extern const HttpRoute logs_routes[], attach_routes[], stats_routes[], top_routes[], network_routes[], absent_routes[];

@@ -212,79 +212,9 @@ static void create_image(HttpRequest *request, void *context)
 	http_request_on_body(request, skip_data, body_skipped, waiting);
 }
 
-/* ---- credentials ---- */
-
-typedef struct Login {
-	HttpRequest *request;
-	JobSubscription *subscription;
-} Login;
-
-static void login_ended(void *arg, const Error *error)
-{
-	static const char body[] = "{\"IdentityToken\":\"\",\"Status\":\"Login Succeeded\"}\n";
-	Login *login = arg;
-
-	if (error)
-		http_respond_error(login->request, error_copy(error));
-	else
-		http_respond(login->request, 200, "application/json", body, sizeof(body) - 1);
-	free(login);
-}
-
-static void login_gone(void *arg)
-{
-	Login *login = arg;
-
-	job_unsubscribe(login->subscription);
-	free(login);
-}
-
-/* "https://index.docker.io/v1/" is Docker Hub; "https://host:5000/v2/" is "host:5000". */
-static char *registry_of(const char *address)
-{
-	const char *host = strstr(address, "://");
-
-	host = host ? host + 3 : address;
-	if (string_empty(host) || string_starts(host, "index.docker.io"))
-		return mem_strdup("docker.io");
-	return mem_strndup(host, strcspn(host, "/"));
-}
-
-static fallible begin_login(Job **ret, HttpRequest *request, Engine *engine)
-{
-	autoclear(ImageCredentials) credentials = {0};
-	autoptr(Value) body = NULL;
-	autofree char *registry = NULL;
-	const char *address;
-
-	TRY(request_object(&body, request));
-	address = value_string(value_get(body, "serveraddress"));
-	registry = registry_of(address ? address : "");
-	TRY(credentials_read(&credentials, body));
-	return image_login(ret, engine, registry, &credentials);
-}
-
-static void check_login(HttpRequest *request, void *context)
-{
-	static const JobHandlers handlers = {.ended = login_ended};
-	Login *login;
-	Job *job;
-	Error *error = begin_login(&job, request, docker_engine(context));
-
-	if (error) {
-		http_respond_error(request, error);
-		return;
-	}
-	login = mem_new(Login);
-	login->request = request;
-	http_request_on_gone(request, login_gone, login);
-	login->subscription = job_subscribe(job, &handlers, login);
-}
-
 const HttpRoute transfer_routes[] = {
 	{"POST", "/images/create", create_image, HTTP_BODY_STREAM, 0},
 	{"POST", "/images/load", load_images, HTTP_BODY_STREAM, 0},
 	{"POST", "/images/{name...}/push", push_image, 0, 0},
-	{"POST", "/auth", check_login, 0, 0},
 	{0},
 };

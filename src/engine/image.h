@@ -21,8 +21,6 @@ DEFINE_AUTOCLEAR(ImageCredentials, image_credentials_clear)
 fallible image_pull(Job **ret, Engine *engine, const Reference *reference, const Platform *platform,
 	const ImageCredentials *credentials);
 fallible image_push(Job **ret, Engine *engine, const Reference *reference, const ImageCredentials *credentials);
-/* Checks credentials with the registry. */
-fallible image_login(Job **ret, Engine *engine, const char *registry, const ImageCredentials *credentials);
 
 /* A docker archive or OCI layout as a tar stream: feed it, then finish; the Job ends when the images are recorded.
  * Names loaded are JOB_RESULT lines. */

@@ -65,6 +65,10 @@ static bool is_expected(const FetcherHandlers *handlers, int type)
 		return handlers->blob_skipped;
 	case WIRE_MANIFEST_DONE:
 		return handlers->manifest_done;
+	case WIRE_LOGGED_IN:
+		return handlers->logged_in;
+	case WIRE_FOUND:
+		return handlers->found;
 	default:
 		return true;
 	}
@@ -91,6 +95,12 @@ static fallible dispatch(Fetcher *fetcher, const WireMessage *message, const Fra
 		return NULL;
 	case WIRE_MANIFEST_DONE:
 		fetcher->handlers.manifest_done(fetcher->arg, &digest);
+		return NULL;
+	case WIRE_LOGGED_IN:
+		fetcher->handlers.logged_in(fetcher->arg, message->identity_token);
+		return NULL;
+	case WIRE_FOUND:
+		fetcher->handlers.found(fetcher->arg, frame->payload ? frame->payload : "", frame->payload_length);
 		return NULL;
 	case WIRE_FAILED:
 		return on_failed(fetcher, message);
@@ -174,7 +184,7 @@ Fetcher *fetcher_free(Fetcher *fetcher)
 
 Error *fetcher_resolve(Fetcher *fetcher, const Platform *platform)
 {
-	autofree char *text = platform_text(platform);
+	autofree char *text = platform ? platform_text(platform) : NULL;
 
 	return send_message(fetcher, &(WireMessage){.type = WIRE_RESOLVE, .platform = text}, NULL, 0, -1);
 }
@@ -204,4 +214,11 @@ Error *fetcher_put_manifest(Fetcher *fetcher, const char *media_type, const char
 Error *fetcher_login(Fetcher *fetcher)
 {
 	return send_message(fetcher, &(WireMessage){.type = WIRE_LOGIN}, NULL, 0, -1);
+}
+
+Error *fetcher_search(Fetcher *fetcher, const char *term, int64_t limit)
+{
+	WireMessage message = {.type = WIRE_SEARCH, .term = (char *)term, .limit = limit};
+
+	return send_message(fetcher, &message, NULL, 0, -1);
 }

@@ -41,8 +41,10 @@ typedef struct FetcherHandlers {
 	void (*blob_skipped)(void *arg, const Digest *blob,
 		const char *mounted_from); /* put: the registry has it (NULL), or has it now out of that other
 					      repository; then blob_done follows */
-	void (*manifest_done)(void *arg, const Digest *digest); /* put */
-	void (*failed)(void *arg, Error *take_error);           /* resolve or manifest failed, or the process ended */
+	void (*manifest_done)(void *arg, const Digest *digest);    /* put */
+	void (*logged_in)(void *arg, const char *identity_token);  /* NULL: the registry gave none */
+	void (*found)(void *arg, const char *text, size_t length); /* what a search came to, as the registry sent it */
+	void (*failed)(void *arg, Error *take_error); /* resolve or manifest failed, or the process ended */
 	void (*retrying)(
 		void *arg, const Digest *blob, int attempt, int64_t delay_ms, const char *reason); /* may be NULL */
 } FetcherHandlers;
@@ -62,7 +64,8 @@ fallible fetcher_start(Fetcher **ret, Loop *loop, const FetcherOptions *options,
 Fetcher *fetcher_free(Fetcher *fetcher);
 DEFINE_AUTOPTR(Fetcher, fetcher_free)
 
-/* Manifest (through an index by platform) and configuration; answers with resolved or failed. */
+/* Manifest (through an index by platform) and configuration; answers with resolved or failed. platform NULL: what the
+ * reference names, which may be an index; then there is no configuration. */
 fallible fetcher_resolve(Fetcher *fetcher, const Platform *platform);
 /* Downloads into fd (borrowed: duplicated over the socket) from offset on (what is there already is hashed first).
  * Answers with blob_done. */
@@ -71,5 +74,7 @@ fallible fetcher_get(Fetcher *fetcher, const Digest *blob, int64_t size, int fd,
  * Answers with blob_done. */
 fallible fetcher_put(Fetcher *fetcher, const Digest *blob, int64_t size, int fd, const char *mount_from);
 fallible fetcher_put_manifest(Fetcher *fetcher, const char *media_type, const char *text, size_t length);
-/* Only checks the credentials (docker login). Answers with manifest_done (digest unset) or failed. */
+/* Only checks the credentials (docker login). Answers with logged_in or failed. */
 fallible fetcher_login(Fetcher *fetcher);
+/* GET /v1/search, which Docker Hub and some registries have. Answers with found or failed. */
+fallible fetcher_search(Fetcher *fetcher, const char *term, int64_t limit);

@@ -8,7 +8,13 @@
 #include "base/memory.h"
 #include "json/writer.h"
 
-enum { WIRE_TEXT_MAX = 4096, WIRE_PARALLEL_MAX = 64, WIRE_RETRIES_MAX = 1000 };
+enum {
+	WIRE_TEXT_MAX = 4096,
+	WIRE_PARALLEL_MAX = 64,
+	WIRE_RETRIES_MAX = 1000,
+	WIRE_RESULTS_MAX = 1000,
+	WIRE_TOKEN_MAX = 16 << 10
+};
 
 static const char *const type_names[WIRE_TYPES] = {
 	[WIRE_START] = "start",
@@ -17,11 +23,14 @@ static const char *const type_names[WIRE_TYPES] = {
 	[WIRE_PUT] = "put",
 	[WIRE_PUT_MANIFEST] = "put-manifest",
 	[WIRE_LOGIN] = "login",
+	[WIRE_SEARCH] = "search",
 	[WIRE_RESOLVED] = "resolved",
 	[WIRE_PROGRESS] = "progress",
 	[WIRE_BLOB_DONE] = "blob-done",
 	[WIRE_BLOB_SKIPPED] = "blob-skipped",
 	[WIRE_MANIFEST_DONE] = "manifest-done",
+	[WIRE_LOGGED_IN] = "logged-in",
+	[WIRE_FOUND] = "found",
 	[WIRE_FAILED] = "failed",
 	[WIRE_RETRYING] = "retrying",
 };
@@ -92,6 +101,13 @@ static const Field message_fields[] = {
 	NUMBER(attempt, 0, INT32_MAX),
 	NUMBER(delay_ms, 0, INT32_MAX),
 	TEXT(reason),
+	TEXT(term),
+	NUMBER(limit, 0, WIRE_RESULTS_MAX),
+	{.name = "identity_token",
+		.kind = FIELD_STRING,
+		.offset = offsetof(WireMessage, identity_token),
+		.omit_empty = true,
+		.max_length = WIRE_TOKEN_MAX},
 	{.name = "error",
 		.kind = FIELD_OBJECT_OR_NULL,
 		.offset = offsetof(WireMessage, error),
@@ -109,7 +125,7 @@ Error *wire_send(Channel *channel, const WireMessage *message, const char *paylo
 	writer_init(&writer, &text);
 	fields_write(message_fields, message, &writer, NULL);
 	Error *error = channel_send(channel, buffer_text(&text), text.length, payload, payload_length, fd);
-	if (message->type == WIRE_START)
+	if (message->type == WIRE_START || message->type == WIRE_LOGGED_IN)
 		explicit_bzero(text.data, text.length);
 	return error;
 }
@@ -132,6 +148,8 @@ void wire_clear(WireMessage *message)
 	if (message->access)
 		registry_access_clear(message->access);
 	registry_mirrors_clear(&message->mirrors);
+	if (message->identity_token)
+		explicit_bzero(message->identity_token, strlen(message->identity_token));
 	fields_clear(message_fields, message);
 }
 

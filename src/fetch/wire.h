@@ -3,9 +3,9 @@
 /*
  * What kedged and kedge-fetch say to each other over a Channel (fetch/channel.h): one JSON object a message, by the
  * field table in wire.c. kedged begins with START and goes on with requests; each is answered as fetch/client.h says.
- * GET and PUT bring a descriptor. Payloads: RESOLVED carries the manifest and, behind it, the image configuration;
- * PUT_MANIFEST the manifest. kedged does not trust this side: whatever arrives is checked by the table and by its
- * receiver.
+ * GET and PUT bring a descriptor. Payloads: RESOLVED carries the manifest and, behind it, the image configuration, or
+ * an index alone; PUT_MANIFEST the manifest; FOUND what the registry said. kedged does not trust this side: whatever
+ * arrives is checked by the table and by its receiver.
  */
 #include <stdint.h>
 
@@ -22,12 +22,15 @@ typedef enum WireType {
 	WIRE_PUT,
 	WIRE_PUT_MANIFEST,
 	WIRE_LOGIN,
+	WIRE_SEARCH,
 	/* kedge-fetch answers */
 	WIRE_RESOLVED,
 	WIRE_PROGRESS,
 	WIRE_BLOB_DONE,
 	WIRE_BLOB_SKIPPED,
 	WIRE_MANIFEST_DONE,
+	WIRE_LOGGED_IN,
+	WIRE_FOUND,
 	WIRE_FAILED,
 	WIRE_RETRYING,
 	WIRE_TYPES
@@ -46,7 +49,7 @@ typedef struct WireMessage {
 	RegistryMirrors mirrors; /* START */
 	char *reference;         /* START: in full */
 	int64_t retries, retry_interval_ms, parallel, stall_timeout_s;
-	char *platform;   /* RESOLVE */
+	char *platform;   /* RESOLVE; absent: what the reference names, be it an index */
 	char *digest;     /* of a blob or manifest */
 	char *top_digest; /* RESOLVED */
 	char *media_type;
@@ -55,6 +58,9 @@ typedef struct WireMessage {
 	int64_t bytes; /* GET: what is there; PROGRESS */
 	int64_t attempt, delay_ms;
 	char *reason;
+	char *term;           /* SEARCH */
+	int64_t limit;        /* SEARCH: results wanted */
+	char *identity_token; /* LOGGED_IN: in place of the password from now on */
 	WireError *error;
 } WireMessage;
 

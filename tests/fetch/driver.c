@@ -242,6 +242,16 @@ static void on_manifest_done(void *arg, const Digest *digest)
 	end(arg, 0);
 }
 
+static void on_logged_in(void *arg, const char *identity_token)
+{
+	Event event;
+
+	event_begin(&event, "logged-in", NULL);
+	write_string_or_null(&event.writer, "token", identity_token);
+	event_end(&event);
+	end(arg, 0);
+}
+
 static void on_failed(void *arg, Error *take_error)
 {
 	fail(arg, take_error);
@@ -298,6 +308,7 @@ static fallible run(Driver *driver, const StringList *arguments)
 		.blob_done = on_blob_done,
 		.blob_skipped = on_blob_skipped,
 		.manifest_done = on_manifest_done,
+		.logged_in = on_logged_in,
 		.failed = on_failed,
 		.retrying = on_retrying};
 	const DriverOptions *options = &driver->options;

@@ -368,9 +368,10 @@ class TokenServer(Server):
 
     issuer, service = "test issuer", "test registry"
 
-    def __init__(self, authority, users=None, refresh=None, tls=None):
-        """users: {name: password}; without users anybody may pull. refresh: {identity token: name}."""
+    def __init__(self, authority, users=None, refresh=None, tls=None, offline=False):
+        """users: {name: password}; without users anybody may pull. refresh: {identity token: name}. offline: gives identity tokens."""
         super().__init__(tls)
+        self.offline = offline
         self.authority, self.users, self.refresh = authority, users or {}, refresh or {}
         self.certificate, self.key = authority.issue("token")
 
@@ -411,4 +412,8 @@ class TokenServer(Server):
         now = int(time.time())
         token = self.sign({"iss": self.issuer, "sub": name, "aud": self.service, "exp": now + 300, "nbf": now - 10, "iat": now,
                            "jti": str(now), "access": access})
-        handler.reply(200, json.dumps({"token": token, "expires_in": 300}).encode(), {"Content-Type": "application/json"})
+        answer = {"token": token, "expires_in": 300}
+        if name and self.offline and form.get("offline_token") == ["true"]:
+            answer["refresh_token"] = f"identity of {name}"
+            self.refresh[answer["refresh_token"]] = name
+        handler.reply(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})

@@ -142,6 +142,8 @@ struct Auth {
 	Challenge challenge; /* the last one */
 	Token tokens[TOKENS_MAX];
 	size_t next_token;
+	bool asks_identity;
+	char *identity_token; /* that the token server gave */
 };
 
 Auth *auth_new(const RegistryAccess *access)
@@ -166,6 +168,7 @@ Auth *auth_free(Auth *auth)
 	for (size_t i = 0; i < TOKENS_MAX; i++)
 		token_clear(&auth->tokens[i]);
 	challenge_clear(&auth->challenge);
+	free(auth->identity_token);
 	free(auth);
 	return NULL;
 }
@@ -277,6 +280,10 @@ static fallible get_request(const Auth *auth, const char *scope, HttpRequest *re
 	if (auth->challenge.service)
 		TRY(url_add_query(&ret->url, "service", auth->challenge.service));
 	TRY(add_scopes(auth, scope, &ret->url));
+	if (auth->asks_identity) {
+		TRY(url_add_query(&ret->url, "client_id", "kedge"));
+		TRY(url_add_query(&ret->url, "offline_token", "true"));
+	}
 	if (string_empty(auth->access->username))
 		return NULL;
 	TRY(url_add_query(&ret->url, "account", auth->access->username));
@@ -326,7 +333,7 @@ Error *auth_token_request(const Auth *auth, const char *scope, bool registry_is_
 }
 
 typedef struct TokenAnswer {
-	char *token, *access_token;
+	char *token, *access_token, *refresh_token;
 	int64_t expires_in;
 } TokenAnswer;
 
@@ -335,6 +342,10 @@ static const Field token_fields[] = {
 	{.name = "access_token",
 		.kind = FIELD_STRING,
 		.offset = offsetof(TokenAnswer, access_token),
+		.max_length = TOKEN_LENGTH_MAX},
+	{.name = "refresh_token",
+		.kind = FIELD_STRING,
+		.offset = offsetof(TokenAnswer, refresh_token),
 		.max_length = TOKEN_LENGTH_MAX},
 	{.name = "expires_in", .kind = FIELD_INT, .offset = offsetof(TokenAnswer, expires_in)},
 	FIELDS_END,
@@ -383,5 +394,21 @@ Error *auth_token_answer(Auth *auth, const char *scope, const char *text, size_t
 	if (string_empty(*token) || !is_printable(*token))
 		return error_new(ERROR_INVALID, "the answer of the token server has no usable token");
 	keep_token(auth, scope, take(*token), life_s(answer.expires_in));
+	if (auth->asks_identity && !string_empty(answer.refresh_token)) {
+		free(auth->identity_token);
+		auth->identity_token = take(answer.refresh_token);
+	}
 	return NULL;
+}
+
+/* ---- a login ---- */
+
+void auth_ask_identity(Auth *auth)
+{
+	auth->asks_identity = true;
+}
+
+const char *auth_identity_token(const Auth *auth)
+{
+	return auth->identity_token;
 }

@@ -50,3 +50,7 @@ AuthStep auth_refused(Auth *auth, const char *scope, const char *sent, const Str
 /* The request for a token of that scope. Credentials go over HTTP only if the registry itself is plain. */
 fallible auth_token_request(const Auth *auth, const char *scope, bool registry_is_plain, HttpRequest *ret);
 fallible auth_token_answer(Auth *auth, const char *scope, const char *text, size_t length);
+
+/* For a login: tokens are asked for with one that takes the password's place from then on. */
+void auth_ask_identity(Auth *auth);
+const char *auth_identity_token(const Auth *auth); /* that the token server gave; NULL: none */

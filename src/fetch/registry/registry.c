@@ -584,3 +584,13 @@ const Reference *registry_reference(const Registry *registry)
 {
 	return registry->reference;
 }
+
+void registry_ask_identity(Registry *registry)
+{
+	auth_ask_identity(registry->auth);
+}
+
+const char *registry_identity_token(const Registry *registry)
+{
+	return auth_identity_token(registry->auth);
+}

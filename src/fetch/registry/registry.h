@@ -29,6 +29,9 @@ DEFINE_AUTOPTR(Registry, registry_free)
 bool registry_has_answered(const Registry *registry); /* anything at all, at any time */
 /* Tokens for mounts allow to read that repository too; those for pushes do not ask for it, in case it is refused. */
 void registry_also_read(Registry *registry, const char *repository);
+/* For a login, before the first call; see auth_ask_identity(). */
+void registry_ask_identity(Registry *registry);
+const char *registry_identity_token(const Registry *registry);
 const Reference *registry_reference(const Registry *registry);
 
 /* ---- calls ---- */

@@ -173,6 +173,21 @@ static fallible use_index(Resolve *resolve, const HttpAnswer *answer, const Dige
 	return NULL;
 }
 
+/* Nobody asked for one platform: the index is the result. */
+static fallible use_top(Resolve *resolve, HttpAnswer *answer, const Digest *digest)
+{
+	autoclear(Index) index = {0};
+	Resolved *resolved = &resolve->resolved;
+
+	TRY(index_parse(&index, buffer_text(&answer->body), answer->body.length));
+	resolved->digest = resolved->top_digest = *digest;
+	resolved->media_type = mem_strdup(answer->content_type ? answer->content_type : MEDIA_OCI_INDEX);
+	resolved->manifest = answer->body;
+	answer->body = (Buffer){0};
+	resolve->done(resolve->arg, NULL, resolved);
+	return NULL;
+}
+
 static fallible use_manifest(Resolve *resolve, HttpAnswer *answer, bool may_be_index)
 {
 	ManifestKind kind;
@@ -182,6 +197,8 @@ static fallible use_manifest(Resolve *resolve, HttpAnswer *answer, bool may_be_i
 	TRY(manifest_kind(&kind, buffer_text(&answer->body), answer->body.length, answer->content_type));
 	if (kind == MANIFEST_IMAGE)
 		return use_image(resolve, answer, &digest);
+	if (!resolve->platform)
+		return use_top(resolve, answer, &digest);
 	if (!may_be_index)
 		return error_new(ERROR_UNSUPPORTED, "an index within an index is not supported");
 	return use_index(resolve, answer, &digest);

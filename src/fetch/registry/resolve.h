@@ -17,7 +17,7 @@ typedef struct Resolved {
 typedef struct Resolve Resolve;
 
 /* done is called once, with an error or a result (borrowed), and may free the Resolve. */
-/* platform is borrowed. */
+/* platform is borrowed; NULL: an index is a result, without configuration. */
 Resolve *resolve_start(Registry *registry, const Platform *platform,
 	void (*done)(void *arg, Error *take_error, const Resolved *resolved), void *arg);
 Resolve *resolve_free(Resolve *resolve);

@@ -6,10 +6,11 @@
 #include "fetch/registry/places.h"
 #include "fetch/registry/resolve.h"
 #include "fetch/registry/transfer.h"
+#include "fetch/registry/url.h"
 #include "fetch/wire.h"
 #include "oci/reference.h"
 
-enum { PENDING_PROGRESS_MAX = 64 << 10 };
+enum { PENDING_PROGRESS_MAX = 64 << 10, SEARCH_MAX = 1 << 20, SEARCH_TIMEOUT_S = 60 };
 
 typedef struct Session {
 	Loop *loop;
@@ -21,6 +22,7 @@ typedef struct Session {
 	Reference reference;
 	Places *places;
 	Platform platform; /* of what is resolved */
+	bool is_lookup;    /* the index itself is wanted, whatever it is for */
 	size_t place;      /* where the image was found, or is looked for */
 	Transfers *transfers;
 	Resolve *resolve;
@@ -177,7 +179,7 @@ static void on_resolved(void *arg, Error *take_error, const Resolved *resolved)
 		return;
 	}
 	if (take_error)
-		answer_failed(session, "pull", take_error);
+		answer_failed(session, session->is_lookup ? "look up" : "pull", take_error);
 	else
 		answer_resolved(session, resolved);
 	session->resolve = resolve_free(session->resolve);
@@ -186,20 +188,22 @@ static void on_resolved(void *arg, Error *take_error, const Resolved *resolved)
 static void resolve_here(Session *session)
 {
 	resolve_free(session->resolve);
-	session->resolve =
-		resolve_start(places_at(session->places, session->place), &session->platform, on_resolved, session);
+	session->resolve = resolve_start(places_at(session->places, session->place),
+		session->is_lookup ? NULL : &session->platform, on_resolved, session);
 }
 
 static fallible begin_resolve(Session *session, const WireMessage *message)
 {
 	platform_clear(&session->platform);
-	TRY(platform_parse(&session->platform, message->platform ? message->platform : ""));
+	session->is_lookup = !message->platform;
+	if (message->platform)
+		TRY(platform_parse(&session->platform, message->platform));
 	session->place = 0;
 	resolve_here(session);
 	return NULL;
 }
 
-/* ---- manifest and login ---- */
+/* ---- manifest, login ---- */
 
 static void on_manifest_put(void *arg, Error *take_error, HttpAnswer *http_answer)
 {
@@ -249,14 +253,63 @@ static void on_login(void *arg, Error *take_error, HttpAnswer *http_answer)
 		answer_error(session, WIRE_FAILED, NULL,
 			error_wrap(take_error, "could not log in to \"%s\"", session->reference.registry));
 	else
-		answer(session, &(WireMessage){.type = WIRE_MANIFEST_DONE});
+		answer(session,
+			&(WireMessage){.type = WIRE_LOGGED_IN,
+				.identity_token = (char *)registry_identity_token(places_registry(session->places))});
 }
 
 static fallible login(Session *session)
 {
 	call_free(session->call);
+	registry_ask_identity(places_registry(session->places));
 	session->call = call_new(places_registry(session->places), "GET", "/v2/", on_login, session);
 	call_spec(session->call)->is_document = true;
+	call_start(session->call);
+	return NULL;
+}
+
+/* ---- search ---- */
+
+static void on_found(void *arg, Error *take_error, HttpAnswer *http_answer)
+{
+	Session *session = arg;
+	const char *registry = session->reference.registry;
+
+	if (take_error && http_answer->status == 404) {
+		error_free(take_error); /* said better */
+		take_error = error_new(ERROR_UNSUPPORTED, "it has no search (GET /v1/search)");
+	}
+	if (take_error)
+		answer_error(session, WIRE_FAILED, NULL, error_wrap(take_error, "could not search \"%s\"", registry));
+	else
+		answer_with(session, &(WireMessage){.type = WIRE_FOUND}, buffer_text(&http_answer->body),
+			http_answer->body.length);
+}
+
+/* Docker Hub's is at another host than its images. */
+static char *search_target(const Session *session, const WireMessage *message)
+{
+	bool is_hub = string_equal(session->reference.registry, "docker.io");
+	autofree char *escaped = NULL;
+
+	url_escape(&escaped, message->term);
+	return string_printf("%s/v1/search?q=%s&n=%lld", is_hub ? "https://index.docker.io" : "", escaped,
+		(long long)message->limit);
+}
+
+static fallible search(Session *session, const WireMessage *message)
+{
+	CallSpec *spec;
+
+	if (!message->term)
+		return error_new(ERROR_INTERNAL, "a search is for nothing");
+	autofree char *target = search_target(session, message);
+	call_free(session->call);
+	session->call = call_new(places_registry(session->places), "GET", target, on_found, session);
+	spec = call_spec(session->call);
+	spec->is_document = true;
+	spec->request.answer_max = SEARCH_MAX;
+	spec->request.limit_s = SEARCH_TIMEOUT_S;
 	call_start(session->call);
 	return NULL;
 }
@@ -300,6 +353,8 @@ static fallible handle(Session *session, WireMessage *message, Frame *frame)
 		return put_manifest(session, message, frame);
 	case WIRE_LOGIN:
 		return login(session);
+	case WIRE_SEARCH:
+		return search(session, message);
 	}
 	return error_new(ERROR_INTERNAL, "a request is none");
 }
