@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "cli/credential_helper.h"
 #include "json/writer.h"
 
 #define HUB_SERVER "https://index.docker.io/v1/"
@@ -104,7 +105,7 @@ static Value *find_entry(const Config *config, const char *registry, const char 
 	return NULL;
 }
 
-static fallible refuse_helper(const Config *config, const char *registry)
+const char *config_helper(const Config *config, const char *registry)
 {
 	const Value *helpers = value_get(config->root, "credHelpers");
 	const char *helper = value_string(value_get(helpers, config_server_name(registry)));
@@ -113,13 +114,7 @@ static fallible refuse_helper(const Config *config, const char *registry)
 		helper = value_string(value_get(helpers, registry));
 	if (!helper)
 		helper = value_string(value_get(config->root, "credsStore"));
-	if (string_empty(helper))
-		return NULL;
-	return error_hint(error_new(ERROR_UNSUPPORTED,
-				  "credential helper \"%s\" is configured for registry \"%s\" in \"%s\"; kedge runs no "
-				  "credential helpers",
-				  helper, registry, config->path ? config->path : "config.json"),
-		"use another directory with \"kedge --config DIR\" and \"kedge login\"");
+	return string_empty(helper) ? NULL : helper;
 }
 
 /* "auth" is base64 of "username:password". */
@@ -138,14 +133,12 @@ static fallible decode_auth(Credentials *ret, const char *auth, const char *regi
 	return NULL;
 }
 
-fallible config_find(Credentials *ret, const Config *config, const char *registry)
+fallible config_find_kept(Credentials *ret, const Config *config, const char *registry)
 {
 	const char *key;
 	const Value *entry = find_entry(config, registry, &key);
 	const char *auth = value_string(value_get(entry, "auth"));
 
-	TRY(refuse_helper(config, registry));
-	*ret = (Credentials){0};
 	if (!string_empty(auth))
 		TRY_WRAP(decode_auth(ret, auth, registry), "credentials file \"%s\"",
 			config->path ? config->path : "config.json");
@@ -155,6 +148,15 @@ fallible config_find(Credentials *ret, const Config *config, const char *registr
 	}
 	ret->identity_token = mem_strdup(value_string(value_get(entry, "identitytoken")));
 	return NULL;
+}
+
+fallible config_find(Credentials *ret, const Config *config, const char *registry)
+{
+	const char *helper = config_helper(config, registry);
+
+	if (helper)
+		return helper_get(ret, helper, config_server_name(registry));
+	return config_find_kept(ret, config, registry);
 }
 
 void credentials_clear(Credentials *credentials)
@@ -198,22 +200,32 @@ static Value *auths_without(const Config *config, const char *registry, bool *re
 	return kept;
 }
 
+/* Where a helper keeps the secret, an empty entry says that there is one, as Docker has it. */
 fallible config_store(Config *config, const char *registry, const Credentials *credentials)
 {
+	const char *helper = config_helper(config, registry);
 	bool removed;
 
-	TRY(refuse_helper(config, registry));
+	if (helper)
+		TRY(helper_store(helper, config_server_name(registry), credentials));
 	Value *auths = auths_without(config, registry, &removed);
-	value_set(auths, config_server_name(registry), new_entry(credentials));
+	value_set(auths, config_server_name(registry), helper ? value_object() : new_entry(credentials));
 	value_set(config->root, "auths", auths);
 	return config_save(config);
 }
 
 fallible config_remove(Config *config, const char *registry, bool *ret_removed)
 {
-	TRY(refuse_helper(config, registry));
-	value_set(config->root, "auths", auths_without(config, registry, ret_removed));
-	return *ret_removed ? config_save(config) : NULL;
+	const char *helper = config_helper(config, registry);
+	bool erased = false, removed;
+
+	if (helper)
+		TRY(helper_erase(helper, config_server_name(registry), &erased));
+	value_set(config->root, "auths", auths_without(config, registry, &removed));
+	if (removed)
+		TRY(config_save(config));
+	*ret_removed = erased || removed;
+	return NULL;
 }
 
 /* ---- for the API ---- */

@@ -2,8 +2,7 @@
 #pragma once
 /*
  * Docker's config.json, of which kedge uses the registry credentials. What else is in it is kept when it is written.
- * Credential helpers are programs that kedge does not run: a registry that has one configured is refused by name, so
- * that a pull never goes without the credentials that the user set.
+ * Where it names a credential helper for a registry, that program keeps them (cli/credential_helper.h).
  */
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -26,7 +25,10 @@ fallible config_parse(Config *config, const char *text, size_t length);
 void config_clear(Config *config);
 DEFINE_AUTOCLEAR(Config, config_clear)
 
+/* The program that keeps this registry's credentials ("credHelpers", "credsStore"); NULL: the file does. */
+const char *config_helper(const Config *config, const char *registry);
 /* registry: "docker.io", "localhost:5000". Nothing found is no error. */
+fallible config_find_kept(Credentials *ret, const Config *config, const char *registry); /* in the file itself */
 fallible config_find(Credentials *ret, const Config *config, const char *registry);
 /* Change and write (0600, replaced at once). */
 fallible config_store(Config *config, const char *registry, const Credentials *credentials);

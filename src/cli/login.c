@@ -131,7 +131,11 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 	TRY(check(cli, &credentials, registry));
 	TRY(config_store(&config, registry, &credentials));
 	printf("Login Succeeded\n");
-	fprintf(stderr, "The credentials are in \"%s\", readable by you alone.\n", config.path);
+	if (config_helper(&config, registry))
+		fprintf(stderr, "The credentials are kept by docker-credential-%s.\n",
+			config_helper(&config, registry));
+	else
+		fprintf(stderr, "The credentials are in \"%s\", readable by you alone.\n", config.path);
 	return NULL;
 }
 

@@ -2,6 +2,7 @@
 """Odd answers of a daemon, and tables and progress bars on terminals of any size."""
 import base64
 import json
+import os
 import re
 import subprocess
 import threading
@@ -206,12 +207,80 @@ def test_credentials_go_to_their_registry_alone(tmp_path):
         assert sent_credentials(served) == {}
 
 
-def test_credential_helpers_are_refused_by_name(tmp_path):
+HELPER = """#!/bin/sh
+# keeps credentials in files of their own, and says what it was asked
+directory=$(dirname "$0")
+read -r line || true
+echo "$1 $line" >> "$directory/asked"
+case $1 in
+get) file=$directory/$(echo "$line" | tr ':/' '__'); cat "$file" 2>/dev/null || { echo "credentials not found in native keychain"; exit 1; } ;;
+store) server=$(echo "$line" | sed 's/.*"ServerURL":"\\([^"]*\\)".*/\\1/'); echo "$line" > "$directory/$(echo "$server" | tr ':/' '__')" ;;
+erase) rm "$directory/$(echo "$line" | tr ':/' '__')" 2>/dev/null || { echo "credentials not found in native keychain"; exit 1; } ;;
+esac
+"""
+
+
+@pytest.fixture
+def helper(tmp_path):
+    """A directory for PATH with docker-credential-files, and the variables of a client that uses it for r.example:5000."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "docker-credential-files").write_text(HELPER)
+    (programs / "docker-credential-files").chmod(0o755)
+    variables = write_config(tmp_path, {"credHelpers": {"r.example:5000": "files"}, "auths": {"other": {"auth": "YTpi"}}})
+    return programs, {**variables, "PATH": f"{programs}:{os.environ['PATH']}"}
+
+
+def test_credential_helper(tmp_path, helper):
+    programs, variables = helper
+    kept = tmp_path / "config.json"
+    login = response(200, b'{"Status":"Login Succeeded","IdentityToken":""}')
+    with Served({"POST /auth": login, "POST /images/create": [CHUNKED, b"0\r\n\r\n"]}) as served:
+        done = served.run("login", "-u", "me", "--password-stdin", "r.example:5000", input=b"se:cret\n", **variables)
+        assert (done.returncode, done.err) == (0, "The credentials are kept by docker-credential-files.\n")
+        assert json.loads(kept.read_text())["auths"] == {"other": {"auth": "YTpi"}, "r.example:5000": {}}
+        served.run("pull", "r.example:5000/a", **variables)
+        assert sent_credentials(served) == {"username": "me", "password": "se:cret", "serveraddress": "r.example:5000"}
+        assert run("logout", "r.example:5000", **variables).out == "Removing login credentials for r.example:5000\n"
+        assert json.loads(kept.read_text())["auths"] == {"other": {"auth": "YTpi"}}
+        served.run("pull", "r.example:5000/a", **variables)
+        assert sent_credentials(served) == {}
+        assert run("logout", "r.example:5000", **variables).out == "Not logged in to r.example:5000\n"
+    asked = (programs / "asked").read_text().splitlines()
+    assert [line.split()[0] for line in asked] == ["store", "get", "erase", "get", "erase"] and asked[1] == "get r.example:5000"
+
+
+def test_credential_helper_with_an_identity_token(tmp_path, helper):
+    programs, variables = helper
+    write_config(tmp_path, {"credsStore": "files"})
+    login = response(200, b'{"Status":"Login Succeeded","IdentityToken":"the token"}')
+    with Served({"POST /auth": login, "POST /images/create": [CHUNKED, b"0\r\n\r\n"]}) as served:
+        served.run("login", "-u", "me", "-p", "secret", **variables)
+        assert json.loads((programs / "asked").read_text().removeprefix("store ")) == {
+            "ServerURL": "https://index.docker.io/v1/", "Username": "<token>", "Secret": "the token"}
+        served.run("pull", "a", **variables)
+        assert sent_credentials(served) == {"identitytoken": "the token", "serveraddress": "https://index.docker.io/v1/"}
+
+
+@pytest.mark.parametrize("script,message", [
+    ("echo 'the keyring is locked'; exit 1", 'credential helper "files" could not get: the keyring is locked'),
+    ("exit 3", 'credential helper "files" could not get: exit status 3'),
+    ("kill -9 $$", 'credential helper "files" could not get: killed by signal 9 (KILL)'),
+    ("echo '{'", 'answer of credential helper "files": '),
+    ("head -c 100000 /dev/zero", 'credential helper "files": ')])
+def test_credential_helpers_that_fail(helper, script, message):
+    """A pull never goes without the credentials that the user set."""
+    programs, variables = helper
+    (programs / "docker-credential-files").write_text(f"#!/bin/sh\n{script}\n")
+    done = run("pull", "r.example:5000/a", **variables)
+    assert done.returncode == 1 and done.err.startswith(f"kedge: {message}")
+
+
+def test_credential_helper_that_is_not_there(tmp_path):
     variables = write_config(tmp_path, {"credHelpers": {"r.example": "ecr-login"}})
     done = run("pull", "r.example/a", **variables)
-    assert done.returncode == 1
-    assert done.err == (f'kedge: credential helper "ecr-login" is configured for registry "r.example" in "{tmp_path}/config.json"; '
-                        'kedge runs no credential helpers\nhint: use another directory with "kedge --config DIR" and "kedge login"\n')
+    assert (done.returncode, done.err) == (1, 'kedge: credential helper "ecr-login": could not start "docker-credential-ecr-login": '
+                                              'No such file or directory\n')
 
 
 def test_login_keeps_what_was_checked(tmp_path):

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (error_free(config_parse(&config, (const char *)data, size)) || !config.root)
 		return 0;
-	Error *error = config_find(&credentials, &config, "localhost:5000");
+	Error *error = config_find_kept(&credentials, &config, "localhost:5000");
 	if (!error) {
 		autofree char *header = credentials_header(&credentials, "localhost:5000");
 		must_hold(!strpbrk(header, "\r\n"));

@@ -53,12 +53,13 @@ static void check_refused(const char *text, ErrorKind kind, const char *message)
 static void refused(void **state)
 {
 	(void)state;
-	check_refused("{\"credsStore\": \"desktop\"}", ERROR_UNSUPPORTED,
-		"credential helper \"desktop\" is configured for registry \"r.example\" in \"config.json\"; kedge runs "
-		"no credential helpers");
-	check_refused("{\"credHelpers\": {\"r.example\": \"gcr\"}}", ERROR_UNSUPPORTED,
-		"credential helper \"gcr\" is configured for registry \"r.example\" in \"config.json\"; kedge runs no "
-		"credential helpers");
+	check_refused("{\"credsStore\": \"no such thing\"}", ERROR_INVALID,
+		"invalid credential helper \"no such thing\": it must be letters, digits and \"._-\"");
+	check_refused("{\"credHelpers\": {\"r.example\": \"of/path\"}}", ERROR_INVALID,
+		"invalid credential helper \"of/path\": it must be letters, digits and \"._-\"");
+	check_refused("{\"credHelpers\": {\"r.example\": \"kedge-has-none\"}}", ERROR_NOT_FOUND,
+		"credential helper \"kedge-has-none\": could not start \"docker-credential-kedge-has-none\": "
+		"No such file or directory");
 	check_refused("{\"auths\": {\"r.example\": {\"auth\": \"!\"}}}", ERROR_INVALID,
 		"credentials file \"config.json\": field \"auth\" of registry \"r.example\" is not base64");
 	check_refused("{\"auths\": {\"r.example\": {\"auth\": \"bWU=\"}}}", ERROR_INVALID,
