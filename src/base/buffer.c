@@ -73,7 +73,13 @@ bool buffer_add_text(Buffer *buffer, const char *text)
 
 bool buffer_add_char(Buffer *buffer, char c)
 {
-	return buffer_add(buffer, &c, 1);
+	char *room = buffer_reserve(buffer, 1);
+
+	if (!room)
+		return false;
+	*room = c;
+	buffer_commit(buffer, 1);
+	return true;
 }
 
 bool buffer_add_escaped(Buffer *buffer, const char *text, const char *special)

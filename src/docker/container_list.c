@@ -16,6 +16,8 @@
 static const char *const filter_names[] = {"id", "name", "label", "label!", "status", "network", "volume", "ancestor",
 	"exited", "health", "before", "since", "publish", "expose", "is-task", "isolation", NULL};
 
+enum { SUMMARY_TYPICAL = 800 }; /* bytes: the list mostly grows no further */
+
 typedef struct ListQuery {
 	Filters filters;
 	StringList ancestors; /* ids of the images that "ancestor" names */
@@ -258,13 +260,9 @@ static void write_status(Writer *writer, const Container *container, const Conta
 	}
 }
 
-void write_container_summary(
-	Writer *writer, const DockerApi *api, const Container *container, const ContainerSizes *sizes)
+static void write_summary(Writer *writer, const DockerApi *api, const Container *container, const ContainerView *view,
+	const ContainerSizes *sizes)
 {
-	ContainerView seen;
-	const ContainerView *view = &seen;
-
-	container_view(container, &seen);
 	write_object(writer, NULL);
 	write_string(writer, "Id", view->id);
 	write_array(writer, "Names");
@@ -287,6 +285,15 @@ void write_container_summary(
 	write_object_end(writer);
 }
 
+void write_container_summary(
+	Writer *writer, const DockerApi *api, const Container *container, const ContainerSizes *sizes)
+{
+	ContainerView view;
+
+	container_view(container, &view);
+	write_summary(writer, api, container, &view, sizes);
+}
+
 /* ---- the answer ---- */
 
 static void make_list(Buffer *out, const DockerApi *api, const ListQuery *query, const ContainerSizes *sizes)
@@ -297,6 +304,7 @@ static void make_list(Buffer *out, const DockerApi *api, const ListQuery *query,
 	ContainerView view;
 	Writer writer;
 
+	buffer_reserve(out, count * SUMMARY_TYPICAL);
 	writer_init(&writer, out);
 	write_array(&writer, NULL);
 	for (size_t i = 0; i < count && left > 0; i++) {
@@ -305,7 +313,7 @@ static void make_list(Buffer *out, const DockerApi *api, const ListQuery *query,
 			continue;
 		if (!fits_filters(query, api, list[i], &view))
 			continue;
-		write_container_summary(&writer, api, list[i], sizes);
+		write_summary(&writer, api, list[i], &view, sizes);
 		left--;
 	}
 	write_array_end(&writer);

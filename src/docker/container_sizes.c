@@ -92,8 +92,10 @@ void write_container_sizes(Writer *writer, const Container *container, const Con
 	const int64_t *bytes;
 	ContainerView view;
 
+	if (!sizes)
+		return;
 	container_view(container, &view);
-	bytes = sizes ? table_get(sizes->by_id, view.id) : NULL;
+	bytes = table_get(sizes->by_id, view.id);
 	if (!bytes)
 		return;
 	write_int(writer, "SizeRw", *bytes);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SHORT_TEXT = 256 }; /* what is formatted without memory of its own */
+
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
 /* What follows the backslash; 'u' for control characters without a letter of their own; 'x' for bytes that are not
@@ -90,23 +92,52 @@ void json_escape(Buffer *out, const char *text, size_t length)
 	}
 }
 
-static void put_literal(Buffer *out, const char *text, size_t length)
+static void put_unless_nul(Buffer *out, char c)
 {
+	if (c)
+		buffer_add_char(out, c);
+}
+
+static void put_escaped_literal(Buffer *out, char before, const char *text, size_t length, char after)
+{
+	put_unless_nul(out, before);
 	buffer_add_char(out, '"');
 	json_escape(out, text, length);
 	buffer_add_char(out, '"');
+	put_unless_nul(out, after);
+}
+
+/* With the character before it and the one after it, unless these are 0. Most text needs no escapes: it is one copy
+ * into one room. */
+static void put_literal(Buffer *out, char before, const char *text, size_t length, char after)
+{
+	char *room = plain_run(text, length) == length ? buffer_reserve(out, length + 4) : NULL, *at = room;
+
+	if (!room) {
+		put_escaped_literal(out, before, text, length, after);
+		return;
+	}
+	*at = before;
+	at += before != 0;
+	*at++ = '"';
+	if (length)
+		memcpy(at, text, length);
+	at += length;
+	*at++ = '"';
+	*at = after;
+	buffer_commit(out, (size_t)(at + (after != 0) - room));
 }
 
 /* What stands in front of every value: a comma, a key. */
 static void begin(Writer *writer, const char *key)
 {
-	if (writer->needs_comma)
-		buffer_add_char(writer->out, ',');
+	char comma = writer->needs_comma ? ',' : 0;
+
+	if (key)
+		put_literal(writer->out, comma, key, strlen(key), ':');
+	else
+		put_unless_nul(writer->out, comma);
 	writer->needs_comma = true;
-	if (key) {
-		put_literal(writer->out, key, strlen(key));
-		buffer_add_char(writer->out, ':');
-	}
 }
 
 static void open_nest(Writer *writer, const char *key, char bracket)
@@ -155,7 +186,7 @@ void write_string(Writer *writer, const char *key, const char *text)
 void write_string_n(Writer *writer, const char *key, const char *text, size_t length)
 {
 	begin(writer, key);
-	put_literal(writer->out, text, length);
+	put_literal(writer->out, 0, text, length, 0);
 }
 
 void write_string_or_null(Writer *writer, const char *key, const char *text)
@@ -168,12 +199,20 @@ void write_string_or_null(Writer *writer, const char *key, const char *text)
 
 void write_stringf(Writer *writer, const char *key, const char *format, ...)
 {
+	char text[SHORT_TEXT];
 	va_list args;
 
 	va_start(args, format);
-	autofree char *text = string_vprintf(format, args);
+	int length = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	write_string(writer, key, text);
+	if (length < (int)sizeof(text)) {
+		write_string(writer, key, text);
+		return;
+	}
+	va_start(args, format);
+	autofree char *whole = string_vprintf(format, args);
+	va_end(args);
+	write_string(writer, key, whole);
 }
 
 void write_int(Writer *writer, const char *key, int64_t number)

@@ -63,6 +63,20 @@ static void writes_numbers(void **state)
 					       "0.1,1e+21,3.0,0.3333333333333333,null,null]");
 }
 
+/* What is formatted on the stack and what is too long for that. */
+static void formats_of_every_length(void **state)
+{
+	(void)state;
+	for (int length = 250; length < 260; length++) {
+		autofree char *wanted = string_printf("\"%0*d\"", length, 7);
+		autoclear(Buffer) out = {0};
+		Writer writer;
+		writer_init(&writer, &out);
+		write_stringf(&writer, NULL, "%0*d", length, 7);
+		assert_string_equal(buffer_text(&out), wanted);
+	}
+}
+
 static void writes_strings(void **state)
 {
 	autoclear(Buffer) out = {0};
@@ -142,6 +156,7 @@ int main(void)
 		cmocka_unit_test(nests_and_separates),
 		cmocka_unit_test(writes_numbers),
 		cmocka_unit_test(writes_strings),
+		cmocka_unit_test(formats_of_every_length),
 		cmocka_unit_test(escapes_and_repairs),
 		cmocka_unit_test(every_pair_of_bytes_is_valid_json),
 		cmocka_unit_test(marks_an_answer_that_is_too_large),
