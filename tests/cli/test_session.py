@@ -26,7 +26,9 @@ def run_box(box, *arguments, **options):
 
 
 def background(box, *arguments):
-    return subprocess.Popen([str(kedge.BIN / "kedge"), *map(str, arguments)], env=box.client_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    """The program beside the test, deaf to no signal, whatever the test was started with."""
+    return subprocess.Popen([str(kedge.BIN / "kedge"), *map(str, arguments)], env=box.client_environment(), stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 # ---- run ------------------------------------------------------------------------------------------------------------------------
