@@ -18,6 +18,20 @@ static void no_swarm(HttpRequest *request, void *context)
 			"connect this node to swarm and try again."));
 }
 
+static void not_in_swarm(HttpRequest *request, void *context)
+{
+	(void)context;
+	http_respond_error(request, error_new(ERROR_UNAVAILABLE, "This node is not part of a swarm"));
+}
+
+/* A Docker without a swarm would make one, or join it. */
+static void never_in_swarm(HttpRequest *request, void *context)
+{
+	(void)context;
+	http_respond_error(
+		request, error_new(ERROR_UNSUPPORTED, "swarms are not available: this engine is for one device"));
+}
+
 /* ---- empty collections ---- */
 
 static void respond_text(HttpRequest *request, const char *json)
@@ -65,6 +79,12 @@ static void no_plugin(HttpRequest *request, void *context)
 		error_new(ERROR_NOT_FOUND, "plugin \"%.300s\" not found", http_request_param(request, "name")));
 }
 
+static void never_a_plugin(HttpRequest *request, void *context)
+{
+	(void)context;
+	http_respond_error(request, error_new(ERROR_UNSUPPORTED, "plugins are not available"));
+}
+
 static void no_exec(HttpRequest *request, void *context)
 {
 	(void)context;
@@ -84,6 +104,8 @@ static const struct Work {
 	{"/archive", "copying files from and to a container"},
 	{"/ws", "attaching over a websocket"},
 	{"/build", "building an image"},
+	{"/session", "building an image with BuildKit"},
+	{"/grpc", "building an image with BuildKit"},
 	{"/commit", "making an image from a container"},
 	{"/volumes/create", "making a volume"},
 };
@@ -112,29 +134,45 @@ static void not_for_containers(HttpRequest *request, void *context)
 
 const HttpRoute absent_routes[] = {
 	{"GET", "/swarm", no_swarm, 0, 0},
-	{"GET", "/swarm/{name}", no_swarm, 0, 0},
-	{"POST", "/swarm/{name}", no_swarm, 0, 0},
+	{"GET", "/swarm/unlockkey", no_swarm, 0, 0},
+	{"POST", "/swarm/init", never_in_swarm, 0, 0},
+	{"POST", "/swarm/join", never_in_swarm, 0, 0},
+	{"POST", "/swarm/leave", not_in_swarm, 0, 0},
+	{"POST", "/swarm/unlock", not_in_swarm, 0, 0},
+	{"POST", "/swarm/update", no_swarm, 0, 0},
 	{"GET", "/nodes", no_swarm, 0, 0},
-	{"GET", "/nodes/{name...}", no_swarm, 0, 0},
-	{"POST", "/nodes/{name...}", no_swarm, 0, 0},
-	{"DELETE", "/nodes/{name...}", no_swarm, 0, 0},
+	{"GET", "/nodes/{name}", no_swarm, 0, 0},
+	{"POST", "/nodes/{name}/update", no_swarm, 0, 0},
+	{"DELETE", "/nodes/{name}", no_swarm, 0, 0},
 	{"GET", "/services", no_swarm, 0, 0},
-	{"GET", "/services/{name...}", no_swarm, 0, 0},
-	{"POST", "/services/{name...}", no_swarm, 0, 0},
-	{"DELETE", "/services/{name...}", no_swarm, 0, 0},
+	{"POST", "/services/create", no_swarm, 0, 0},
+	{"GET", "/services/{name}", no_swarm, 0, 0},
+	{"GET", "/services/{name}/logs", no_swarm, 0, 0},
+	{"POST", "/services/{name}/update", no_swarm, 0, 0},
+	{"DELETE", "/services/{name}", no_swarm, 0, 0},
 	{"GET", "/tasks", no_swarm, 0, 0},
-	{"GET", "/tasks/{name...}", no_swarm, 0, 0},
+	{"GET", "/tasks/{name}", no_swarm, 0, 0},
+	{"GET", "/tasks/{name}/logs", no_swarm, 0, 0},
 	{"GET", "/secrets", no_swarm, 0, 0},
-	{"GET", "/secrets/{name...}", no_swarm, 0, 0},
-	{"POST", "/secrets/{name...}", no_swarm, 0, 0},
-	{"DELETE", "/secrets/{name...}", no_swarm, 0, 0},
+	{"POST", "/secrets/create", no_swarm, 0, 0},
+	{"GET", "/secrets/{name}", no_swarm, 0, 0},
+	{"POST", "/secrets/{name}/update", no_swarm, 0, 0},
+	{"DELETE", "/secrets/{name}", no_swarm, 0, 0},
 	{"GET", "/configs", no_swarm, 0, 0},
-	{"GET", "/configs/{name...}", no_swarm, 0, 0},
-	{"POST", "/configs/{name...}", no_swarm, 0, 0},
-	{"DELETE", "/configs/{name...}", no_swarm, 0, 0},
+	{"POST", "/configs/create", no_swarm, 0, 0},
+	{"GET", "/configs/{name}", no_swarm, 0, 0},
+	{"POST", "/configs/{name}/update", no_swarm, 0, 0},
+	{"DELETE", "/configs/{name}", no_swarm, 0, 0},
 	{"GET", "/plugins", no_plugins, 0, 0},
-	{"GET", "/plugins/{name...}", no_plugin, 0, 0},
-	{"POST", "/plugins/{name...}", not_available, 0, 0},
+	{"GET", "/plugins/privileges", never_a_plugin, 0, 0},
+	{"GET", "/plugins/{name...}/json", no_plugin, 0, 0},
+	{"POST", "/plugins/pull", never_a_plugin, 0, 0},
+	{"POST", "/plugins/create", never_a_plugin, HTTP_BODY_STREAM, 0},
+	{"POST", "/plugins/{name...}/enable", no_plugin, 0, 0},
+	{"POST", "/plugins/{name...}/disable", no_plugin, 0, 0},
+	{"POST", "/plugins/{name...}/upgrade", no_plugin, 0, 0},
+	{"POST", "/plugins/{name...}/push", no_plugin, 0, 0},
+	{"POST", "/plugins/{name...}/set", no_plugin, 0, 0},
 	{"DELETE", "/plugins/{name...}", no_plugin, 0, 0},
 	{"GET", "/volumes", no_volumes, DOCKER_MONITOR, 0},
 	{"POST", "/volumes/create", not_available, 0, 0},

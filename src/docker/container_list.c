@@ -88,6 +88,46 @@ static fallible check_exit_codes(const Filters *filters)
 	return NULL;
 }
 
+/* "80", "80/udp" or "8000-8010/tcp"; without a protocol it is tcp. */
+typedef struct PortRange {
+	int64_t first, last;
+	int protocol;
+} PortRange;
+
+static fallible read_port_range(PortRange *ret, const char *name, const char *text)
+{
+	static const char *const protocols[] = {"tcp", "udp", "sctp"};
+	size_t length = strcspn(text, "/"), dash = strcspn(text, "-");
+	autofree char *last = mem_strndup(text, length), *first = mem_strndup(text, dash < length ? dash : length);
+	PortRange range = {0};
+
+	range.protocol = text[length] ? names_find(protocols, 3, text + length + 1) : 0;
+	if (range.protocol < 0)
+		return error_new(ERROR_INVALID, "invalid filter '%s=%.64s': unknown protocol", name, text);
+	TRY_WRAP(string_to_int64(&range.first, first, 0, 65535), "invalid filter '%s=%.64s'", name, text);
+	TRY_WRAP(string_to_int64(&range.last, dash < length ? last + dash + 1 : last, range.first, 65535),
+		"invalid filter '%s=%.64s'", name, text);
+	*ret = range;
+	return NULL;
+}
+
+static fallible check_ports(const Filters *filters, const char *name)
+{
+	const StringList *values = filters_values(filters, name);
+	PortRange range;
+
+	for (size_t i = 0; values && i < values->count; i++)
+		TRY(read_port_range(&range, name, values->items[i]));
+	return NULL;
+}
+
+static fallible check_flag(const Filters *filters, const char *name)
+{
+	bool given, value;
+
+	return filters_bool(filters, name, &given, &value);
+}
+
 static fallible read_filters(ListQuery *query, Engine *engine, const HttpRequest *request)
 {
 	static const char *const states[] = {
@@ -98,6 +138,9 @@ static fallible read_filters(ListQuery *query, Engine *engine, const HttpRequest
 	TRY(check_words(&query->filters, "status", states));
 	TRY(check_words(&query->filters, "health", healths));
 	TRY(check_exit_codes(&query->filters));
+	TRY(check_ports(&query->filters, "publish"));
+	TRY(check_ports(&query->filters, "expose"));
+	TRY(check_flag(&query->filters, "is-task"));
 	TRY(read_ancestors(query, engine));
 	TRY(read_bound(&query->before_ns, query, engine, "before"));
 	return read_bound(&query->since_ns, query, engine, "since");
@@ -162,20 +205,35 @@ static bool fits_network(const Filters *filters, const DockerApi *api, const Con
 	return filters_exact(filters, "network", name) || filters_exact(filters, "network", id);
 }
 
+static bool port_fits(const char *wanted, const char *exposed)
+{
+	PortRange range, port;
+	Error *error = read_port_range(&range, "expose", wanted);
+
+	if (!error)
+		error = read_port_range(&port, "expose", exposed);
+	if (error)
+		return error_free(error); /* the query was checked; a container's port that is none fits nothing */
+	return range.protocol == port.protocol && port.first >= range.first && port.last <= range.last;
+}
+
 static bool fits_expose(const Filters *filters, const ContainerSpec *spec)
 {
+	const StringList *wanted = filters_values(filters, "expose");
+
 	if (filters_values(filters, "publish"))
 		return false; /* no container publishes a port yet */
-	if (!filters_values(filters, "expose"))
-		return true;
-	for (size_t i = 0; i < spec->exposed_ports.count; i++) {
-		autofree char *bare =
-			mem_strndup(spec->exposed_ports.items[i], strcspn(spec->exposed_ports.items[i], "/"));
-		if (filters_exact(filters, "expose", spec->exposed_ports.items[i]) ||
-			filters_exact(filters, "expose", bare))
-			return true;
-	}
-	return false;
+	for (size_t i = 0; wanted && i < wanted->count; i++)
+		for (size_t port = 0; port < spec->exposed_ports.count; port++)
+			if (port_fits(wanted->items[i], spec->exposed_ports.items[port]))
+				return true;
+	return !wanted;
+}
+
+/* There are no swarms, and no tasks. */
+static bool is_no_task(const Filters *filters)
+{
+	return filters_exact(filters, "is-task", "false") || filters_exact(filters, "is-task", "0");
 }
 
 static bool fits_filters(
@@ -188,8 +246,7 @@ static bool fits_filters(
 	return filters_pattern(filters, "id", view->id) && fits_name(filters, view) &&
 	       filters_labels(filters, &view->spec->labels) &&
 	       filters_exact(filters, "status", container_state_name(view->state)) &&
-	       filters_exact(filters, "health", health_state_name(view->health)) &&
-	       filters_exact(filters, "is-task", "false") &&
+	       filters_exact(filters, "health", health_state_name(view->health)) && is_no_task(filters) &&
 	       (query->ancestors.count == 0 || strings_has(&query->ancestors, view->image_id)) &&
 	       fits_exit(filters, container, view) && fits_volume(filters, view->spec) &&
 	       fits_network(filters, api, view->spec) && fits_expose(filters, view->spec) &&

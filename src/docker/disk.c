@@ -72,7 +72,8 @@ static fallible make_usage(Buffer *out, const HttpRequest *request, DockerApi *a
 		write_raw(&writer, "Volumes", "[]");
 	if (is_wanted(request, "build-cache"))
 		write_raw(&writer, "BuildCache", "[]");
-	write_int(&writer, "BuilderSize", 0);
+	if (docker_version(request) < 42)
+		write_int(&writer, "BuilderSize", 0);
 	write_object_end(&writer);
 	return NULL;
 }

@@ -192,7 +192,11 @@ static fallible read_query(EventStream *events, int64_t *ret_since_ns, const Htt
 {
 	TRY(filters_read(&events->filters, request, filter_names));
 	TRY(request_time(ret_since_ns, request, "since"));
-	return request_time(&events->until_ns, request, "until");
+	TRY(request_time(&events->until_ns, request, "until"));
+	if (events->until_ns && *ret_since_ns > events->until_ns)
+		return error_new(ERROR_INVALID, "`since` time (%s) cannot be after `until` time (%s)",
+			http_request_query(request, "since"), http_request_query(request, "until"));
+	return NULL;
 }
 
 static fallible open_stream(EventStream *events, Engine *engine, HttpRequest *request)

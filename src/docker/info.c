@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "docker/internal.h"
 #include "docker/machine.h"
+#include "engine/event.h"
 
 /* ---- parts ---- */
 
@@ -108,8 +109,9 @@ static bool forwards(const char *path)
 	return text && *text == '1';
 }
 
-static void write_process(Writer *writer, const EngineConfig *config, const EngineInfo *info)
+static void write_process(Writer *writer, Engine *engine, const EngineInfo *info)
 {
+	const EngineConfig *config = engine_config(engine);
 	char now[CLOCK_TEXT_MAX];
 
 	clock_format(now, clock_wall_ns());
@@ -123,7 +125,7 @@ static void write_process(Writer *writer, const EngineConfig *config, const Engi
 	write_string(writer, "LoggingDriver", config->log_driver);
 	write_string(writer, "CgroupDriver", "cgroupfs");
 	write_string(writer, "CgroupVersion", info->cgroup_v2 ? "2" : "1");
-	write_int(writer, "NEventsListener", 0);
+	write_int(writer, "NEventsListener", (int64_t)events_listeners(engine));
 }
 
 static void write_host(Writer *writer)
@@ -229,9 +231,18 @@ static void write_proxy(Writer *writer, const char *key, const char *url)
 		write_string(writer, key, url);
 }
 
-static void write_info(Writer *writer, Engine *engine, const EngineInfo *info)
+/* Until 1.24 bare names. */
+static void write_security(Writer *writer, const EngineInfo *info, int version)
 {
+	static const char *const bare[] = {"apparmor", "seccomp", NULL};
 	static const char *const security[] = {"name=apparmor", "name=seccomp,profile=builtin", NULL};
+	const char *const *words = version < 25 ? bare : security;
+
+	write_words(writer, "SecurityOptions", info->has_apparmor ? words : words + 1);
+}
+
+static void write_info(Writer *writer, Engine *engine, const EngineInfo *info, int version)
+{
 	static const char *const none[] = {NULL};
 	const EngineConfig *config = engine_config(engine);
 
@@ -240,7 +251,7 @@ static void write_info(Writer *writer, Engine *engine, const EngineInfo *info)
 	write_driver(writer, config);
 	write_plugins(writer);
 	write_limits(writer, info);
-	write_process(writer, config, info);
+	write_process(writer, engine, info);
 	write_host(writer);
 	write_registry(writer, config);
 	write_null(writer, "GenericResources");
@@ -256,7 +267,9 @@ static void write_info(Writer *writer, Engine *engine, const EngineInfo *info)
 	write_bool(writer, "LiveRestoreEnabled", true);
 	write_string(writer, "Isolation", "");
 	write_string(writer, "InitBinary", "");
-	write_words(writer, "SecurityOptions", info->has_apparmor ? security : security + 1);
+	write_security(writer, info, version);
+	if (version < 25)
+		write_string(writer, "ExecutionDriver", "<not supported>");
 	write_words(writer, "Warnings", none);
 }
 
@@ -273,7 +286,7 @@ static void info(HttpRequest *request, void *context)
 	}
 	writer_init(&writer, &out);
 	write_object(&writer, NULL);
-	write_info(&writer, docker_engine(context), &found);
+	write_info(&writer, docker_engine(context), &found, docker_version(request));
 	write_object_end(&writer);
 	respond_json(request, 200, &out);
 }

@@ -176,23 +176,49 @@ static void write_network(Writer *writer, const DockerApi *api, const struct Bui
 	write_object_end(writer);
 }
 
+/* All that is there is predefined, which Docker never calls dangling. */
+static bool is_dangling_wanted(const Filters *filters)
+{
+	bool given, wanted;
+	Error *error = filters_bool(filters, "dangling", &given, &wanted);
+
+	error_free(error); /* it was checked */
+	return given && wanted;
+}
+
 static bool network_fits(const Filters *filters, const DockerApi *api, const struct Builtin *network)
 {
 	static const StringMap no_labels = {0};
 	char id[65];
 
 	network_id(id, api, network->name);
-	return filters_exact(filters, "driver", network->driver) && filters_pattern(filters, "name", network->name) &&
-	       filters_pattern(filters, "id", id) && filters_exact(filters, "scope", "local") &&
-	       filters_exact(filters, "type", "builtin") && filters_labels(filters, &no_labels);
+	return !is_dangling_wanted(filters) && filters_exact(filters, "driver", network->driver) &&
+	       filters_pattern(filters, "name", network->name) && filters_pattern(filters, "id", id) &&
+	       filters_exact(filters, "scope", "local") && filters_exact(filters, "type", "builtin") &&
+	       filters_labels(filters, &no_labels);
+}
+
+static fallible read_list_filters(Filters *ret, const HttpRequest *request)
+{
+	static const char *const known[] = {"driver", "name", "id", "scope", "type", "label", "dangling", NULL};
+	static const char *const types[] = {"builtin", "custom"};
+	const StringList *asked;
+	bool given, dangling;
+
+	TRY(filters_read(ret, request, known));
+	TRY(filters_bool(ret, "dangling", &given, &dangling));
+	asked = filters_values(ret, "type");
+	for (size_t i = 0; asked && i < asked->count; i++)
+		if (names_find(types, 2, asked->items[i]) < 0)
+			return error_new(ERROR_INVALID, "invalid filter: 'type'='%.64s'", asked->items[i]);
+	return NULL;
 }
 
 static void list_networks(HttpRequest *request, void *context)
 {
-	static const char *const known[] = {"driver", "name", "id", "scope", "type", "label", "dangling", NULL};
 	autoclear(Filters) filters = {0};
 	autoclear(Buffer) out = {0};
-	Error *error = filters_read(&filters, request, known);
+	Error *error = read_list_filters(&filters, request);
 	Writer writer;
 
 	if (error) {
@@ -249,28 +275,129 @@ static void remove_network(HttpRequest *request, void *context)
 			: no_network(request));
 }
 
+/* ---- changing: the rules for what is predefined are Docker's; there is nothing else yet ---- */
+
+static bool is_predefined(const char *name)
+{
+	static const char *const names[] = {"bridge", "host", "none", "default"};
+
+	return names_find(names, sizeof(names) / sizeof(names[0]), name) >= 0;
+}
+
+static fallible refuse_network(const HttpRequest *request)
+{
+	static const char *const later[] = {"bridge", "macvlan", "ipvlan", "overlay"};
+	autoptr(Value) body = NULL;
+	const char *name, *driver;
+
+	TRY(request_object(&body, request));
+	name = value_string(value_get(body, "Name"));
+	driver = value_string(value_get(body, "Driver"));
+	driver = string_empty(driver) ? "bridge" : driver;
+	if (string_empty(name))
+		return error_new(ERROR_INVALID, "invalid name: ");
+	if (is_predefined(name))
+		return error_new(ERROR_FORBIDDEN, "operation is not permitted on predefined %s network ", name);
+	for (size_t i = 0; i < BUILTINS; i++)
+		if (string_equal(builtins[i].driver, driver))
+			return error_new(ERROR_FORBIDDEN, "only one instance of \"%s\" network is allowed", driver);
+	if (names_find(later, sizeof(later) / sizeof(later[0]), driver) < 0)
+		return error_new(ERROR_NOT_FOUND, "plugin \"%.64s\" not found", driver);
+	return error_new(ERROR_UNSUPPORTED,
+		"network \"%.64s\": making networks is not available yet; containers have \"host\" or \"none\"", name);
+}
+
 static void make_network(HttpRequest *request, void *context)
 {
 	(void)context;
-	http_respond_error(request, error_new(ERROR_UNSUPPORTED, "making networks is not available yet"));
+	http_respond_error(request, refuse_network(request));
 }
 
-static void join_network(HttpRequest *request, void *context)
+static fallible find_member(Container **ret, const struct Builtin **ret_network, HttpRequest *request, DockerApi *api)
 {
-	const struct Builtin *network = find_network(context, http_request_param(request, "id"));
+	autoptr(Value) body = NULL;
+	const char *name;
 
-	http_respond_error(request,
-		network ? error_new(ERROR_UNSUPPORTED,
-				  "connecting containers to networks and disconnecting them is not available yet")
-			: no_network(request));
+	TRY(request_object(&body, request));
+	name = value_string(value_get(body, "Container"));
+	TRY(container_find(ret, api->engine, name ? name : ""));
+	*ret_network = find_network(api, http_request_param(request, "id"));
+	return *ret_network ? NULL : no_network(request);
+}
+
+/* A container that does not run joins what its network mode names when it starts: there is nothing to be done now. */
+static fallible check_connect(const Container *container, const struct Builtin *network)
+{
+	ContainerView view;
+
+	container_view(container, &view);
+	bool is_host = string_equal(network->name, "host"), on_host = string_equal(network_of(view.spec), "host");
+	if (is_host && !on_host)
+		return error_new(ERROR_INVALID,
+			"container cannot be disconnected from host network or connected to host network");
+	if (!is_host && (on_host || (!network_of(view.spec) && container_is_live(container))))
+		return error_new(ERROR_INVALID, "container sharing network namespace with another container or host "
+						"cannot be connected to any other network");
+	if (container_is_live(container))
+		return error_new(ERROR_FORBIDDEN, "endpoint with name %s already exists in network %s", view.name,
+			network->name);
+	return NULL;
+}
+
+static fallible check_disconnect(const Container *container, const struct Builtin *network)
+{
+	ContainerView view;
+
+	container_view(container, &view);
+	if (!string_equal(network_of(view.spec), network->name))
+		return error_new(
+			ERROR_INTERNAL, "container %s is not connected to the network %s", view.id, network->name);
+	if (string_equal(network->name, "host") && container_is_live(container))
+		return error_new(ERROR_INVALID,
+			"container cannot be disconnected from host network or connected to host network");
+	return NULL;
+}
+
+static void join(HttpRequest *request, DockerApi *api,
+	Error *(*check)(const Container *container, const struct Builtin *network))
+{
+	const struct Builtin *network;
+	Container *container;
+	Error *error = find_member(&container, &network, request, api);
+
+	if (!error)
+		error = check(container, network);
+	if (error)
+		http_respond_error(request, error);
+	else
+		respond_status(request, 200);
+}
+
+static void connect_network(HttpRequest *request, void *context)
+{
+	join(request, context, check_connect);
+}
+
+static void disconnect_network(HttpRequest *request, void *context)
+{
+	join(request, context, check_disconnect);
 }
 
 static void prune_networks(HttpRequest *request, void *context)
 {
+	static const char *const known[] = {"until", "label", "label!", NULL};
 	static const char body[] = "{\"NetworksDeleted\":null}\n";
+	autoclear(Filters) filters = {0};
+	int64_t until_ns = 0;
+	Error *error = filters_read(&filters, request, known);
 
 	(void)context;
-	http_respond(request, 200, "application/json", body, sizeof(body) - 1);
+	if (!error)
+		error = filters_until(&filters, &until_ns);
+	if (error)
+		http_respond_error(request, error);
+	else
+		http_respond(request, 200, "application/json", body, sizeof(body) - 1);
 }
 
 const HttpRoute network_routes[] = {
@@ -279,7 +406,7 @@ const HttpRoute network_routes[] = {
 	{"POST", "/networks/prune", prune_networks, 0, 0},
 	{"GET", "/networks/{id}", inspect_network, DOCKER_MONITOR, 0},
 	{"DELETE", "/networks/{id}", remove_network, 0, 0},
-	{"POST", "/networks/{id}/connect", join_network, 0, 0},
-	{"POST", "/networks/{id}/disconnect", join_network, 0, 0},
+	{"POST", "/networks/{id}/connect", connect_network, 0, 0},
+	{"POST", "/networks/{id}/disconnect", disconnect_network, 0, 0},
 	{0},
 };

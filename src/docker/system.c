@@ -14,7 +14,9 @@ static void ping(HttpRequest *request, void *context)
 	http_response_header(request, "Builder-Version", "1");
 	http_response_header(request, "Cache-Control", "no-cache, no-store, must-revalidate");
 	http_response_header(request, "Pragma", "no-cache");
-	http_respond(request, 200, "text/plain; charset=utf-8", "OK", 2);
+	http_response_header(request, "Swarm", "inactive");
+	http_respond(request, 200, "text/plain; charset=utf-8", "OK",
+		string_equal(http_request_method(request), "HEAD") ? 0 : 2);
 }
 
 /* ---- /version ---- */

@@ -34,6 +34,15 @@ EventSubscription *events_unsubscribe(EventSubscription *subscription)
 	return NULL;
 }
 
+size_t events_listeners(const Engine *engine)
+{
+	size_t count = 0;
+
+	list_each((List *)&engine->subscriptions, EventSubscription, link, subscription)
+		count++;
+	return count;
+}
+
 void events_each_since(Engine *engine, int64_t from_ns, EventHandler *handler, void *arg)
 {
 	size_t first = (engine->kept_next + EVENTS_KEPT - engine->kept_count) % EVENTS_KEPT;

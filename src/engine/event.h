@@ -27,6 +27,7 @@ typedef void EventHandler(void *arg, const Event *event);
 /* Delivered at once, in order; a handler may unsubscribe itself. */
 EventSubscription *events_subscribe(Engine *engine, EventHandler *handler, void *arg);
 EventSubscription *events_unsubscribe(EventSubscription *subscription);
+size_t events_listeners(const Engine *engine);
 /* Kept events with from_ns <= time (oldest first). */
 void events_each_since(Engine *engine, int64_t from_ns, EventHandler *handler, void *arg);
 /* A prune is over, whoever went through the list: "container" or "image" "prune" {"reclaimed": bytes}. */

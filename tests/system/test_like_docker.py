@@ -283,3 +283,138 @@ def test_images(sides, registry):
                 for event in events]
     theirs, ours = comparable(sides[0], their_events), comparable(sides[1], our_events)
     assert ours == theirs
+
+
+# ---- what is not there, or only as it is ------------------------------------------------------------------------------------------
+
+SWARM = """GET /swarm|GET /swarm/unlockkey|POST /swarm/leave|POST /swarm/update?version=1|POST /swarm/unlock|GET /nodes|GET /nodes/x|DELETE /nodes/x
+POST /nodes/x/update?version=1|GET /services|GET /services/x|DELETE /services/x|POST /services/create|POST /services/x/update?version=1
+GET /services/x/logs?stdout=1|GET /tasks|GET /tasks/x|GET /tasks/x/logs?stdout=1|GET /secrets|GET /secrets/x|DELETE /secrets/x|POST /secrets/create
+POST /secrets/x/update?version=1|GET /configs|GET /configs/x|DELETE /configs/x|POST /configs/create|POST /configs/x/update?version=1
+GET /plugins|GET /plugins/x/json|DELETE /plugins/x|POST /plugins/x/enable?timeout=1|POST /plugins/x/disable|POST /plugins/x/push""".replace("\n", "|").split("|")
+
+
+def test_without_swarms_and_plugins(sides):
+    def script(side):
+        for line in SWARM:
+            method, target = line.split(" ")
+            if target != "/swarm/unlock":  # dockerd wants a key in the body first
+                side.ask(method, target, {"Spec": {}} if method == "POST" else None)
+    their_words, our_words, _, _ = together(sides, script)
+    assert our_words == their_words and len(our_words) == len(SWARM) - 1
+
+
+def filters(**named):
+    return "?filters=" + json.dumps(named).replace(" ", "").replace('"', "%22")
+
+
+def test_networks_as_they_are(sides):
+    def script(side):
+        for name, mode in (("made", "none"), ("up", "none"), ("host-made", "host"), ("host-up", "host"), ("joined", "container:up")):
+            side.create(name, POLITE, host={"NetworkMode": mode})
+        for name in ("up", "host-up"):
+            side.ask("POST", f"/containers/{name}/start")
+        side.ask("GET", "/networks/nothing")
+        for name in ("host", "none", "nothing"):
+            side.ask("DELETE", f"/networks/{name}")
+        for body in ({"Name": "host"}, {"Name": "none", "CheckDuplicate": True}, {"Name": "n", "Driver": "null"}, {"Name": "n", "Driver": "host"},
+                     {"Name": "n", "Driver": "nothing"}):
+            side.ask("POST", "/networks/create", body)
+        for container in ("nothing", "up", "host-made", "host-up", "joined", "made"):
+            for network in ("host", "none"):
+                side.ask("POST", f"/networks/{network}/connect", {"Container": container})
+        side.ask("POST", "/networks/nothing/connect", {"Container": "nothing"})
+        for container, network in (("nothing", "none"), ("made", "host"), ("made", "none"), ("host-made", "host"), ("host-up", "host"), ("up", "none")):
+            side.ask("POST", f"/networks/{network}/disconnect", {"Container": container})
+        for name in ("made", "host-made"):  # what its mode names is joined again
+            side.ask("POST", f"/containers/{name}/start")
+        side.ask("POST", "/networks/prune")
+    theirs, ours, _, _ = together(sides, script)
+    assert ours == theirs and sum(said[2] == 200 for said in ours if len(said) == 4) >= 4
+
+
+def names_of(side, target):
+    status, text = side.ask("GET", target)
+    return sorted(network["Name"] for network in json.loads(text)) if status == 200 else status
+
+
+def test_lists_of_networks(sides):
+    for query, names in (({}, ["host", "none"]), ({"driver": ["null"]}, ["none"]), ({"name": ["os"]}, ["host"]), ({"type": ["builtin"]}, ["host", "none"]),
+                         ({"type": ["custom"]}, []), ({"scope": ["local"]}, ["host", "none"]), ({"scope": ["swarm"]}, []), ({"dangling": ["true"]}, []),
+                         ({"dangling": ["false"]}, ["host", "none"]), ({"label": ["a"]}, []), ({"colour": ["red"]}, 400), ({"dangling": ["x"]}, 400)):
+        assert [names_of(side, "/networks" + filters(**query)) for side in sides] == [names, names], query
+    forms = [shape(json.loads(side.ask("GET", "/networks/host")[1])) for side in sides]
+    assert forms[0] == forms[1]
+
+
+REFUSED = ["/containers/json" + filters(**{"is-task": ["x"]}), "/containers/json" + filters(health=["x"]), "/containers/json" + filters(status=["x"]),
+           "/containers/json" + filters(colour=["x"]), "/images/json" + filters(colour=["x"]), "/images/json" + filters(dangling=["x"]),
+           "/events?since=5&until=1", "/networks/prune", "/containers/prune", "/images/prune"]
+
+
+def test_queries_that_are_refused(sides):
+    for target in REFUSED:
+        method = "POST" if target.endswith("prune") else "GET"
+        target += filters(colour=["x"]) if method == "POST" else ""
+        assert [side.ask(method, target)[0] for side in sides] == [400, 400], target
+    for target in ("/containers/json" + filters(publish=["x"]), "/containers/json" + filters(expose=["70000"]),  # 500 there
+                   "/containers/json" + filters(expose=["90-80"])):
+        assert sides[0].ask("GET", target)[0] == 500 and sides[1].ask("GET", target)[0] == 400, target
+
+
+def test_the_form_of_info_and_version(sides):
+    """Keys and kinds, at each version that has another form; a list or an object that is empty on one side says nothing of its members."""
+    def same(theirs, ours, path):
+        if isinstance(theirs, dict) and isinstance(ours, dict) and not path.endswith(("Runtimes", "IndexConfigs", "Details")):
+            assert sorted(theirs) == sorted(ours), path
+            for key in theirs:
+                same(theirs[key], ours[key], f"{path}.{key}")
+        elif isinstance(theirs, list) and isinstance(ours, list):
+            for one, other in zip(theirs[:1], ours[:1]):
+                same(one, other, path)
+        else:
+            assert type(theirs) is type(ours) or None in (theirs, ours), path
+    for target in ("/v1.12/info", "/v1.24/info", "/v1.25/info", "/v1.38/info", "/v1.41/info", "/v1.12/version", "/v1.41/version", "/info", "/version"):
+        theirs, ours = [json.loads(side.api.raw("GET", target)[1]) for side in sides]
+        same(theirs, ours, target)
+        for info in (theirs, ours):
+            assert all(("=" in word) == ("/v1.12" not in target and "/v1.24" not in target) for word in info.get("SecurityOptions", []))
+    df = [json.loads(side.api.raw("GET", "/v1.41/system/df")[1]) for side in sides]
+    assert sorted(df[0]) == sorted(df[1]) and "BuilderSize" in df[1]
+    assert "BuilderSize" not in json.loads(sides[1].api.raw("GET", "/v1.42/system/df")[1])
+
+
+def test_listeners_are_counted(sides):
+    for side in sides:
+        ear = Events(side)
+        kedge.wait_for(lambda side=side: side.api.get("/info")["NEventsListener"] == 1)
+        ear.close()
+        kedge.wait_for(lambda side=side: side.api.get("/info")["NEventsListener"] == 0)
+
+
+def test_headers(sides):
+    """Those that clients read, of both forms of a ping and of a refusal."""
+    names = ("Api-Version", "Docker-Experimental", "Ostype", "Server", "Builder-Version", "Cache-Control", "Pragma", "Swarm", "Content-Type", "Content-Length")
+    own = {"Api-Version": "1.43", "Server": ours_server(), "Swarm": "inactive", "Builder-Version": "1"}
+    for method, target in (("GET", "/_ping"), ("HEAD", "/_ping"), ("HEAD", "/v1.12/_ping"), ("GET", "/v1.30/containers/nothing/json"), ("GET", "/v1.41/version")):
+        theirs, ours = [headers_of(side, method, target) for side in sides]
+        for name in names:
+            if name in own and name in ours:
+                assert ours[name] == own[name] or name == "Content-Length", (target, name)
+            elif not (name == "Content-Length" and target.endswith("version")):
+                assert ours.get(name) == theirs.get(name), (method, target, name)
+        assert {"Api-Version", "Server", "Ostype", "Docker-Experimental"} <= set(ours)
+
+
+def ours_server():
+    version = kedge.subprocess.run([str(kedge.BIN / "kedged"), "--version"], stdout=kedge.subprocess.PIPE, text=True, check=True).stdout.split()[-1]
+    return f"kedge/{version} (linux)"
+
+
+def headers_of(side, method, target):
+    connection = kedge.UnixConnection(side.socket)
+    connection.request(method, target)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return dict(answer.getheaders())
