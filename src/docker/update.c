@@ -2,7 +2,9 @@
 /* POST /containers/{id}/update. Source: moby api/swagger.yaml, ContainerUpdate: members that are 0 or "" stay as they
  * are. */
 #include <stddef.h>
+#include <stdlib.h>
 
+#include "base/memory.h"
 #include "docker/internal.h"
 #include "docker/spec.h"
 
@@ -82,34 +84,56 @@ static fallible read_update(UpdateBody *body, HttpRequest *request)
 	return spec_read_restart(&body->update.limits, body->restart_name, body->restart_max);
 }
 
-static fallible update(Buffer *out, HttpRequest *request, Container *container)
+/* ---- the call: answered when the engine is done ---- */
+
+static void call_gone(void *arg)
 {
-	autoclear(UpdateBody) body = {0};
-	autoclear(StringList) warnings = {0};
+	*(HttpRequest **)arg = NULL; /* the work goes on */
+}
+
+static void respond_warnings(HttpRequest *request, const StringList *warnings)
+{
+	autoclear(Buffer) out = {0};
 	Writer writer;
 
-	TRY(read_update(&body, request));
-	TRY(container_update(container, &body.update, &warnings));
-	writer_init(&writer, out);
+	writer_init(&writer, &out);
 	write_object(&writer, NULL);
-	write_strings(&writer, "Warnings", &warnings);
+	write_strings(&writer, "Warnings", warnings);
 	write_object_end(&writer);
+	respond_json(request, 200, &out);
+}
+
+static void update_done(void *arg, Error *take_error, const StringList *warnings)
+{
+	autofree HttpRequest **call = arg;
+
+	if (*call && take_error)
+		http_respond_error(*call, take_error);
+	else if (*call)
+		respond_warnings(*call, warnings);
+	else
+		error_free(take_error); /* who asked has left; nothing has changed */
+}
+
+static fallible update(HttpRequest *request, Container *container)
+{
+	autoclear(UpdateBody) body = {0};
+	autofree HttpRequest **call = mem_new(HttpRequest *);
+
+	*call = request;
+	TRY(read_update(&body, request));
+	TRY(container_update(container, &body.update, update_done, call));
+	http_request_on_gone(request, call_gone, take(call));
 	return NULL;
 }
 
 static void update_container(HttpRequest *request, void *context)
 {
 	Container *container = find_container(request, context);
-	autoclear(Buffer) out = {0};
-	Error *error;
+	Error *error = container ? update(request, container) : NULL;
 
-	if (!container)
-		return;
-	error = update(&out, request, container);
 	if (error)
 		http_respond_error(request, error);
-	else
-		respond_json(request, 200, &out);
 }
 
 const HttpRoute update_routes[] = {

@@ -96,6 +96,7 @@ Container *container_new(Engine *engine, const char *id)
 	list_init(&container->starts);
 	list_init(&container->removals);
 	list_init(&container->pauses);
+	list_init(&container->updates);
 	list_init(&container->waits);
 	list_init(&container->attaches);
 	container_spec_init(&container->record.spec);

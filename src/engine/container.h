@@ -107,8 +107,9 @@ typedef struct ContainerUpdate {
 	bool has_pids_limit;
 	bool has_restart_policy; /* limits.restart_policy and .restart_max */
 } ContainerUpdate;
-/* At once for one that runs, and durable on return; all of it or, where the kernel refuses, nothing. */
-fallible container_update(Container *container, const ContainerUpdate *update, StringList *ret_warnings);
+typedef void ContainerUpdateDone(void *arg, Error *take_error, const StringList *warnings);
+/* For one that runs as well, and durable when done; all of it or, where the kernel refuses, nothing. */
+fallible container_update(Container *container, const ContainerUpdate *update, ContainerUpdateDone *done, void *arg);
 
 typedef enum WaitCondition { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED } WaitCondition;
 typedef struct ContainerWait ContainerWait;

@@ -69,6 +69,7 @@ struct Container {
 	List starts;   /* Completion: callers of start */
 	List removals; /* Completion: callers of remove */
 	List pauses;   /* Completion: callers of pause */
+	List updates;  /* Update: the first one is at work */
 	List waits;    /* ContainerWait */
 	List attaches; /* ContainerAttach */
 
@@ -198,6 +199,9 @@ void container_restore_without_shim(Container *container); /* nothing holds it: 
 /* ---- pause.c ---- */
 void container_thaw(Container *container);       /* paused or about to be: it is to take a signal that ends it */
 void container_pause_ends(Container *container); /* it has ended: whoever waits for a pause is told */
+
+/* ---- update.c ---- */
+void container_updates_end(Container *container, const Error *error); /* who waits for one gets a copy of error */
 
 /* ---- name.c ---- */
 char *name_invent(Engine *engine);

@@ -308,6 +308,7 @@ void container_calls_end(Container *container)
 	completions_finish(&container->starts, error);
 	completions_finish(&container->removals, error);
 	completions_finish(&container->pauses, error);
+	container_updates_end(container, error);
 	container_waits_removed(container);
 	error_free(error); /* each caller had its copy */
 }

@@ -1,54 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 /* syncfs(2) in a forked child, since it takes as long as the disk needs and kedged has one thread. */
 #include <errno.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/aside.h"
 #include "base/fault.h"
 #include "base/memory.h"
 #include "store/internal.h"
 
 struct StoreSync {
 	Store *store;
-	Source *child;
+	Aside *aside;
 	uint64_t commits; /* when it began */
 	void (*done)(void *arg, Error *take_error);
 	void *arg;
 };
 
-/* The child keeps nothing of ours but the descriptor to sync: neither the store's lock nor a listening socket outlives
- * kedged in it. */
-static _Noreturn void child_main(const Store *store)
+static fallible sync_standard_input(const void *root)
 {
-	close(store->dir);
-	if (dup2(store->sync_fd, STDIN_FILENO) < 0)
-		_exit(errno);
-	close_range(STDIN_FILENO + 1, ~0U, 0);
-	_exit(syncfs(STDIN_FILENO) < 0 ? errno : 0);
+	if (syncfs(STDIN_FILENO) < 0)
+		return error_errno(errno, "could not sync store \"%s\"", (const char *)root);
+	return NULL;
 }
 
-static fallible sync_result(const StoreSync *sync, int wait_status)
-{
-	if (WIFEXITED(wait_status) && !WEXITSTATUS(wait_status))
-		return NULL;
-	return error_errno(WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : EINTR, "could not sync store \"%s\"",
-		sync->store->root);
-}
-
-static void sync_exited(void *arg, int wait_status)
+static void sync_done(void *arg, Error *take_error)
 {
 	StoreSync *sync = arg;
 	void (*done)(void *arg, Error *take_error) = sync->done;
 	void *done_arg = sync->arg;
-	Error *error = done ? sync_result(sync, wait_status) : NULL;
 
-	if (done && !error && sync->store->synced < sync->commits)
+	if (!take_error && sync->store->synced < sync->commits)
 		sync->store->synced = sync->commits;
-	source_free(sync->child);
-	free(sync);
-	if (done)
-		done(done_arg, error);
+	store_sync_free(sync);
+	done(done_arg, take_error);
 }
 
 fallible store_sync_start(
@@ -58,20 +42,16 @@ fallible store_sync_start(
 
 	*sync = (StoreSync){.store = store, .commits = store->commits, .done = done, .arg = arg};
 	TRY(fault("store.sync"));
-	pid_t pid = fork();
-	if (pid < 0)
-		return error_errno(errno, "could not start a process that syncs the store");
-	if (!pid)
-		child_main(store);
-	TRY(loop_child(&sync->child, loop, pid, sync_exited, sync));
+	TRY(aside_start(&sync->aside, loop, sync_standard_input, store->root, store->sync_fd, sync_done, sync));
 	*ret = take(sync);
 	return NULL;
 }
 
-/* The child cannot be called off while the kernel syncs; it is still reaped, and nobody is told. */
 StoreSync *store_sync_free(StoreSync *sync)
 {
-	if (sync)
-		sync->done = NULL;
+	if (!sync)
+		return NULL;
+	aside_free(sync->aside);
+	free(sync);
 	return NULL;
 }

@@ -20,10 +20,12 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 @contextlib.contextmanager
 def stalled_mount(path):
-    """A file system whose server never answers: whoever looks at a path below it waits until this ends."""
-    path.mkdir()
+    """A file system whose server never answers: whoever looks at a path below it waits until this ends. Over a file: whoever opens that."""
+    if not path.exists():
+        path.mkdir()
     server = os.open("/dev/fuse", os.O_RDWR)
-    options = f"fd={server},rootmode=40000,user_id=0,group_id=0".encode()
+    mode = "40000" if path.is_dir() else "100644"
+    options = f"fd={server},rootmode={mode},user_id=0,group_id=0".encode()
     if LIBC.mount(b"stalled", str(path).encode(), b"fuse.stalled", 0, options) < 0:
         os.close(server)
         pytest.skip("no FUSE here: " + os.strerror(ctypes.get_errno()))
@@ -108,6 +110,35 @@ def test_others_are_answered(stalled):
     for identity in [hanging, *bound]:
         assert stalled.inspect(identity)["State"]["Status"] == "created"
     kedge.wait_for(lambda: not stalled.leftovers())
+
+
+def limit_file(daemon, identity):
+    for name in ("memory.max", "memory.limit_in_bytes"):
+        for directory in kedge.cgroup_directories(f"{daemon.cgroup_parent}/{identity}"):
+            if (directory / name).exists():
+                return directory / name
+    raise AssertionError("no memory group")
+
+
+def test_a_limit_that_the_kernel_takes_long_over(daemon):
+    """Less memory than is used is reclaimed in write(2), which here is a file that never answers."""
+    identity = daemon.run_container(["sleep", "1000"], host={"Memory": 64 << 20})
+    file = limit_file(daemon, identity)
+    with stalled_mount(file):
+        first = Background(daemon.api.raw, "POST", f"/containers/{identity}/update", b'{"Memory": 33554432}')
+        second = Background(daemon.api.raw, "POST", f"/containers/{identity}/update", b'{"CpuShares": 300}')
+        times = ask_for_a_while(daemon, [first, second], 30)
+        assert statistics.median(times) < 50 and max(times) < 1000
+        other = daemon.run_container(["sh", "-c", "exit 4"])
+        assert daemon.wait(other) == 4 and not first.is_done()
+    status, body = first.result()
+    assert status >= 400 and file.name.encode() in body, body
+    assert second.result() == (200, b'{"Warnings":[]}\n')
+    host = daemon.inspect(identity)["HostConfig"]
+    assert (host["Memory"], host["CpuShares"]) == (64 << 20, 300)
+    assert file.read_text().strip() == str(64 << 20)
+    assert daemon.api.post(f"/containers/{identity}/update", {"Memory": 32 << 20}) == {"Warnings": []}
+    assert file.read_text().strip() == str(32 << 20)
 
 
 @pytest.mark.parametrize("way", ["directly", "by a link"])
