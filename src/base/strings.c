@@ -415,6 +415,14 @@ void strings_env_set(StringList *list, const char *name_and_value)
 		strings_add(list, name_and_value);
 }
 
+void strings_env_remove(StringList *list, const char *name)
+{
+	char **item = find_env(list, name, strlen(name));
+
+	if (item)
+		strings_remove(list, (size_t)(item - list->items));
+}
+
 /* ---- maps ---- */
 
 static StringPair *map_find(const StringMap *map, const char *key)

@@ -56,6 +56,7 @@ DEFINE_AUTOCLEAR(StringList, strings_clear)
 /* Environment-like lists, "NAME=value": the value or NULL; setting replaces or adds. */
 const char *strings_env(const StringList *list, const char *name);
 void strings_env_set(StringList *list, const char *name_and_value);
+void strings_env_remove(StringList *list, const char *name);
 
 /* ---- maps ---- */
 typedef struct StringPair {

@@ -98,7 +98,6 @@ static void no_exec(HttpRequest *request, void *context)
 static const struct Work {
 	const char *suffix, *words;
 } work[] = {
-	{"/exec", "running another command in a container"},
 	{"/resize", "resizing a terminal"},
 	{"/changes", "showing the changes of a container"},
 	{"/archive", "copying files from and to a container"},
@@ -186,13 +185,10 @@ const HttpRoute absent_routes[] = {
 	{"POST", "/session", not_available, 0, 0},
 	{"POST", "/grpc", not_available, 0, 0},
 	{"POST", "/containers/{id}/resize", not_for_containers, 0, 0},
-	{"POST", "/containers/{id}/exec", not_for_containers, 0, 0},
 	{"GET", "/containers/{id}/changes", not_for_containers, 0, 0},
 	{"GET", "/containers/{id}/archive", not_for_containers, 0, 0},
 	{"PUT", "/containers/{id}/archive", not_for_containers, HTTP_BODY_STREAM, 0},
 	{"GET", "/containers/{id}/attach/ws", not_for_containers, 0, 0},
-	{"GET", "/exec/{name}/json", no_exec, 0, 0},
-	{"POST", "/exec/{name}/start", no_exec, 0, 0},
 	{"POST", "/exec/{name}/resize", no_exec, 0, 0},
 	{0},
 };

@@ -11,8 +11,9 @@
 
 /* Matched in this order. */
 static const HttpRoute *const tables[] = {system_routes, check_routes, info_routes, disk_routes, event_routes,
-	container_routes, container_prune_routes, life_routes, update_routes, logs_routes, attach_routes, stats_routes,
-	top_routes, image_routes, transfer_routes, registry_routes, archive_routes, network_routes, absent_routes};
+	container_routes, container_prune_routes, life_routes, update_routes, logs_routes, attach_routes, exec_routes,
+	stats_routes, top_routes, image_routes, transfer_routes, registry_routes, archive_routes, network_routes,
+	absent_routes};
 
 /* ---- versions ---- */
 
@@ -115,6 +116,7 @@ fallible docker_api_new(DockerApi **ret, Engine *engine)
 
 	api->engine = engine;
 	list_init(&api->attaches);
+	list_init(&api->exec_sessions);
 	TRY(read_device_id(api));
 	networks_prepare(api);
 	api->routes = join_tables();
@@ -151,6 +153,7 @@ DockerApi *docker_api_free(DockerApi *api)
 	for (size_t i = 0; i < api->server_count; i++)
 		http_server_free(api->servers[i]);
 	attaches_end(api);
+	exec_sessions_end(api);
 	free(api->routes);
 	networks_clear(api);
 	free(api);

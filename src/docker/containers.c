@@ -11,6 +11,7 @@
 #include "docker/internal.h"
 #include "docker/network.h"
 #include "docker/spec.h"
+#include "engine/exec.h"
 #include "engine/image.h"
 
 /* ---- create ---- */
@@ -155,6 +156,17 @@ static void write_driver(Writer *writer, const ContainerView *view)
 	write_object_end(writer);
 }
 
+static void write_exec_ids(Writer *writer, const Container *container)
+{
+	autoclear(StringList) ids = {0};
+
+	container_exec_ids(&ids, container);
+	if (ids.count)
+		write_strings(writer, "ExecIDs", &ids);
+	else
+		write_null(writer, "ExecIDs");
+}
+
 static void write_identity(Writer *writer, const Container *container, const ContainerView *view)
 {
 	write_string(writer, "Id", view->id);
@@ -169,7 +181,7 @@ static void write_identity(Writer *writer, const Container *container, const Con
 	write_string(writer, "MountLabel", "");
 	write_string(writer, "ProcessLabel", "");
 	write_string(writer, "AppArmorProfile", container_apparmor(container));
-	write_null(writer, "ExecIDs");
+	write_exec_ids(writer, container);
 }
 
 /* Who may only look is not told the values, where secrets are: the names stay. */

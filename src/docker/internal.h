@@ -17,7 +17,8 @@ struct DockerApi {
 	size_t loud; /* servers that are not quiet yet */
 	void (*quiet)(void *arg);
 	void *quiet_arg;
-	List attaches; /* attach.c: connections that were taken over */
+	List attaches;      /* attach.c: connections that were taken over */
+	List exec_sessions; /* exec.c: clients of commands in containers */
 	char device_id[65];
 	char *endpoints[2]; /* networks.c: what a container on each of the built-in networks says of it */
 };
@@ -51,9 +52,11 @@ fallible request_time(int64_t *ret_ns, const HttpRequest *request, const char *n
 fallible request_object(Value **ret, const HttpRequest *request);
 
 void attaches_end(DockerApi *api);
+void exec_sessions_end(DockerApi *api);
 
 /* ---- routes, one table a file, each ends with .method = NULL ---- */
 extern const HttpRoute system_routes[], check_routes[], info_routes[], disk_routes[], event_routes[];
 extern const HttpRoute image_routes[], transfer_routes[], registry_routes[], archive_routes[], container_prune_routes[],
 	container_routes[], life_routes[], update_routes[];
-extern const HttpRoute logs_routes[], attach_routes[], stats_routes[], top_routes[], network_routes[], absent_routes[];
+extern const HttpRoute logs_routes[], attach_routes[], exec_routes[], stats_routes[], top_routes[], network_routes[],
+	absent_routes[];

@@ -99,6 +99,7 @@ Container *container_new(Engine *engine, const char *id)
 	list_init(&container->updates);
 	list_init(&container->waits);
 	list_init(&container->attaches);
+	list_init(&container->execs);
 	container_spec_init(&container->record.spec);
 	return container;
 }

@@ -72,6 +72,7 @@ struct Container {
 	List updates;  /* Update: the first one is at work */
 	List waits;    /* ContainerWait */
 	List attaches; /* ContainerAttach */
+	List execs;    /* Exec */
 
 	Health *health; /* NULL when the container has no check or does not run */
 	HealthState health_state;
@@ -103,6 +104,10 @@ fallible container_launch(Container *container);
 void container_launch_failed(
 	Container *container, int exit_code, Error *take_error); /* told, recorded, judged by the policy */
 void container_launch_later(Container *container);               /* by a policy: failures end in the record */
+const Runtime *container_runtime(const Container *container);    /* NULL: there is none of that name any more */
+void container_hostname(char ret[256], const Container *container);
+/* For crun, and for a shim that is to become a container's process. */
+fallible container_seal_programs(Engine *engine, const Runtime *runtime, ShimOptions *options);
 
 /* ---- life.c ---- */
 extern const ShimHandlers container_shim_handlers;
@@ -135,6 +140,11 @@ void container_waits_removed(Container *container);
 /* ---- attach.c ---- */
 void container_attaches_connect(Container *container); /* a start's socket listens now */
 void container_attaches_end(Container *container);
+
+/* ---- exec.c ---- */
+void container_execs_restore(Container *container); /* those that run go on */
+void container_execs_end(Container *container);     /* it has ended, or is about to begin again */
+void container_execs_forget(Container *container);  /* it is removed, or kedged ends */
 
 /* ---- orders.c ---- */
 /* The same as a stop, with the container's own signal and time, but nobody has asked for it: no word of it is noted. */

@@ -202,6 +202,7 @@ fallible engine_new(Engine **ret, Loop *loop, const EngineConfig *config)
 	engine->containers = table_new();
 	engine->names = table_new();
 	engine->pulls = table_new();
+	engine->execs = table_new();
 	list_init(&engine->container_order);
 	list_init(&engine->subscriptions);
 	error = engine_open(engine);
@@ -222,10 +223,13 @@ Engine *engine_free(Engine *engine)
 		Container *container = list_entry(engine->container_order.next, Container, link);
 		container_unindex(container);
 		container_calls_end(container);
+		container_execs_forget(container);
 		container_free(container);
 	}
 	events_clear(engine);
 	source_free(engine->sweep);
+	source_free(engine->exec_forgetter);
+	table_free(engine->execs);
 	table_free(engine->containers);
 	table_free(engine->names);
 	table_free(engine->pulls);

@@ -40,6 +40,9 @@ struct Engine {
 	Table *names;         /* name -> Container */
 	List container_order; /* oldest first */
 
+	Table *execs;           /* id -> Exec */
+	Source *exec_forgetter; /* what has ended is forgotten after a while */
+
 	List subscriptions; /* EventSubscription */
 	Event kept[EVENTS_KEPT];
 	size_t kept_next, kept_count, kept_bytes;

@@ -18,13 +18,13 @@
 #include "runtime/spec_words.h"
 #include "store/snapshots.h"
 
-static const Runtime *container_runtime(const Container *container)
+const Runtime *container_runtime(const Container *container)
 {
 	return runtimes_get(container->engine->runtimes, container->record.spec.runtime);
 }
 
 /* Who joins a network has its owner's name. */
-static void launch_hostname(char ret[256], const Container *container)
+void container_hostname(char ret[256], const Container *container)
 {
 	const Container *owner = share_network_owner(container);
 	const ContainerSpec *spec = &owner->record.spec;
@@ -124,7 +124,7 @@ static fallible launch_write_bundle(Container *container, const Image *image, co
 	TRY(launch_check_apparmor(container));
 	snapshot_directories(engine->store, container->id, image, &directories);
 	TRY(user_resolve(&user, container->record.spec.user, &container->record.spec.groups, &directories));
-	launch_hostname(hostname, container);
+	container_hostname(hostname, container);
 	TRY(dir_make_all(AT_FDCWD, container->bundle, 0700));
 	TRY(dir_make(AT_FDCWD, rootfs, 0755));
 	TRY(etc_files_write(container, hostname));
@@ -194,7 +194,7 @@ static fallible launch_seal(SealedProgram *sealed, const char *path)
 
 /* crun copies itself into sealed memory at each start unless it runs from there already. The shim that becomes a
  * container has to lie there as well: the container could find it as /proc/self/exe and overwrite it. */
-static fallible launch_seal_programs(Engine *engine, const Runtime *runtime, ShimOptions *options)
+fallible container_seal_programs(Engine *engine, const Runtime *runtime, ShimOptions *options)
 {
 	if (runtime->is_crun && runtime->is_program) {
 		TRY(launch_seal(&engine->sealed_runtime, runtime->path));
@@ -267,7 +267,7 @@ static fallible launch_spawn(Container *container, const Image *image, const Sha
 
 	TRY(launch_log_limits(&options, container));
 	launch_flat_binds(&flat_binds, spec);
-	TRY(launch_seal_programs(engine, runtime, &options));
+	TRY(container_seal_programs(engine, runtime, &options));
 	TRY(launch_listen(container, &listen_fd));
 	options.listen_fd = listen_fd;
 	return shim_spawn(&container->shim, engine->loop, &options, &container_shim_handlers, container);

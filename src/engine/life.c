@@ -191,6 +191,7 @@ static void container_ended(Container *container, ContainerState state, int64_t 
 	container->pending_signal = 0;
 	health_end(container);
 	container_pause_ends(container);
+	container_execs_end(container);
 	container_move(container, state);
 	container_restart_if_wanted(container, lived_ns);
 	container_save_or_log(container);

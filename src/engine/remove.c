@@ -34,6 +34,7 @@ static void remove_files(Container *container)
 static void remove_finish(Container *container)
 {
 	container->removed = true;
+	container_execs_forget(container);
 	container_unindex(container);
 	container_event(container, "destroy", NULL, NULL);
 	container_waits_removed(container);

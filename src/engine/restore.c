@@ -68,6 +68,7 @@ static void restore_adopt(Container *container)
 	if (cgroup_is_frozen(container->engine->cgroups, container->cgroup))
 		container_move(container, CONTAINER_PAUSED);
 	container->shim_listens = true;
+	container_execs_restore(container);
 	health_begin(container);
 	container_stop_resume(container);
 }

@@ -107,6 +107,13 @@ static fallible make_output(Server *s, int number, int *ret_write_end)
 	return NULL;
 }
 
+static fallible start_exec(Server *s, int out, int err)
+{
+	LaunchExec launch = {s->settings->exec, "pid", "runtime.log", out, err};
+
+	return launch_exec(&s->runtime, s->settings, &launch);
+}
+
 static fallible start_runtime(Server *s)
 {
 	autofd out = -1, err = -1;
@@ -114,17 +121,29 @@ static fallible start_runtime(Server *s)
 	TRY(make_output(s, LOG_STDOUT, &out));
 	TRY(make_output(s, LOG_STDERR, &err));
 	oomwatch_init(&s->oom, s->settings->oom_file);
+	if (s->settings->exec)
+		return start_exec(s, out, err);
 	return s->settings->is_planned ? native_run(&s->runtime, s->settings, out, err)
 				       : launch_run(&s->runtime, s->settings, out, err);
+}
+
+/* A command in a container finds everything mounted. */
+static fallible prepare_bundle(const ShimSettings *settings)
+{
+	if (!settings->exec)
+		return mount_root(settings);
+	if (chdir(settings->bundle) < 0)
+		return error_errno(errno, "could not enter \"%s\"", settings->bundle);
+	return NULL;
 }
 
 Error *server_begin(Server *s)
 {
 	prctl(PR_SET_NAME, "kedge-shim"); /* from sealed memory, it would be called after a descriptor */
 	TRY(watch_signals(s));
-	if (!s->settings->is_planned)
+	if (!s->settings->is_planned && !s->settings->exec)
 		hurry_control_groups(s->settings->oom_file);
-	TRY(mount_root(s->settings));
+	TRY(prepare_bundle(s->settings));
 	if (s->connections.listen_fd < 0)
 		TRY(make_listener(&s->connections.listen_fd));
 	TRY(open_state(s));

@@ -215,6 +215,12 @@ static void on_readable(void *arg, int fd, unsigned events)
 		shim_free(shim);
 }
 
+void shim_catch_up(Shim *shim)
+{
+	if (!shim->in_handler && shim->fd >= 0)
+		on_readable(shim, shim->fd, LOOP_READ);
+}
+
 /* ---- life ---- */
 
 static fallible shim_new(Shim **ret, Loop *loop, int *fd, const ShimHandlers *handlers, void *arg)
@@ -271,6 +277,7 @@ static void make_command(StringList *words, const ShimOptions *options)
 	add_text(words, "runtime", options->runtime);
 	add_text(words, "runtime-root", options->runtime_root);
 	add_text(words, "cgroup", options->cgroup);
+	add_text(words, "exec", options->exec);
 	add_text(words, "oom-file", options->oom_file);
 	add_text(words, "log-driver", options->log_driver);
 	add_number(words, "log-max-size", options->log_max_size);

@@ -42,7 +42,9 @@ typedef struct ShimOptions {
 	const char *runtime_root;          /* its --root */
 	const char *layers;                /* overlay: directory of the lower layers */
 	const char *lower; /* overlay: "17:16:3", names in `layers`, topmost first; "" when the image has no layer */
-	const char *upper, *work;  /* overlay: absolute */
+	const char *upper, *work; /* overlay: absolute */
+	const char *exec; /* process file of a command in the container, which runs: bundle and state are the command's
+			     own directory, layers, lower, upper and work are not used; NULL: the container itself */
 	const char *oom_file;      /* NULL: none */
 	const char *log_driver;    /* "json-file" or "none" */
 	int64_t log_max_size;      /* bytes a file; 0: no limit */
@@ -79,6 +81,8 @@ fallible shim_signal(Shim *shim, int signal);
 fallible shim_attach(Shim *shim, bool want_stdout, bool want_stderr);
 fallible shim_exec(Shim *shim, uint64_t exec, const char *process_file, int64_t timeout_ms);
 fallible shim_forget(Shim *shim);
+/* Hears what has been said already; handlers run inside this call. */
+void shim_catch_up(Shim *shim);
 /* Back-pressure for attach: a paused Shim stops reading from its connection. */
 void shim_pause(Shim *shim, bool paused);
 

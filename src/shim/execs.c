@@ -18,7 +18,7 @@ enum { COULD_NOT_START = -1, SIGNALLED = 128 };
 #define TIMEOUT_MS_MAX INT64_C(1000000000000) /* more is none */
 
 typedef struct ExecFiles {
-	char base[RUNTIME_NAME_MAX], log[RUNTIME_NAME_MAX], pid[RUNTIME_NAME_MAX];
+	char log[RUNTIME_NAME_MAX], pid[RUNTIME_NAME_MAX];
 } ExecFiles;
 
 static ExecFiles files_of(const Execs *execs, const Exec *exec)
@@ -26,7 +26,6 @@ static ExecFiles files_of(const Execs *execs, const Exec *exec)
 	ExecFiles files;
 	int slot = (int)(exec - execs->table);
 
-	snprintf(files.base, sizeof(files.base), "exec-%d", slot);
 	snprintf(files.log, sizeof(files.log), "exec-%d.log", slot);
 	snprintf(files.pid, sizeof(files.pid), "exec-%d.pid", slot);
 	return files;
@@ -83,7 +82,7 @@ static Exec *free_slot(Execs *execs)
 	return NULL;
 }
 
-static fallible exec_launch(Exec *exec, const ShimSettings *settings, const char *name, const char *process_file)
+static fallible exec_launch(Exec *exec, const ShimSettings *settings, const ExecFiles *files, const char *process_file)
 {
 	int ends[2];
 
@@ -92,7 +91,8 @@ static fallible exec_launch(Exec *exec, const ShimSettings *settings, const char
 	autofd write_end = ends[1];
 	exec->output_fd = ends[0];
 	fcntl(exec->output_fd, F_SETFL, O_NONBLOCK);
-	return launch_exec(&exec->runtime, settings, name, process_file, write_end);
+	LaunchExec launch = {process_file, files->pid, files->log, write_end, write_end};
+	return launch_exec(&exec->runtime, settings, &launch);
 }
 
 static bool is_request(const void *payload, size_t length)
@@ -122,7 +122,7 @@ static void exec_begin(
 	exec->exit.exec = request->exec;
 	if (request->timeout_ms > 0 && request->timeout_ms < TIMEOUT_MS_MAX)
 		exec->deadline_ns = clock_monotonic_ns() + request->timeout_ms * NANOS_PER_MILLI;
-	Error *error = exec_launch(exec, settings, files.base, path);
+	Error *error = exec_launch(exec, settings, &files, path);
 	if (error)
 		exec_failed(exec, error_message(error));
 	error_free(error); /* answered */

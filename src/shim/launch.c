@@ -111,22 +111,19 @@ Error *launch_run(pid_t *ret, const ShimSettings *settings, int out_fd, int err_
 	return command_spawn(ret, &command, settings, out_fd, err_fd);
 }
 
-Error *launch_exec(pid_t *ret, const ShimSettings *settings, const char *name, const char *process_file, int output_fd)
+Error *launch_exec(pid_t *ret, const ShimSettings *settings, const LaunchExec *exec)
 {
 	Command command;
-	char log_file[RUNTIME_NAME_MAX], pid_file[RUNTIME_NAME_MAX];
 
-	snprintf(log_file, sizeof(log_file), "%s.log", name);
-	snprintf(pid_file, sizeof(pid_file), "%s.pid", name);
-	command_begin(&command, settings, log_file);
+	command_begin(&command, settings, exec->log_file);
 	add(&command, "exec");
 	add(&command, "--detach");
-	add_option(&command, "--process", process_file);
-	add_option(&command, "--pid-file", pid_file);
+	add_option(&command, "--process", exec->process_file);
+	add_option(&command, "--pid-file", exec->pid_file);
 	add(&command, settings->id);
-	unlink(pid_file);
-	unlink(log_file);
-	return command_spawn(ret, &command, settings, output_fd, output_fd);
+	unlink(exec->pid_file);
+	unlink(exec->log_file);
+	return command_spawn(ret, &command, settings, exec->out_fd, exec->err_fd);
 }
 
 Error *launch_delete(pid_t *ret, const ShimSettings *settings)

@@ -21,9 +21,12 @@ void launch_unprotect(void); /* by who is started, if it inherited the protectio
 void launch_forget_earlier(void);
 
 fallible launch_run(pid_t *ret, const ShimSettings *settings, int out_fd, int err_fd);
-/* name: of this exec, for its files <name>.log and <name>.pid */
-fallible launch_exec(
-	pid_t *ret, const ShimSettings *settings, const char *name, const char *process_file, int output_fd);
+typedef struct LaunchExec {
+	const char *process_file;
+	const char *pid_file, *log_file; /* removed first */
+	int out_fd, err_fd;
+} LaunchExec;
+fallible launch_exec(pid_t *ret, const ShimSettings *settings, const LaunchExec *exec);
 fallible launch_delete(pid_t *ret, const ShimSettings *settings);
 
 /* The process that the runtime left to us: 0 when it left none. */

@@ -203,10 +203,13 @@ static void remove_by_runtime(Server *s)
 	s->deadline_ns = clock_monotonic_ns() + DELETE_NS;
 }
 
+/* What a command in a container has left running is the container's, as under Docker. */
 static void leave(Server *s)
 {
-	remains_kill_children();
-	unmount_root();
+	if (!s->settings->exec) {
+		remains_kill_children();
+		unmount_root();
+	}
 	if (s->settings->listen_fd < 0 || s->connections.listen_fd >= 0)
 		unlink("shim.sock");
 	close_fd(&s->connections.listen_fd);
@@ -217,6 +220,10 @@ static void leave(Server *s)
 /* First what runs, then what it leaves; at most one run of the runtime. */
 void server_step_removal(Server *s, int64_t now_ns)
 {
+	if (s->settings->exec) {
+		leave(s);
+		return;
+	}
 	if (!s->deadline_ns) {
 		remains_kill_children();
 		if (remains_remove(s->settings))

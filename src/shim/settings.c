@@ -33,6 +33,8 @@ const Option shim_options[] = {
 	{"runtime-root", 0, OPTION_STRING, AT(runtime_root), "DIR", "its --root"},
 	{"crun", 0, OPTION_SWITCH, AT(is_crun), NULL, "the runtime is crun"},
 	{"planned", 0, OPTION_SWITCH, AT(is_planned), NULL, "start from the bundle's plan, without the runtime"},
+	{"exec", 0, OPTION_STRING, AT(exec), "FILE",
+		"run this process (OCI) in the container, which runs; the bundle is the command's own directory"},
 	{"cgroup", 0, OPTION_STRING, AT(cgroup), "PATH", "cgroupsPath of the container, removed at the end"},
 	{"oom-file", 0, OPTION_STRING, AT(oom_file), "FILE", "cgroup file with the line \"oom_kill N\""},
 	{"start-timeout-ms", 0, OPTION_INT, AT(start_timeout_ms), "N", "how long the runtime may take", 1, INT_MAX},
@@ -78,6 +80,13 @@ static fallible check_id(const char *id, const char *cgroup)
 	return NULL;
 }
 
+static fallible check_root(const ShimSettings *settings)
+{
+	TRY(check_path(settings->layers, "layers"));
+	TRY(check_path(settings->upper, "upper"));
+	return check_path(settings->work, "work");
+}
+
 Error *shim_settings_check(const ShimSettings *settings)
 {
 	const char *driver = settings->log_driver;
@@ -85,9 +94,8 @@ Error *shim_settings_check(const ShimSettings *settings)
 	TRY(check_id(settings->id, settings->cgroup));
 	TRY(check_path(settings->bundle, "bundle"));
 	TRY(check_path(settings->state, "state"));
-	TRY(check_path(settings->layers, "layers"));
-	TRY(check_path(settings->upper, "upper"));
-	TRY(check_path(settings->work, "work"));
+	if (!settings->exec)
+		TRY(check_root(settings));
 	TRY(check_path(settings->runtime, "runtime"));
 	TRY(check_path(settings->runtime_root, "runtime-root"));
 	if (driver && !string_equal(driver, "json-file") && !string_equal(driver, "none"))

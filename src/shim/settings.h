@@ -16,6 +16,7 @@ typedef struct ShimSettings {
 	int64_t runtime_fd; /* the runtime's program as an open file; -1: `runtime` is executed */
 	bool is_crun;
 	bool is_planned; /* started from the bundle's plan, without the runtime */
+	char *exec;      /* process file of a command in the container, which runs; NULL: the container itself */
 	char *layers, *lower, *upper, *work;
 	StringList distant; /* distant.h */
 	StringList flat_binds;

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Commands in running containers: create, start, inspect. A start that is not detached becomes the command's output. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "docker/internal.h"
+#include "docker/output.h"
+#include "engine/exec.h"
+
+/* ---- create ---- */
+
+#define PART(key, type, member)                                                                                        \
+	{                                                                                                              \
+		.name = (key), .kind = (type), .offset = offsetof(ExecSpec, member)                                    \
+	}
+
+static const Field create_fields[] = {
+	PART("User", FIELD_STRING, user),
+	PART("Privileged", FIELD_BOOL, privileged),
+	PART("Tty", FIELD_BOOL, tty),
+	PART("AttachStdin", FIELD_BOOL, attach_stdin),
+	PART("AttachStdout", FIELD_BOOL, attach_stdout),
+	PART("AttachStderr", FIELD_BOOL, attach_stderr),
+	PART("DetachKeys", FIELD_STRING, detach_keys),
+	PART("Env", FIELD_STRINGS, env),
+	PART("WorkingDir", FIELD_STRING, workdir),
+	PART("Cmd", FIELD_WORDS, command),
+	FIELDS_END,
+};
+
+static fallible read_create(ExecSpec *ret, const HttpRequest *request)
+{
+	autoptr(Value) body = NULL;
+
+	TRY(request_object(&body, request));
+	TRY(fields_read(create_fields, ret, body, 0));
+	if (!ret->command.count)
+		return error_new(ERROR_INVALID, "No exec command specified");
+	return NULL;
+}
+
+static void respond_created(HttpRequest *request, const Exec *exec)
+{
+	autoclear(Buffer) out = {0};
+	ExecView view;
+	Writer writer;
+
+	exec_view(exec, &view);
+	writer_init(&writer, &out);
+	write_object(&writer, NULL);
+	write_string(&writer, "Id", view.id);
+	write_object_end(&writer);
+	respond_json(request, 201, &out);
+}
+
+static void create_exec(HttpRequest *request, void *context)
+{
+	Container *container = find_container(request, context);
+	autoclear(ExecSpec) spec = {0};
+	Exec *exec;
+
+	if (!container)
+		return;
+	Error *error = read_create(&spec, request);
+	if (!error)
+		error = exec_create(&exec, container, &spec);
+	if (error)
+		http_respond_error(request, error);
+	else
+		respond_created(request, exec);
+}
+
+/* The exec of the route's {name}; answers 404 itself and gives NULL. */
+static Exec *find_exec(HttpRequest *request, void *context)
+{
+	Exec *exec = NULL;
+	Error *error = exec_find(&exec, docker_engine(context), http_request_param(request, "name"));
+
+	if (error)
+		http_respond_error(request, error);
+	return exec;
+}
+
+/* ---- inspect ---- */
+
+static void write_process_config(Writer *writer, const ExecSpec *spec)
+{
+	write_object(writer, "ProcessConfig");
+	write_bool(writer, "tty", spec->tty);
+	write_string(writer, "entrypoint", spec->command.items[0]);
+	write_array(writer, "arguments");
+	for (size_t i = 1; i < spec->command.count; i++)
+		write_string(writer, NULL, spec->command.items[i]);
+	write_array_end(writer);
+	write_bool(writer, "privileged", spec->privileged);
+	if (!string_empty(spec->user))
+		write_string(writer, "user", spec->user);
+	write_object_end(writer);
+}
+
+static void write_exec(Writer *writer, const ExecView *view)
+{
+	write_object(writer, NULL);
+	write_string(writer, "ID", view->id);
+	write_bool(writer, "Running", view->state == EXEC_STARTING || view->state == EXEC_RUNNING);
+	if (view->state == EXEC_ENDED)
+		write_int(writer, "ExitCode", view->exit_code);
+	else
+		write_null(writer, "ExitCode");
+	write_process_config(writer, view->spec);
+	write_bool(writer, "OpenStdin", view->spec->attach_stdin);
+	write_bool(writer, "OpenStderr", view->spec->attach_stderr);
+	write_bool(writer, "OpenStdout", view->spec->attach_stdout);
+	write_bool(writer, "CanRemove", false);
+	write_string(writer, "ContainerID", view->container_id);
+	write_string(writer, "DetachKeys", view->spec->detach_keys);
+	write_int(writer, "Pid", view->pid);
+	write_object_end(writer);
+}
+
+static void inspect_exec(HttpRequest *request, void *context)
+{
+	Exec *exec = find_exec(request, context);
+	autoclear(Buffer) out = {0};
+	ExecView view;
+	Writer writer;
+
+	if (!exec)
+		return;
+	exec_view(exec, &view);
+	writer_init(&writer, &out);
+	write_exec(&writer, &view);
+	respond_json(request, 200, &out);
+}
+
+/* ---- start ---- */
+
+typedef struct ExecStart {
+	bool detach, tty;
+} ExecStart;
+
+static const Field start_fields[] = {
+	{.name = "Detach", .kind = FIELD_BOOL, .offset = offsetof(ExecStart, detach)},
+	{.name = "Tty", .kind = FIELD_BOOL, .offset = offsetof(ExecStart, tty)},
+	FIELDS_END,
+};
+
+/* A client and the command whose output it gets. */
+typedef struct Session {
+	List in_api;
+	Loop *loop;
+	Exec *exec;
+	HttpRequest *request; /* of a detached start, while its client is there */
+	Output *output;       /* NULL: the client left, or has got everything */
+	bool is_starting;     /* the engine will call once more */
+	bool framed;
+} Session;
+
+static void session_free(Session *session)
+{
+	list_remove(&session->in_api);
+	exec_unref(session->exec);
+	free(session);
+}
+
+static void session_leave(Session *session)
+{
+	session->output = NULL;
+	if (!session->is_starting)
+		session_free(session);
+}
+
+static void session_finish(Session *session)
+{
+	if (session->output)
+		output_end(session->output);
+	session_leave(session);
+}
+
+static Session *session_new(DockerApi *api, Exec *exec)
+{
+	Session *session = mem_new(Session);
+
+	list_append(&api->exec_sessions, &session->in_api);
+	session->loop = engine_loop(api->engine);
+	session->exec = exec_ref(exec);
+	return session;
+}
+
+/* ---- detached ---- */
+
+static void detached_gone(void *arg)
+{
+	((Session *)arg)->request = NULL;
+}
+
+static void detached_done(void *arg, Error *take_error)
+{
+	Session *session = arg;
+
+	if (session->request && take_error)
+		http_respond_error(session->request, take_error);
+	else if (session->request)
+		respond_status(session->request, 200);
+	else
+		error_free(take_error); /* who asked has left; the exec's exit code has it, too */
+	session_free(session);
+}
+
+static void start_detached(HttpRequest *request, DockerApi *api, Exec *exec)
+{
+	Session *session = session_new(api, exec);
+	Error *error = exec_start(exec, detached_done, session);
+
+	session->is_starting = true;
+	if (error) {
+		session_free(session);
+		http_respond_error(request, error);
+		return;
+	}
+	session->request = request;
+	http_request_on_gone(request, detached_gone, session);
+}
+
+/* ---- attached ---- */
+
+static void on_output(void *arg, int stream, const char *data, size_t length)
+{
+	output_write(((Session *)arg)->output, stream, NULL, data, length);
+}
+
+static void on_ended(void *arg)
+{
+	session_finish(arg);
+}
+
+/* The answer has begun: as Docker has it, the reason stands where the output would. */
+static void tell_failure(Session *session, Error *take_error)
+{
+	autofree char *text = string_printf("%s\r\n", error_message(take_error));
+
+	if (session->output)
+		output_write(session->output, 1, NULL, text, strlen(text));
+	error_free(take_error);
+}
+
+static void on_started(void *arg, Error *take_error)
+{
+	Session *session = arg;
+	ExecView view;
+
+	session->is_starting = false;
+	exec_view(session->exec, &view);
+	if (take_error)
+		tell_failure(session, take_error);
+	else if (session->output && (view.spec->attach_stdout || view.spec->attach_stderr))
+		return;
+	exec_unfollow(session->exec);
+	session_finish(session);
+}
+
+static void session_begin(Session *session)
+{
+	static const AttachHandlers handlers = {.output = on_output, .ended = on_ended};
+
+	exec_follow(session->exec, &handlers, session);
+	session->is_starting = true;
+	Error *error = exec_start(session->exec, on_started, session);
+	if (error)
+		on_started(session, error);
+}
+
+static void on_pause(void *arg, bool paused)
+{
+	exec_follow_pause(((Session *)arg)->exec, paused);
+}
+
+static void on_gone(void *arg)
+{
+	Session *session = arg;
+
+	exec_unfollow(session->exec);
+	session_leave(session);
+}
+
+static const OutputHandlers output_handlers = {.pause = on_pause, .gone = on_gone};
+
+static void on_hijacked(void *arg, int fd, const char *early, size_t length)
+{
+	Session *session = arg;
+	Error *error = NULL;
+
+	(void)early, (void)length;
+	if (fd >= 0)
+		error = output_on_fd(&session->output, session->loop, fd, session->framed, &output_handlers, session);
+	if (error)
+		error_log(error, "could not give a client the output of a command");
+	if (session->output)
+		session_begin(session);
+	else
+		session_free(session);
+}
+
+static void start_attached(HttpRequest *request, DockerApi *api, Exec *exec, bool tty)
+{
+	Session *session = session_new(api, exec);
+	const char *type = output_content_type(docker_version(request), !tty);
+
+	session->framed = !tty;
+	if (http_request_header(request, "Upgrade")) {
+		http_hijack(request, type, on_hijacked, session);
+		return;
+	}
+	session->output = output_on_stream(request, type, session->framed, &output_handlers, session);
+	output_may_last(session->output);
+	session_begin(session);
+}
+
+void exec_sessions_end(DockerApi *api)
+{
+	list_each(&api->exec_sessions, Session, in_api, session) {
+		list_remove(&session->in_api);
+		exec_unfollow(session->exec);
+		if (session->output)
+			output_abandon(session->output);
+		session_leave(session);
+	}
+}
+
+static fallible read_start(ExecStart *ret, const HttpRequest *request)
+{
+	autoptr(Value) body = NULL;
+
+	TRY(request_object(&body, request));
+	return fields_read(start_fields, ret, body, 0);
+}
+
+static void start_exec(HttpRequest *request, void *context)
+{
+	Exec *exec = find_exec(request, context);
+	ExecStart start = {0};
+
+	if (!exec)
+		return;
+	Error *error = read_start(&start, request);
+	if (!error)
+		error = exec_check_container(exec);
+	if (error)
+		http_respond_error(request, error);
+	else if (start.detach)
+		start_detached(request, context, exec);
+	else
+		start_attached(request, context, exec, start.tty);
+}
+
+const HttpRoute exec_routes[] = {
+	{"POST", "/containers/{id}/exec", create_exec, 0, 0},
+	{"POST", "/exec/{name}/start", start_exec, 0, 0},
+	{"GET", "/exec/{name}/json", inspect_exec, 0, 0},
+	{0},
+};

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The run of a command in a container: its shim is spawned, and tells how it goes. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "engine/exec_internal.h"
+
+enum { CGROUPS_MAX = 64 << 10 };
+
+static const char process_name[] = "process.json";
+
+/* ---- followers ---- */
+
+void exec_follow_end(Exec *exec)
+{
+	if (!exec->is_followed)
+		return;
+	exec->is_followed = false;
+	exec->follower = shim_free(exec->follower);
+	exec->follow_handlers.ended(exec->follow_arg);
+}
+
+static void follower_output(void *arg, int stream, const char *data, size_t length)
+{
+	Exec *exec = arg;
+
+	if (length)
+		exec->follow_handlers.output(exec->follow_arg, stream, data, length);
+}
+
+static void follower_gone(void *arg)
+{
+	exec_follow_end(arg);
+}
+
+static void follower_exited(void *arg, const ShimStatus *status)
+{
+	(void)status;
+	exec_follow_end(arg);
+}
+
+static const ShimHandlers follower_handlers = {
+	.output = follower_output,
+	.exited = follower_exited,
+	.gone = follower_gone,
+};
+
+void exec_follow(Exec *exec, const AttachHandlers *handlers, void *arg)
+{
+	exec->is_followed = true;
+	exec->follow_handlers = *handlers;
+	exec->follow_arg = arg;
+}
+
+void exec_follow_pause(Exec *exec, bool paused)
+{
+	exec->is_paused = paused;
+	if (exec->follower)
+		shim_pause(exec->follower, paused);
+}
+
+void exec_unfollow(Exec *exec)
+{
+	exec->is_followed = false;
+	exec->follower = shim_free(exec->follower);
+}
+
+static fallible connect_follower(Exec *exec)
+{
+	Loop *loop = exec->engine->loop;
+
+	if (!exec->is_followed)
+		return NULL;
+	TRY(shim_connect(&exec->follower, loop, exec->directory, &follower_handlers, exec));
+	shim_pause(exec->follower, exec->is_paused);
+	return shim_attach(exec->follower, exec->spec.attach_stdout, exec->spec.attach_stderr);
+}
+
+/* ---- how it ends ---- */
+
+static void move_to_end(Exec *exec, int exit_code)
+{
+	exec->state = EXEC_ENDED;
+	exec->exit_code = exit_code;
+	exec->ended_ns = clock_monotonic_ns();
+	execs_forget_later(exec->engine);
+}
+
+static void exec_ended(Exec *exec, int exit_code)
+{
+	char code[16];
+
+	move_to_end(exec, exit_code);
+	snprintf(code, sizeof(code), "%d", exit_code);
+	completions_finish(&exec->starts, NULL);
+	exec_event(exec, "exec_die", "exitCode", code);
+}
+
+static void exec_failed(Exec *exec, Error *take_error)
+{
+	move_to_end(exec, EXIT_EXEC_FAILED);
+	completions_finish(&exec->starts, take_error);
+	error_free(take_error); /* each had a copy */
+	exec_follow_end(exec);
+}
+
+/* In the words that Docker has from runc: clients know them. */
+static fallible start_failure(const Exec *exec, const ShimStatus *status, const char *reason)
+{
+	static const char before[] = "OCI runtime exec failed: exec failed: unable to start container process";
+	const char *command = exec->spec.command.items[0];
+
+	if (status->not_found == EXIT_NOT_FOUND && strchr(command, '/'))
+		return error_new(ERROR_INVALID, "%s: exec: \"%s\": stat %s: no such file or directory: unknown", before,
+			command, command);
+	if (status->not_found == EXIT_NOT_FOUND)
+		return error_new(ERROR_INVALID, "%s: exec: \"%s\": executable file not found in $PATH: unknown", before,
+			command);
+	if (status->not_found == EXIT_NOT_EXECUTABLE)
+		return error_new(ERROR_INVALID, "%s: exec: \"%s\": permission denied: unknown", before, command);
+	return error_new(ERROR_INTERNAL, "%s: %s: unknown", before, reason);
+}
+
+/* ---- what the shim says ---- */
+
+static void shim_says_started(void *arg, const ShimStatus *status)
+{
+	Exec *exec = arg;
+	autofree char *process = path_join(exec->directory, process_name);
+
+	if (exec->state != EXEC_STARTING)
+		return;
+	exec->state = EXEC_RUNNING;
+	exec->pid = status->pid;
+	error_free(file_unlink(AT_FDCWD, process)); /* it has been read; what stays goes with the directory */
+	completions_finish(&exec->starts, NULL);
+}
+
+static void shim_says_failed(void *arg, const ShimStatus *status, const char *reason)
+{
+	Exec *exec = arg;
+
+	if (exec->state == EXEC_STARTING)
+		exec_failed(exec, start_failure(exec, status, reason));
+}
+
+static void shim_says_exited(void *arg, const ShimStatus *status)
+{
+	Exec *exec = arg;
+
+	if (exec->state == EXEC_ENDED)
+		return;
+	exec->pid = status->pid;
+	exec_ended(exec, status->exit_code);
+}
+
+static void shim_says_status(void *arg, const ShimStatus *status)
+{
+	if (status->state == SHIM_RUNNING)
+		shim_says_started(arg, status);
+	else if (status->state == SHIM_ENDED)
+		shim_says_exited(arg, status);
+	else if (status->state == SHIM_START_FAILED)
+		shim_says_failed(arg, status, status->error);
+}
+
+/* Nobody holds the output of what has lost its shim, and nobody would hear its end. */
+static void kill_orphan(const Exec *exec)
+{
+	autofree char *path = string_printf("/proc/%d/cgroup", exec->pid), *groups = NULL;
+	Error *error = exec->pid > 0 ? file_read(&groups, NULL, AT_FDCWD, path, CGROUPS_MAX) : NULL;
+
+	if (groups && strstr(groups, exec->container->cgroup))
+		kill(exec->pid, SIGKILL);
+	error_free(error); /* it has ended */
+}
+
+static void exec_lost(Exec *exec)
+{
+	log_error(
+		"container \"%s\": the kedge-shim of command %.12s was killed", exec->container->record.name, exec->id);
+	kill_orphan(exec);
+	if (exec->state == EXEC_STARTING)
+		exec_failed(exec, error_new(ERROR_INTERNAL, "kedge-shim ended unexpectedly"));
+	else
+		exec_ended(exec, EXIT_SHIM_LOST);
+}
+
+static void shim_is_gone(void *arg)
+{
+	Exec *exec = arg;
+
+	exec->shim = shim_free(exec->shim);
+	if (exec->state != EXEC_ENDED)
+		exec_lost(exec);
+}
+
+const ShimHandlers exec_shim_handlers = {
+	.status = shim_says_status,
+	.started = shim_says_started,
+	.failed = shim_says_failed,
+	.exited = shim_says_exited,
+	.gone = shim_is_gone,
+};
+
+/* ---- the start ---- */
+
+static fallible write_process(const Exec *exec)
+{
+	autofree char *path = path_join(exec->directory, process_name);
+	autoclear(Buffer) text = {0};
+
+	TRY(exec_process_write(&text, exec->container, &exec->spec));
+	return file_replace(AT_FDCWD, path, text.data, text.length, 0600);
+}
+
+static fallible spawn(Exec *exec)
+{
+	Container *container = exec->container;
+	Engine *engine = container->engine;
+	const Runtime *runtime = container_runtime(container);
+	autofree char *program = engine_program(engine, "kedge-shim");
+	autofree char *runtime_root = path_join(engine->config.run_dir, "runtime");
+	autofd listen_fd = -1;
+	ShimOptions options = {
+		.program = program,
+		.id = container->id,
+		.bundle = exec->directory,
+		.state = exec->directory,
+		.exec = process_name,
+		.runtime = runtime->path,
+		.runtime_options = &runtime->options,
+		.runtime_root = runtime_root,
+		.log_driver = "none",
+		.is_crun = runtime->is_crun,
+		.start_timeout_ms = engine->config.start_timeout_ns / NANOS_PER_MILLI,
+	};
+
+	TRY(container_seal_programs(engine, runtime, &options));
+	TRY(shim_listen(&listen_fd, exec->directory));
+	options.listen_fd = listen_fd;
+	TRY(connect_follower(exec));
+	return shim_spawn(&exec->shim, engine->loop, &options, &exec_shim_handlers, exec);
+}
+
+static fallible launch(Exec *exec)
+{
+	if (!container_runtime(exec->container))
+		return error_new(ERROR_INVALID, "unknown runtime \"%s\"", exec->container->record.spec.runtime);
+	TRY(write_process(exec));
+	TRY(fault("engine.exec.spawn"));
+	return spawn(exec);
+}
+
+fallible exec_start(Exec *exec, ContainerDone *done, void *arg)
+{
+	if (exec->state == EXEC_ENDED)
+		return error_new(ERROR_CONFLICT, "Error: Exec command %s has already run", exec->id);
+	if (exec->state != EXEC_CREATED)
+		return error_new(ERROR_CONFLICT, "Error: Exec command %s is already running", exec->id);
+	TRY(exec_check_container(exec));
+	exec->state = EXEC_STARTING;
+	exec_event(exec, "exec_start", NULL, NULL);
+	Error *error = launch(exec);
+	if (error) {
+		move_to_end(exec, EXIT_EXEC_FAILED);
+		exec_drop_files(exec);
+		exec_unfollow(exec);
+		return error;
+	}
+	completion_add(&exec->starts, done, arg);
+	return NULL;
+}

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands in running containers: what they are given, what they say, how they end, and what becomes of them when something else does."""
+import contextlib
+import os
+import pathlib
+import signal
+
+import execs
+import kedge
+import pytest
+import streams
+
+
+@pytest.fixture
+def sleeper(box):
+    return box.run_container(["sleep", "1000"], name="sleeper", Env=["PATH=/bin", "OF=container", "GONE=x"], Labels={"a": "b"}, WorkingDir="/tmp")
+
+
+def failure(call, *arguments, **options):
+    with pytest.raises(kedge.ApiError) as caught:
+        call(*arguments, **options)
+    return caught.value.status, caught.value.message
+
+
+def shims(daemon):
+    """Process ids of the kedge-shims of commands."""
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0] == b"kedge-shim" and any(word.startswith(b"--exec=") for word in words) and str(daemon.directory).encode() in b" ".join(words):
+            found.append(int(process.name))
+    return found
+
+
+def actions(events):
+    return [event["Action"] for event in list(events.all)]
+
+
+def is_alive(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+# ---- create and inspect ---------------------------------------------------------------------------------------------------------
+
+def test_a_command_is_inspected_field_by_field(box, sleeper):
+    exec_id = execs.create(box, "sleeper", ["sh", "-c", "exit 3"], AttachStdout=True, User="web", Privileged=True)
+    expected = {"ID": exec_id, "Running": False, "ExitCode": None,
+                "ProcessConfig": {"tty": False, "entrypoint": "sh", "arguments": ["-c", "exit 3"], "privileged": True, "user": "web"},
+                "OpenStdin": False, "OpenStderr": False, "OpenStdout": True, "CanRemove": False, "ContainerID": sleeper, "DetachKeys": "", "Pid": 0}
+    assert execs.inspect(box, exec_id) == expected
+    assert box.inspect(sleeper)["ExecIDs"] == [exec_id]
+    execs.read_all(execs.start(box, exec_id)[0])
+    after = execs.inspect(box, exec_id)
+    assert after.pop("Pid") > 1
+    expected.pop("Pid")
+    assert after == {**expected, "ExitCode": 3}
+    assert box.inspect(sleeper)["ExecIDs"] is None
+
+
+def test_what_cannot_be_created(box, sleeper):
+    def create(name="sleeper", **config):
+        return failure(box.api.post, f"/containers/{name}/exec", config)
+    assert create() == (400, "No exec command specified")
+    assert create(Cmd=[]) == (400, "No exec command specified")
+    assert create("nobody", Cmd=["true"]) == (404, "No such container: nobody")
+    idle = box.create(["true"], name="idle")
+    assert create("idle", Cmd=["true"]) == (409, f"Container {idle} is not running")
+    waiting = execs.create(box, "sleeper", ["true"])
+    box.api.post("/containers/sleeper/pause")
+    paused = f"Container {sleeper} is paused, unpause the container before exec"
+    assert create(Cmd=["true"]) == (409, paused)
+    assert failure(box.api.post, f"/exec/{waiting}/start", {"Detach": True}) == (409, paused)
+    box.api.post("/containers/sleeper/unpause")
+    box.api.post(f"/exec/{waiting}/start", {"Detach": True})
+    for path in ("/exec/nobody/json", "/exec/nobody/start"):
+        method = box.api.get if path.endswith("json") else box.api.post
+        assert failure(method, path) == (404, "No such exec instance: nobody")
+
+
+def test_a_command_starts_once(box, sleeper):
+    exec_id = execs.create(box, "sleeper", ["sleep", "1000"])
+    box.api.post(f"/exec/{exec_id}/start", {"Detach": True})
+    assert failure(box.api.post, f"/exec/{exec_id}/start", {"Detach": True}) == (409, f"Error: Exec command {exec_id} is already running")
+    os.kill(execs.inspect(box, exec_id)["Pid"], signal.SIGTERM)
+    kedge.wait_for(lambda: execs.inspect(box, exec_id)["ExitCode"] == 143)
+    told = execs.read_all(*execs.start(box, exec_id)[::2])
+    assert kedge.demultiplex(told) == [(1, f"Error: Exec command {exec_id} has already run\r\n".encode())]
+
+
+# ---- output ---------------------------------------------------------------------------------------------------------------------
+
+def test_output_is_framed_and_whole(box, sleeper):
+    parts, code = execs.output(box, "sleeper", ["sh", "-c", "echo out; echo err >&2; exit 5"])
+    assert sorted(parts) == [(1, b"out\n"), (2, b"err\n")] and code == 5
+    parts, code = execs.output(box, "sleeper", ["sh", "-c", "seq 100000; seq 100000 >&2"])
+    wanted = "".join(f"{i}\n" for i in range(1, 100001)).encode()
+    for stream in (1, 2):
+        assert b"".join(part for which, part in parts if which == stream) == wanted
+
+
+@pytest.mark.parametrize("wanted,streams_seen", [("AttachStdout", [1]), ("AttachStderr", [2])])
+def test_only_what_is_attached_comes(box, sleeper, wanted, streams_seen):
+    parts, _ = execs.output(box, "sleeper", ["sh", "-c", "echo out; echo err >&2"], **{"AttachStdout": False, "AttachStderr": False, wanted: True})
+    assert [stream for stream, _ in parts] == streams_seen
+
+
+def test_nothing_attached_ends_at_once(box, sleeper):
+    exec_id = execs.create(box, "sleeper", ["sleep", "1000"])
+    client, status, rest = execs.start(box, exec_id)
+    assert (status, execs.read_all(client, rest)) == (101, b"")
+    assert execs.inspect(box, exec_id)["Running"]
+
+
+def test_without_upgrade_the_output_is_a_plain_answer(box, sleeper):
+    exec_id = execs.create(box, "sleeper", ["sh", "-c", "echo out; echo err >&2"], **execs.BOTH)
+    connection = kedge.UnixConnection(box.socket)
+    connection.request("POST", f"/exec/{exec_id}/start", "{}", {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    assert answer.status == 200
+    assert sorted(kedge.demultiplex(answer.read())) == [(1, b"out\n"), (2, b"err\n")]
+    connection.close()
+
+
+@pytest.mark.parametrize("version,kind", [("/v1.41", "raw"), ("/v1.43", "multiplexed")])
+def test_the_type_of_the_answer_follows_the_version(box, sleeper, version, kind):
+    exec_id = execs.create(box, "sleeper", ["true"], **execs.BOTH)
+    connection = kedge.UnixConnection(box.socket)
+    connection.request("POST", f"{version}/exec/{exec_id}/start", "{}")
+    answer = connection.getresponse()
+    assert answer.headers["Content-Type"] == f"application/vnd.docker.{kind}-stream"
+    answer.read()
+    connection.close()
+
+
+# ---- what a command is given ----------------------------------------------------------------------------------------------------
+
+def test_environment_is_the_containers_and_ones_own(box, sleeper):
+    said, _ = execs.text(box, "sleeper", ["env"], Env=["MINE=1", "OF=exec", "GONE"])
+    env = dict(line.split("=", 1) for line in said.splitlines())
+    assert env == {"PATH": "/bin", "HOSTNAME": sleeper[:12], "HOME": "/root", "OF": "exec", "MINE": "1"}
+
+
+def test_user_directory_and_groups(box, sleeper):
+    assert execs.text(box, "sleeper", ["pwd"])[0] == "/tmp\n"
+    assert execs.text(box, "sleeper", ["pwd"], WorkingDir="/etc")[0] == "/etc\n"
+    assert execs.text(box, "sleeper", ["sh", "-c", "id; echo $HOME"], User="web")[0] == \
+        "uid=1000(web) gid=1000(web) groups=1000(web),2000(extra)\n/\n"
+    assert execs.text(box, "sleeper", ["id"], User="5:6")[0] == "uid=5 gid=6 groups=6\n"
+    execs.text(box, "sleeper", ["sh", "-c", "echo new:x:77:77::/home/new:/bin/sh >> /etc/passwd"])
+    assert execs.text(box, "sleeper", ["id", "-u"], User="new")[0] == "77\n"  # the container's own passwd, as it is now
+
+
+def status_of(daemon, container, **config):
+    said, _ = execs.text(daemon, container, ["cat", "/proc/self/status"], **config)
+    return {line.split(":")[0]: line.split(":", 1)[1].strip() for line in said.splitlines()}
+
+
+def test_rights_are_the_containers(box):
+    box.run_container(["sleep", "1000"], name="tight", host={"CapDrop": ["ALL"], "CapAdd": ["CHOWN"], "SecurityOpt": ["no-new-privileges"],
+                                                            "Ulimits": [{"Name": "nofile", "Soft": 77, "Hard": 88}]})
+    status = status_of(box, "tight")
+    assert (int(status["CapEff"], 16), int(status["CapBnd"], 16), status["NoNewPrivs"], status["Seccomp"]) == (1, 1, "1", "2")
+    assert execs.text(box, "tight", ["sh", "-c", "ulimit -n; ulimit -Hn"])[0] == "77\n88\n"
+    every = status_of(box, "tight", Privileged=True)
+    own = pathlib.Path("/proc/self/status").read_text().split("CapBnd:")[1].split()[0]
+    assert every["CapEff"] == every["CapBnd"] == own and every["Seccomp"] == "2"
+
+
+def test_it_is_in_the_containers_control_groups(box, sleeper):
+    inside, _ = execs.text(box, "sleeper", ["sh", "-c", "cat /proc/self/cgroup /proc/1/cgroup | sort | uniq -c | sort"])
+    assert {line.split()[0] for line in inside.splitlines()} == {"2"}, inside
+
+
+# ---- failures to start ----------------------------------------------------------------------------------------------------------
+
+BEFORE = "OCI runtime exec failed: exec failed: unable to start container process: exec: "
+
+
+@pytest.mark.parametrize("command,reason", [("nosuch", '"nosuch": executable file not found in $PATH: unknown'),
+                                            ("/nosuch", '"/nosuch": stat /nosuch: no such file or directory: unknown'),
+                                            ("/etc/passwd", '"/etc/passwd": permission denied: unknown'),
+                                            ("/etc", '"/etc": permission denied: unknown')])
+def test_what_cannot_be_executed(box, sleeper, command, reason):
+    assert execs.output(box, "sleeper", [command, "x"]) == ([(1, f"{BEFORE}{reason}\r\n".encode())], 126)
+    exec_id = execs.create(box, "sleeper", [command])
+    assert failure(box.api.post, f"/exec/{exec_id}/start", {"Detach": True}) == (400, BEFORE + reason)
+    assert execs.inspect(box, exec_id)["ExitCode"] == 126
+    done = box.docker("exec", "sleeper", command, check=False)
+    assert done.returncode in (126, 127) and reason in done.out + done.err
+
+
+def test_users_and_directories_that_are_not_there(box, sleeper):
+    said, code = execs.text(box, "sleeper", ["true"], User="nobody9")
+    assert "nobody9" in said and "passwd" in said and code == 126
+    said, code = execs.text(box, "sleeper", ["true"], WorkingDir="/no/where")
+    assert "/no/where" in said and code == 126
+    assert box.inspect(sleeper)["ExecIDs"] is None
+
+
+# ---- ends -----------------------------------------------------------------------------------------------------------------------
+
+def test_the_end_of_the_container_is_its_end(box):
+    identity = box.run_container(["sleep", "1000"], name="short")
+    exec_id = execs.create(box, "short", ["sleep", "1000"], **execs.BOTH)
+    unused = execs.create(box, "short", ["true"])
+    client, _, rest = execs.start(box, exec_id)
+    pid = kedge.wait_for(lambda: execs.inspect(box, exec_id)["Pid"])
+    box.api.post("/containers/short/kill")
+    assert execs.read_all(client, rest) == b""
+    after = execs.inspect(box, exec_id)
+    assert (after["Running"], after["ExitCode"]) == (False, 137) and not is_alive(pid)
+    box.wait(identity)
+    assert failure(box.api.get, f"/exec/{unused}/json")[0] == 404
+    box.start_container("short")
+    assert box.inspect(identity)["ExecIDs"] is None
+    box.api.delete("/containers/short?force=1")
+    assert failure(box.api.get, f"/exec/{exec_id}/json") == (404, f"No such exec instance: {exec_id}")
+    kedge.wait_for(lambda: not shims(box))
+
+
+def test_what_a_command_leaves_running_is_the_containers(box, sleeper):
+    _, code = execs.output(box, "sleeper", ["sh", "-c", "sleep 1234 > /dev/null 2>&1 & exit 0"])
+    kedge.wait_for(lambda: not shims(box))
+    assert code == 0 and "sleep 1234" in box.docker("top", "sleeper").out
+
+
+def test_a_killed_shim_is_told(box, sleeper):
+    exec_id = execs.create(box, "sleeper", ["sleep", "1000"], **execs.BOTH)
+    client, _, rest = execs.start(box, exec_id)
+    pid = kedge.wait_for(lambda: execs.inspect(box, exec_id)["Pid"])
+    with contextlib.closing(streams.Events(box)) as events:
+        [shim] = shims(box)
+        os.kill(shim, signal.SIGKILL)
+        assert execs.read_all(client, rest) == b""
+        kedge.wait_for(lambda: not is_alive(pid))
+        assert kedge.wait_for(lambda: not execs.inspect(box, exec_id)["Running"]) and execs.inspect(box, exec_id)["ExitCode"] == 137
+        kedge.wait_for(lambda: "exec_die" in actions(events))
+    assert exec_id[:12] in box.log_tail() and box.inspect(sleeper)["State"]["Running"]
+
+
+def test_events(box, sleeper):
+    with contextlib.closing(streams.Events(box)) as events:
+        exec_id = execs.create(box, "sleeper", ["sh", "-c", "exit 7"], **execs.BOTH)
+        execs.read_all(execs.start(box, exec_id)[0])
+        kedge.wait_for(lambda: "exec_die" in actions(events))
+        execs.output(box, "sleeper", ["true"])
+        seen = [event for event in events.all if "exec" in event["Action"]]
+    attributes = {"a": "b", "execID": exec_id, "image": "busybox:test", "name": "sleeper"}
+    assert [event["Action"] for event in seen[:3]] == ["exec_create: sh -c exit 7", "exec_start: sh -c exit 7", "exec_die"]
+    assert [event["Actor"]["Attributes"] for event in seen[:3]] == [attributes, attributes, {**attributes, "exitCode": "7"}]
+    assert seen[3]["Action"] == "exec_create: true "
+
+
+# ---- kedged ends ----------------------------------------------------------------------------------------------------------------
+
+def test_a_command_goes_on_when_kedged_ends(daemon):
+    daemon.run_container(["sleep", "1000"], name="one")
+    running, unused = execs.create(daemon, "one", ["sleep", "1000"]), execs.create(daemon, "one", ["sh", "-c", "exit 4"], User="web", **execs.BOTH)
+    daemon.api.post(f"/exec/{running}/start", {"Detach": True})
+    ended = execs.create(daemon, "one", ["sh", "-c", "exit 9"], **execs.BOTH)
+    execs.read_all(execs.start(daemon, ended)[0])
+    before = execs.inspect(daemon, running)
+    daemon.kill()
+    assert is_alive(before["Pid"])
+    daemon.start()
+    assert kedge.wait_for(lambda: execs.inspect(daemon, running)["Pid"]) and execs.inspect(daemon, running) == before
+    assert execs.inspect(daemon, ended)["ExitCode"] == 9
+    execs.read_all(execs.start(daemon, unused)[0])
+    assert (execs.inspect(daemon, unused)["ExitCode"], execs.inspect(daemon, unused)["ProcessConfig"]["user"]) == (4, "web")
+    assert execs.text(daemon, "one", ["echo", "new"]) == ("new\n", 0)  # a new one in a container that was adopted
+    daemon.kill()
+    os.kill(before["Pid"], signal.SIGTERM)
+    kedge.wait_for(lambda: not shims(daemon))
+    daemon.start()
+    assert execs.inspect(daemon, running)["ExitCode"] == 143
+
+
+def test_an_exec_whose_shim_died_with_kedged_has_ended(daemon):
+    daemon.run_container(["sleep", "1000"], name="one")
+    exec_id = execs.create(daemon, "one", ["sleep", "1000"])
+    daemon.api.post(f"/exec/{exec_id}/start", {"Detach": True})
+    daemon.kill()
+    for pid in shims(daemon):
+        os.kill(pid, signal.SIGKILL)
+    daemon.start()
+    after = execs.inspect(daemon, exec_id)
+    assert (after["Running"], after["ExitCode"]) == (False, 137)
+
+
+# ---- clients --------------------------------------------------------------------------------------------------------------------
+
+def test_docker_exec(box, sleeper):
+    done = box.docker("exec", "-e", "A=b", "-w", "/etc", "-u", "web", "sleeper", "sh", "-c", "echo $A; pwd; id -u; echo no >&2; exit 6", check=False)
+    assert (done.out, done.err, done.returncode) == ("b\n/etc\n1000\n", "no\n", 6)
+    assert box.docker("exec", "-d", "sleeper", "sh", "-c", "echo here > /tmp/it").out == ""
+    kedge.wait_for(lambda: box.docker("exec", "sleeper", "cat", "/tmp/it", check=False).out == "here\n")
+
+
+def test_python_client(box, sleeper):
+    docker = pytest.importorskip("docker")
+    client = docker.DockerClient(base_url=f"unix://{box.socket}")
+    container = client.containers.get("sleeper")
+    done = container.exec_run(["sh", "-c", "echo out; echo err >&2; exit 3"], demux=True)
+    assert (done.exit_code, done.output) == (3, (b"out\n", b"err\n"))
+    assert b"".join(container.exec_run("seq 3", stream=True).output) == b"1\n2\n3\n"
+    client.close()
