@@ -45,7 +45,7 @@ struct Container {
 	bool cleaning;  /* the last run's processes are not gone yet */
 	Source *cleaner;
 	int clean_tries;
-	bool launch_when_gone; /* a start waits for the last run to be cleaned up */
+	bool launch_when_gone; /* a start waits for the last run to be cleaned up, or for its profile */
 	bool undecided; /* after a restart of kedged: the record is not live, but a shim is there; it will tell, or its
 			   end will */
 	bool shim_listens; /* this run's shim takes connections */
@@ -108,6 +108,11 @@ const Runtime *container_runtime(const Container *container);    /* NULL: there 
 void container_hostname(char ret[256], const Container *container);
 /* For crun, and for a shim that is to become a container's process. */
 fallible container_seal_programs(Engine *engine, const Runtime *runtime, ShimOptions *options);
+
+/* ---- profile.c ---- */
+fallible profile_load(const Engine *engine); /* at start: waits */
+/* Its start goes on, or fails, when the default AppArmor profile was loaded: as one that has launch_when_gone. */
+bool profile_is_awaited(const Container *container);
 
 /* ---- life.c ---- */
 extern const ShimHandlers container_shim_handlers;

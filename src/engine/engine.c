@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/aside.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -155,8 +156,7 @@ static fallible engine_runtimes(Engine *engine)
 /* A kernel that confines but cannot be told how is no reason to run nothing. */
 static void engine_apparmor(Engine *engine)
 {
-	autofree char *file = path_join(engine->config.run_dir, "apparmor.profile");
-	Error *error = apparmor_is_there() ? apparmor_load_default(file) : NULL;
+	Error *error = apparmor_is_there() ? profile_load(engine) : NULL;
 
 	if (error)
 		error_log(error, "containers run without an AppArmor profile of their own");
@@ -227,6 +227,7 @@ Engine *engine_free(Engine *engine)
 		container_free(container);
 	}
 	events_clear(engine);
+	aside_free(engine->profile);
 	source_free(engine->sweep);
 	source_free(engine->exec_forgetter);
 	table_free(engine->execs);

@@ -32,6 +32,7 @@ struct Engine {
 	Runtimes *runtimes;
 	SeccompCache *seccomp;
 	const char *apparmor; /* profile of containers that name none; NULL: AppArmor is not there or cannot be had */
+	struct Aside *profile; /* that is being loaded again */
 	SealedProgram sealed_runtime, sealed_shim; /* the default runtime; kedge-shim */
 	char id[65];
 	char boot_id[37];

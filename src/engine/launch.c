@@ -65,17 +65,12 @@ const char *container_apparmor(const Container *container)
 	return profile ? profile : "";
 }
 
-/* Somebody may have unloaded ours since we started; a container without its profile is not started. */
+/* A container without its profile is not started. */
 static fallible launch_check_apparmor(const Container *container)
 {
 	const char *profile = container_apparmor(container);
-	autofree char *file = path_join(container->engine->config.run_dir, "apparmor.profile");
 
-	if (!*profile)
-		return NULL;
-	if (profile == container->engine->apparmor)
-		return apparmor_load_default(file);
-	return apparmor_check(profile);
+	return *profile ? apparmor_check(profile) : NULL;
 }
 
 static const char *path_or_none(const char *path)
@@ -306,7 +301,8 @@ fallible container_launch(Container *container)
 	Error *error;
 
 	container_move(container, CONTAINER_STARTING);
-	if (container->shim || container->cleaning) { /* the last run is still cleaned up */
+	/* The last run is still cleaned up, or the profile loaded. */
+	if (container->shim || container->cleaning || profile_is_awaited(container)) {
 		container->launch_when_gone = true;
 		return NULL;
 	}

@@ -118,12 +118,21 @@ static fallible run_parser(const char *file)
 	return error_new(ERROR_INTERNAL, "apparmor_parser: %s: %s", how, string_trim(ask.text));
 }
 
-fallible apparmor_load_default(const char *file)
+fallible apparmor_has_default(bool *ret, const char *file)
 {
 	bool is_loaded = false;
 
 	TRY(apparmor_is_loaded(&is_loaded, APPARMOR_DEFAULT));
-	if (is_loaded && is_same_text(file))
+	*ret = is_loaded && is_same_text(file);
+	return NULL;
+}
+
+fallible apparmor_load_default(const char *file)
+{
+	bool is_there;
+
+	TRY(apparmor_has_default(&is_there, file));
+	if (is_there)
 		return NULL;
 	TRY(file_replace(AT_FDCWD, file, default_profile, strlen(default_profile), 0600));
 	return run_parser(file);

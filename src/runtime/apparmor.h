@@ -18,7 +18,9 @@ bool apparmor_is_there(void); /* the kernel has it, and securityfs is mounted */
  */
 fallible apparmor_choose(const char **ret, const ContainerSpec *spec, const char *otherwise);
 fallible apparmor_is_loaded(bool *ret, const char *profile);
-/* Runs apparmor_parser unless this text of the profile is loaded already; file keeps the text, for next time. */
+/* Whether this text of the profile is loaded; file keeps what was loaded last. */
+fallible apparmor_has_default(bool *ret, const char *file);
+/* Runs apparmor_parser, and waits for it, unless the profile is there. */
 fallible apparmor_load_default(const char *file);
 /* ERROR_INVALID with a hint when the kernel does not know the profile; "unconfined" and NULL are always there. */
 fallible apparmor_check(const char *profile);

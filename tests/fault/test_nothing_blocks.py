@@ -141,6 +141,73 @@ def test_a_limit_that_the_kernel_takes_long_over(daemon):
     assert file.read_text().strip() == str(32 << 20)
 
 
+class Unloaded(kedge.Daemon):
+    """A kedged that sees an AppArmor of the test's own: a list of profiles, and a parser that does what the pipe `orders` says."""
+
+    PARSER = """#!/bin/sh
+echo called >> {0}/calls
+order=load
+[ ! -p {0}/orders ] || read order < {0}/orders
+[ $order = load ] || {{ echo "AppArmor parser error: $order" >&2; exit 1; }}
+echo "kedge-default (enforce)" > {0}/security/apparmor/profiles
+"""
+
+    def __init__(self, directory):
+        super().__init__(directory, environment={"PATH": f"{directory}/bin:{os.environ['PATH']}"})
+        (self.directory / "bin").mkdir()
+        (self.directory / "security" / "apparmor").mkdir(parents=True)
+        self.profiles, self.orders = self.directory / "security" / "apparmor" / "profiles", self.directory / "orders"
+        self.profiles.touch()
+        parser = self.directory / "bin" / "apparmor_parser"
+        parser.write_text(self.PARSER.format(self.directory))
+        parser.chmod(0o755)
+
+    def command(self):
+        script = f'mount --bind {self.directory}/security /sys/kernel/security && exec "$@"'
+        return ["unshare", "-m", "sh", "-ec", script, "kedged", *super().command()]
+
+    def calls(self):
+        return len((self.directory / "calls").read_text().splitlines())
+
+
+@pytest.fixture
+def unloaded(tmp_path):
+    it = Unloaded(tmp_path / "k")
+    try:
+        it.start()
+        it.load_busybox()
+        assert it.calls() == 1
+        it.profiles.write_text("")  # somebody has unloaded it
+        os.mkfifo(it.orders)
+        yield it
+        it.close()
+    finally:
+        it.stop()
+
+
+def test_a_profile_that_takes_long_to_load(unloaded):
+    first, second = (unloaded.create(["true"], host={"Runtime": "crun"}) for _ in range(2))
+    free = unloaded.create(["sh", "-c", "exit 4"], host={"SecurityOpt": ["apparmor=unconfined"]})
+    starts = [Background(unloaded.api.raw, "POST", f"/containers/{identity}/start") for identity in (first, second)]
+    times = ask_for_a_while(unloaded, starts, 30)
+    assert statistics.median(times) < 50 and max(times) < 1000
+    unloaded.start_container(free)
+    assert unloaded.wait(free) == 4
+    unloaded.orders.write_text("syntax\n")
+    for start in starts:
+        status, body = start.result()
+        assert status == 500 and b"AppArmor parser error: syntax" in body, body
+    assert unloaded.calls() == 2  # one for both
+
+
+def test_a_start_goes_on_with_its_profile(unloaded):
+    identity = unloaded.create(["true"])
+    start = Background(unloaded.api.raw, "POST", f"/containers/{identity}/start")
+    unloaded.orders.write_text("load\n")
+    status, body = start.result()
+    assert unloaded.calls() == 2 and b"profile" not in body, (status, body)
+
+
 @pytest.mark.parametrize("way", ["directly", "by a link"])
 def test_directories_on_other_mounts_are_made(daemon, tmp_path, way):
     """One that a link leads to might stall, for all that kedged knows: it is made by the shim."""
