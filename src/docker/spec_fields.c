@@ -54,6 +54,7 @@ static const Field rate_fields[] = {
 
 const Field host_plain_fields[] = {
 	FIELD("Binds", FIELD_STRINGS, binds),
+	FIELD("ContainerIDFile", FIELD_STRING, id_file),
 	FIELD("AutoRemove", FIELD_BOOL, auto_remove),
 	FIELD("CapAdd", FIELD_STRINGS, cap_add),
 	FIELD("CapDrop", FIELD_STRINGS, cap_drop),

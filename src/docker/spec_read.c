@@ -26,7 +26,7 @@ typedef struct CreateBody {
 	HealthCheck health;
 	char *stop_signal, *health_on_failure;
 	int64_t stop_timeout_s;
-	StringList exposed_ports, volumes;
+	StringList exposed_ports, volumes, on_build, shell;
 	bool network_disabled;
 	char *network_mode, *log_type, *restart_name;
 	int64_t restart_max;
@@ -103,6 +103,8 @@ static const Field body_fields[] = {
 	{ .name = "StopTimeout", .kind = FIELD_INT, .offset = offsetof(CreateBody, stop_timeout_s), .min = -1, .max = INT32_MAX },
 	FIELD("ExposedPorts", FIELD_SET, exposed_ports),
 	FIELD("Volumes", FIELD_SET, volumes),
+	FIELD("OnBuild", FIELD_STRINGS, on_build),
+	FIELD("Shell", FIELD_STRINGS, shell),
 	FIELD("NetworkDisabled", FIELD_BOOL, network_disabled),
 	NESTED("HostConfig", host_fields),
 	NESTED("NetworkingConfig", networking_fields),
@@ -132,6 +134,7 @@ static const struct Refusal {
 	{ "HostConfig.CpuPercent", "it is for Windows", NULL },
 	{ "HostConfig.IOMaximumIOps", "it is for Windows", NULL },
 	{ "HostConfig.IOMaximumBandwidth", "it is for Windows", NULL },
+	{ "ArgsEscaped", "it is for Windows", NULL },
 	{ "MacAddress", "hardware addresses are not available yet", NULL },
 };
 /* clang-format on */
@@ -250,17 +253,33 @@ static bool is_builtin_network(const char *name)
 	return string_starts(name, "container:") || names_find(names, sizeof(names) / sizeof(names[0]), name) >= 0;
 }
 
+/* What is asked of an endpoint; its other members are an engine's answers, which come back from an inspect. */
+static fallible check_endpoint(const char *network, const Value *endpoint)
+{
+	static const char *const asked[] = {"IPAMConfig", "Links", "Aliases", "MacAddress", "DriverOpts"};
+	static const char where[] = "NetworkingConfig.EndpointsConfig";
+
+	if (!is_builtin_network(network))
+		return error_new(ERROR_INVALID, "field \"%s\": network %.300s not found", where, network);
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
+		if (!spec_asks_for_nothing(value_get(endpoint, asked[i]), NULL))
+			return error_new(ERROR_UNSUPPORTED,
+				"field \"%s.%.300s.%s\": only networks of a user's own have it, and they are not "
+				"available yet",
+				where, network, asked[i]);
+	return NULL;
+}
+
 static fallible read_network(CreateBody *body)
 {
 	const char *mode = body->network_mode ? body->network_mode : "", *name;
+	Value *endpoint;
 	size_t cursor = 0;
 
 	if (!is_builtin_network(mode))
 		return error_new(ERROR_INVALID, "field \"HostConfig.NetworkMode\": network %.300s not found", mode);
-	while (value_each(body->endpoints, &cursor, &name, NULL))
-		if (!is_builtin_network(name))
-			return error_new(ERROR_INVALID,
-				"field \"NetworkingConfig.EndpointsConfig\": network %.300s not found", name);
+	while (value_each(body->endpoints, &cursor, &name, &endpoint))
+		TRY(check_endpoint(name, endpoint));
 	if (body->network_disabled)
 		body->spec.network_mode = mem_strdup("none");
 	else if (*mode)
@@ -359,6 +378,8 @@ static fallible convert(CreateBody *body, const Value *value)
 	spec->init = body->init;
 	strings_copy(&spec->exposed_ports, &body->exposed_ports);
 	strings_copy(&spec->volumes, &body->volumes);
+	strings_copy(&spec->on_build, &body->on_build);
+	strings_copy(&spec->shell, &body->shell);
 	map_copy(&spec->annotations, &body->annotations);
 	read_paths(body, value_get(value, "HostConfig"));
 	TRY(read_network(body));

@@ -36,7 +36,9 @@ static void write_rest_of_config(Writer *writer, const ContainerSpec *spec)
 	if (spec->exposed_ports.count > 0)
 		write_set_or_null(writer, "ExposedPorts", &spec->exposed_ports);
 	write_set_or_null(writer, "Volumes", &spec->volumes);
-	write_null(writer, "OnBuild");
+	write_strings_or_null(writer, "OnBuild", &spec->on_build);
+	if (spec->shell.count > 0)
+		write_strings(writer, "Shell", &spec->shell);
 	if (!string_empty(spec->health_on_failure))
 		write_string(writer, "HealthOnFailure", spec->health_on_failure);
 	if (!string_empty(spec->stop_signal))
@@ -179,7 +181,7 @@ static void write_policies(Writer *writer, const ContainerSpec *spec)
 static void write_absent(Writer *writer)
 {
 	static const char *const nulls[] = {"VolumesFrom", "Links", "DeviceRequests", NULL};
-	static const char *const texts[] = {"ContainerIDFile", "VolumeDriver", "Cgroup", "Isolation", NULL};
+	static const char *const texts[] = {"VolumeDriver", "Cgroup", "Isolation", NULL};
 	static const char *const numbers[] = {"CpuRealtimePeriod", "CpuRealtimeRuntime", "KernelMemory",
 		"KernelMemoryTCP", "CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth", NULL};
 	static const char *const objects[] = {"PortBindings", NULL}, *const no[] = {"PublishAllPorts", NULL};

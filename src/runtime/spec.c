@@ -108,6 +108,9 @@ const Field container_spec_fields[] = {
 	TRUTH("attachStdin", attach_stdin),
 	TRUTH("attachStdout", attach_stdout),
 	TRUTH("attachStderr", attach_stderr),
+	TEXTS("onBuild", on_build),
+	TEXTS("shell", shell),
+	TEXT("idFile", id_file),
 
 	STRUCTS("mounts", mounts, mount_fields, MountSpec),
 	TEXTS("binds", binds),

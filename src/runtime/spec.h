@@ -78,6 +78,8 @@ typedef struct ContainerSpec {
 	bool tty;
 	bool open_stdin, stdin_once;
 	bool attach_stdin, attach_stdout, attach_stderr; /* kept for clients, no effect */
+	StringList on_build, shell;                      /* as above: for who builds images of it */
+	char *id_file;                                   /* as above: where the client wrote the id */
 
 	/* storage */
 	FieldArray mounts;  /* MountSpec */
