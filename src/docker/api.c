@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "docker/internal.h"
 #include "docker/network.h"
+#include "engine/job.h"
 
 /* Matched in this order. */
 static const HttpRoute *const tables[] = {system_routes, check_routes, info_routes, disk_routes, event_routes,
@@ -146,6 +147,11 @@ fallible docker_api_serve(DockerApi *api, int listen_fd, DockerProfile profile)
 	return NULL;
 }
 
+void docker_api_take_over(DockerApi *api, int connections_fd)
+{
+	http_server_take_over(api->servers[api->server_count - 1], connections_fd);
+}
+
 DockerApi *docker_api_free(DockerApi *api)
 {
 	if (!api)
@@ -160,6 +166,15 @@ DockerApi *docker_api_free(DockerApi *api)
 	return NULL;
 }
 
+/* ---- giving way ---- */
+
+static void wait_for_all(DockerApi *api, void (*call)(void *arg), void *arg)
+{
+	api->quiet = call;
+	api->quiet_arg = arg;
+	api->loud = api->server_count;
+}
+
 static void server_is_quiet(void *arg)
 {
 	DockerApi *api = arg;
@@ -168,14 +183,30 @@ static void server_is_quiet(void *arg)
 		api->quiet(api->quiet_arg);
 }
 
+void docker_api_drain(DockerApi *api, void (*drained)(void *arg), void *arg)
+{
+	wait_for_all(api, drained, arg);
+	for (size_t i = 0; i < api->server_count; i++)
+		http_server_drain(api->servers[i], server_is_quiet, api);
+}
+
+void docker_api_give_way(DockerApi *api)
+{
+	jobs_give_way(api->engine);
+}
+
 size_t docker_api_quiesce(DockerApi *api, int ret_fds[DOCKER_SOCKETS_MAX], void (*quiet)(void *arg), void *arg)
 {
-	api->quiet = quiet;
-	api->quiet_arg = arg;
-	api->loud = api->server_count;
+	wait_for_all(api, quiet, arg);
 	for (size_t i = 0; i < api->server_count; i++)
 		ret_fds[i] = http_server_quiesce(api->servers[i], server_is_quiet, api);
 	return api->server_count;
+}
+
+void docker_api_hand_over(DockerApi *api, int ret_fds[DOCKER_SOCKETS_MAX])
+{
+	for (size_t i = 0; i < api->server_count; i++)
+		ret_fds[i] = http_server_hand_over(api->servers[i]);
 }
 
 /* ---- what all resources use ---- */

@@ -22,8 +22,15 @@ enum { DOCKER_SOCKETS_MAX = 3 };
 fallible docker_api_new(DockerApi **ret, Engine *engine);
 /* One more socket to be served, the callee's from now on. */
 fallible docker_api_serve(DockerApi *api, int listen_fd, DockerProfile profile);
+/* What docker_api_hand_over() of the program before gave for the socket that was served last; the callee's. */
+void docker_api_take_over(DockerApi *api, int connections_fd);
 DockerApi *docker_api_free(DockerApi *api);
 DEFINE_AUTOPTR(DockerApi, docker_api_free)
-/* For an upgrade: gives the listening sockets in the order in which they came, and their number; see
- * http_server_quiesce(). */
+
+/* ---- for an upgrade: see http/server.h, "giving way to the next program" ---- */
+void docker_api_drain(DockerApi *api, void (*drained)(void *arg), void *arg);
+void docker_api_give_way(DockerApi *api); /* jobs end, with a word to their clients */
+/* Gives the listening sockets in the order in which they came, and their number. */
 size_t docker_api_quiesce(DockerApi *api, int ret_fds[DOCKER_SOCKETS_MAX], void (*quiet)(void *arg), void *arg);
+/* The connections of each socket, in that order. */
+void docker_api_hand_over(DockerApi *api, int ret_fds[DOCKER_SOCKETS_MAX]);

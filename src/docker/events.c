@@ -179,6 +179,23 @@ static void on_event(void *arg, const Event *event)
 	}
 }
 
+/* What happens between the programs is kept by the next one: nothing else is later than this. */
+static void carry(void *arg, HttpCarry *ret)
+{
+	(void)arg;
+	buffer_printf(&ret->cursor, "%lld", (long long)clock_wall_ns());
+}
+
+/* From when on kept events are told; 0: none. */
+static fallible read_begin(int64_t *ret_ns, HttpRequest *request)
+{
+	const HttpCarry *carried = http_request_carried(request);
+
+	if (!carried)
+		return request_time(ret_ns, request, "since");
+	return string_to_int64(ret_ns, buffer_text(&carried->cursor), 0, INT64_MAX);
+}
+
 static fallible schedule_end(EventStream *events, Engine *engine)
 {
 	int64_t left_ns = events->until_ns - clock_wall_ns();
@@ -188,12 +205,12 @@ static fallible schedule_end(EventStream *events, Engine *engine)
 	return loop_timer(&events->end, engine_loop(engine), left_ns > 0 ? left_ns : 0, stream_end, events);
 }
 
-static fallible read_query(EventStream *events, int64_t *ret_since_ns, const HttpRequest *request)
+static fallible read_query(EventStream *events, int64_t *ret_since_ns, HttpRequest *request)
 {
 	TRY(filters_read(&events->filters, request, filter_names));
-	TRY(request_time(ret_since_ns, request, "since"));
+	TRY(read_begin(ret_since_ns, request));
 	TRY(request_time(&events->until_ns, request, "until"));
-	if (events->until_ns && *ret_since_ns > events->until_ns)
+	if (events->until_ns && *ret_since_ns > events->until_ns && !http_request_carried(request))
 		return error_new(ERROR_INVALID, "`since` time (%s) cannot be after `until` time (%s)",
 			http_request_query(request, "since"), http_request_query(request, "until"));
 	return NULL;
@@ -207,7 +224,7 @@ static fallible open_stream(EventStream *events, Engine *engine, HttpRequest *re
 	TRY(schedule_end(events, engine));
 	http_request_on_gone(request, stream_free, events);
 	events->stream = http_respond_stream(request, 200, "application/json");
-	http_stream_may_last(events->stream);
+	http_stream_on_carry(events->stream, carry, events);
 	if (since_ns)
 		events_each_since(engine, since_ns, on_kept, events);
 	events->subscription = events_subscribe(engine, on_event, events);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The life of a container: start, stop, restart, kill, remove, wait. The engine does it; here it becomes HTTP's
  * statuses. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +12,7 @@
 #include "base/process.h"
 #include "docker/filters.h"
 #include "docker/internal.h"
+#include "engine/event.h"
 
 /* ---- calls that are answered when the engine is done ---- */
 
@@ -266,25 +269,83 @@ static fallible read_condition(WaitCondition *ret, const HttpRequest *request)
 	return NULL;
 }
 
-static void wait_container(HttpRequest *request, void *context)
-{
-	Container *container = find_container(request, context);
-	WaitCondition condition = WAIT_NOT_RUNNING;
-	WaitStream *wait;
-	Error *error;
+static void wait_carry(void *arg, HttpCarry *ret);
 
-	if (!container)
-		return;
-	error = read_condition(&condition, request);
-	if (error) {
-		http_respond_error(request, error);
-		return;
-	}
-	wait = mem_new(WaitStream);
-	wait->container = container_ref(container);
+static WaitStream *wait_new(HttpRequest *request, Container *container)
+{
+	WaitStream *wait = mem_new(WaitStream);
+
+	wait->container = container ? container_ref(container) : NULL;
 	http_request_on_gone(request, wait_gone, wait);
 	wait->stream = http_respond_stream(request, 200, "application/json");
-	http_stream_may_last(wait->stream);
+	http_stream_on_carry(wait->stream, wait_carry, wait);
+	return wait;
+}
+
+/* ---- a wait that began in the program before this one ---- */
+
+/* What has happened to the container since this program began: it may be gone by now. */
+typedef struct Meanwhile {
+	char id[65];
+	int64_t exit_code;
+	bool died;
+} Meanwhile;
+
+static void wait_carry(void *arg, HttpCarry *ret)
+{
+	ContainerView view;
+
+	container_view(((WaitStream *)arg)->container, &view);
+	buffer_printf(&ret->cursor, "%s %lld", view.id, (long long)view.exit_code);
+}
+
+static void look_at_event(void *arg, const Event *event)
+{
+	Meanwhile *meanwhile = arg;
+	const char *code = map_get(&event->attributes, "exitCode");
+
+	if (!string_equal(event->id, meanwhile->id) || !string_equal(event->action, "die") || !code)
+		return;
+	meanwhile->died = true;
+	meanwhile->exit_code = atoi(code);
+}
+
+static void wait_go_on(HttpRequest *request, Engine *engine, WaitCondition condition)
+{
+	Meanwhile meanwhile = {0};
+	Container *container = NULL;
+	WaitStream *wait;
+
+	sscanf(buffer_text(&http_request_carried(request)->cursor), "%64s %" SCNd64, meanwhile.id,
+		&meanwhile.exit_code);
+	events_each_since(engine, 0, look_at_event, &meanwhile);
+	error_free(container_find(&container, engine, meanwhile.id)); /* it was removed */
+	wait = wait_new(request, container);
+	if (!container || (meanwhile.died && condition != WAIT_REMOVED))
+		wait_done(wait, (int)meanwhile.exit_code);
+	else
+		wait->wait = container_wait(container, condition, wait_done, wait);
+}
+
+/* ---- the request ---- */
+
+static void wait_container(HttpRequest *request, void *context)
+{
+	WaitCondition condition = WAIT_NOT_RUNNING;
+	Error *error = read_condition(&condition, request);
+	Container *container;
+	WaitStream *wait;
+
+	if (!error && http_request_carried(request)) {
+		wait_go_on(request, docker_engine(context), condition);
+		return;
+	}
+	container = error ? NULL : find_container(request, context);
+	if (error)
+		http_respond_error(request, error);
+	if (!container)
+		return;
+	wait = wait_new(request, container);
 	wait->wait = container_wait(container, condition, wait_done, wait);
 }
 

@@ -2,6 +2,8 @@
 /* GET /containers/{id}/logs */
 #include "engine/logs.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +73,29 @@ static void on_gone(void *arg)
 	logs_free(arg);
 }
 
+/* ---- from one program to the next ---- */
+
+static void carry(void *arg, HttpCarry *ret)
+{
+	const LogStream *logs = arg;
+	LogPlace place;
+
+	if (log_reader_place(&place, logs->reader))
+		buffer_printf(&ret->cursor, "%" PRIu64 " %" PRId64 " %d", place.file, place.offset, place.skips_line);
+}
+
+/* False: it is to begin as it was asked to. */
+static bool read_place(LogPlace *ret, const HttpCarry *carried)
+{
+	int skips_line = 0;
+
+	if (!carried || sscanf(buffer_text(&carried->cursor), "%" SCNu64 " %" SCNd64 " %d", &ret->file, &ret->offset,
+				&skips_line) < 3)
+		return false;
+	ret->skips_line = skips_line;
+	return true;
+}
+
 /* ---- the request ---- */
 
 static fallible read_tail(int64_t *ret, const HttpRequest *request)
@@ -101,9 +126,12 @@ static fallible open_logs(LogStream *logs, LogQuery *query, HttpRequest *request
 {
 	static const LogReaderHandlers handlers = {.entry = on_entry, .end = on_end};
 	ContainerView view;
+	LogPlace place;
 
 	container_view(logs->container, &view);
 	TRY(read_log_query(query, request));
+	if (read_place(&place, http_request_carried(request)))
+		query->from = &place;
 	if (string_equal(view.spec->log_driver, "none"))
 		return error_new(ERROR_UNSUPPORTED, "configured logging driver does not support reading");
 	/* What does not run writes no more: a follower gets what there is. */
@@ -136,7 +164,7 @@ static void container_logs(HttpRequest *request, void *context)
 		!view.spec->tty, &handlers, logs);
 	if (!query.follow)
 		return;
-	output_may_last(logs->output);
+	output_on_carry(logs->output, carry, logs);
 	logs->wait = container_wait(container, WAIT_NEXT_EXIT, on_container_end, logs);
 }
 

@@ -89,6 +89,12 @@ void output_may_last(Output *output)
 		http_stream_may_last(output->http);
 }
 
+void output_on_carry(Output *output, void (*carry)(void *arg, HttpCarry *ret), void *arg)
+{
+	if (output->http)
+		http_stream_on_carry(output->http, carry, arg);
+}
+
 void output_write(Output *output, int stream, const char *head, const void *data, size_t length)
 {
 	size_t head_length = head ? strlen(head) : 0, all = head_length + length;

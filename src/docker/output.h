@@ -22,6 +22,8 @@ Output *output_on_stream(
 /* fd of http_hijack(), owned from now on. */
 fallible output_on_fd(Output **ret, Loop *loop, int fd, bool framed, const OutputHandlers *handlers, void *arg);
 void output_may_last(Output *output); /* as http_stream_may_last() */
+void output_on_carry(
+	Output *output, void (*carry)(void *arg, HttpCarry *ret), void *arg); /* as http_stream_on_carry() */
 /* head comes before data in the same frame; may be NULL. */
 void output_write(Output *output, int stream, const char *head, const void *data, size_t length);
 void output_end(Output *output); /* sends the rest and ends; frees */

@@ -93,7 +93,6 @@ static void begin_stream(Progress *progress)
 	if (progress->stream)
 		return;
 	progress->stream = http_respond_stream(progress->request, 200, "application/json");
-	http_stream_may_last(progress->stream);
 }
 
 static void send_line(Progress *progress, Buffer *line)

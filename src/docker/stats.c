@@ -214,6 +214,12 @@ static void on_timer(void *arg)
 		send_sample(stats, &now);
 }
 
+/* The next program begins with a sample that is not sent: what comes before the next one. */
+static void carry(void *arg, HttpCarry *ret)
+{
+	(void)arg, (void)ret;
+}
+
 static fallible begin_sampling(StatsStream *stats, Loop *loop, bool at_once)
 {
 	if (!at_once)
@@ -227,7 +233,7 @@ static void container_statistics(HttpRequest *request, void *context)
 {
 	Container *container = find_container(request, context);
 	bool streams = !http_request_query(request, "stream") || http_request_flag(request, "stream");
-	bool at_once = streams || http_request_flag(request, "one-shot");
+	bool at_once = (streams && !http_request_carried(request)) || http_request_flag(request, "one-shot");
 	StatsStream *stats;
 	Error *error;
 
@@ -245,7 +251,7 @@ static void container_statistics(HttpRequest *request, void *context)
 	if (!streams)
 		return;
 	stats->stream = http_respond_stream(request, 200, "application/json");
-	http_stream_may_last(stats->stream);
+	http_stream_on_carry(stats->stream, carry, stats);
 }
 
 const HttpRoute stats_routes[] = {

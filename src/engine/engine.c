@@ -205,6 +205,7 @@ fallible engine_new(Engine **ret, Loop *loop, const EngineConfig *config)
 	engine->execs = table_new();
 	list_init(&engine->container_order);
 	list_init(&engine->subscriptions);
+	list_init(&engine->jobs);
 	error = engine_open(engine);
 	if (error) {
 		engine_free(engine);

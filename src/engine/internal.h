@@ -48,10 +48,12 @@ struct Engine {
 	Event kept[EVENTS_KEPT];
 	size_t kept_next, kept_count, kept_bytes;
 
-	Table *pulls;  /* full reference and platform -> Job */
-	Source *sweep; /* removes trash, in steps */
-	bool closing;  /* nothing is begun any more */
-	bool collect;  /* something was removed: look for what nobody needs any more */
+	List jobs;
+	Table *pulls;   /* full reference and platform -> Job */
+	Source *sweep;  /* removes trash, in steps */
+	bool closing;   /* nothing is begun any more */
+	bool gives_way; /* jobs were cancelled for the next program's sake */
+	bool collect;   /* something was removed: look for what nobody needs any more */
 };
 
 /* Trash is removed from a timer, a tree at a time. */

@@ -26,6 +26,7 @@ struct JobSubscription {
 };
 
 struct Job {
+	List link;
 	Engine *engine;
 	JobImplementation implementation;
 	void *arg;
@@ -43,6 +44,7 @@ Job *job_new(Engine *engine, const JobImplementation *implementation, void *arg)
 	job->implementation = *implementation;
 	job->arg = arg;
 	list_init(&job->subscriptions);
+	list_append(&engine->jobs, &job->link);
 	return job;
 }
 
@@ -136,6 +138,7 @@ static void job_free(void *arg)
 {
 	Job *job = arg;
 
+	list_remove(&job->link);
 	job->implementation.free(job->arg);
 	for (size_t i = 0; i < job->line_count; i++) {
 		free(job->lines[i].item);
@@ -145,12 +148,23 @@ static void job_free(void *arg)
 	free(job);
 }
 
+static Error *why_cancelled(const Job *job, Error *take_error)
+{
+	if (!job->engine->gives_way || !take_error || error_kind(take_error) != ERROR_CANCELLED)
+		return take_error;
+	error_free(take_error); /* that it was cancelled follows from the reason */
+	return error_hint(
+		error_new(ERROR_UNAVAILABLE, "kedged is being upgraded, and did not wait for the end of this"),
+		"do it again: what was done is used");
+}
+
 void job_end(Job *job, Error *take_error)
 {
 	if (job->ended) {
 		error_free(take_error); /* an end has been told; a second one has no listener */
 		return;
 	}
+	take_error = why_cancelled(job, take_error);
 	job->ended = true;
 	while (!list_empty(&job->subscriptions)) {
 		JobSubscription *subscription = list_entry(job->subscriptions.next, JobSubscription, link);
@@ -160,4 +174,11 @@ void job_end(Job *job, Error *take_error)
 	}
 	error_free(take_error);
 	loop_defer_free(job->engine->loop, job_free, job);
+}
+
+void jobs_give_way(Engine *engine)
+{
+	engine->gives_way = true;
+	list_each(&engine->jobs, Job, link, job)
+		job_cancel(job);
 }

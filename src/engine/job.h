@@ -51,6 +51,8 @@ typedef struct JobHandlers {
 JobSubscription *job_subscribe(Job *job, const JobHandlers *handlers, void *arg);
 void job_unsubscribe(JobSubscription *subscription); /* leaving early */
 void job_cancel(Job *job);
+/* Cancels all: the next program takes this one's place, and who waits is told so. */
+void jobs_give_way(Engine *engine);
 
 /* ---- for those who implement jobs ---- */
 typedef struct JobImplementation {

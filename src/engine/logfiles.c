@@ -146,6 +146,26 @@ Error *logfiles_oldest(LogPosition *ret, int dir)
 	return open_neighbour(ret, dir, 0, true);
 }
 
+/* The shim may rename between the look and the opening. */
+Error *logfiles_find(LogPosition *ret, int dir, ino_t inode)
+{
+	*ret = LOG_NOWHERE;
+	for (int attempt = 0; attempt < ATTEMPTS_MAX && inode; attempt++) {
+		autoclear(LogPosition) found = LOG_NOWHERE;
+		int oldest, index = find_index(dir, inode, &oldest);
+
+		if (index == NONE)
+			return NULL;
+		TRY(open_at(&found, dir, index));
+		if (found.inode != inode)
+			continue;
+		*ret = found;
+		found = LOG_NOWHERE;
+		return NULL;
+	}
+	return NULL;
+}
+
 Error *logfiles_after(LogPosition *ret, int dir, const LogPosition *position)
 {
 	*ret = LOG_NOWHERE;

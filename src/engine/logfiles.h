@@ -27,6 +27,7 @@ DEFINE_AUTOCLEAR(LogPosition, logposition_clear)
  * descriptor. */
 fallible logfiles_newest(LogPosition *ret, int dir);
 fallible logfiles_oldest(LogPosition *ret, int dir);
+fallible logfiles_find(LogPosition *ret, int dir, ino_t inode);
 fallible logfiles_before(LogPosition *ret, int dir, const LogPosition *position);
 /* When the file itself was removed meanwhile, the oldest one that is left. */
 fallible logfiles_after(LogPosition *ret, int dir, const LogPosition *position);

@@ -344,6 +344,28 @@ void log_reader_finish(LogReader *reader)
 
 /* ---- life ---- */
 
+bool log_reader_place(LogPlace *ret, const LogReader *reader)
+{
+	if (reader->state == SEEKING)
+		return false;
+	*ret = (LogPlace){.file = reader->at.fd < 0 ? 0 : reader->at.inode,
+		.offset = reader->at.offset - (int64_t)(reader->text.length - reader->parsed),
+		.skips_line = reader->skips_line};
+	return true;
+}
+
+/* A file that was removed meanwhile has taken what was not read of it along. */
+static fallible start_at(LogReader *reader, const LogPlace *place)
+{
+	reader->state = READING;
+	TRY(logfiles_find(&reader->at, reader->dir, (ino_t)place->file));
+	if (reader->at.fd < 0)
+		return logfiles_oldest(&reader->at, reader->dir);
+	reader->at.offset = place->offset;
+	reader->skips_line = place->skips_line;
+	return NULL;
+}
+
 static fallible start_position(LogReader *reader)
 {
 	LogPosition newest;
@@ -351,6 +373,10 @@ static fallible start_position(LogReader *reader)
 	TRY(logfiles_newest(&newest, reader->dir));
 	if (!reader->query.follow)
 		end_here(reader, &newest);
+	if (reader->query.from) {
+		logposition_clear(&newest);
+		return start_at(reader, reader->query.from);
+	}
 	if (reader->query.tail < 0 || newest.fd < 0) {
 		logposition_clear(&newest);
 		reader->state = READING;
@@ -397,6 +423,7 @@ Error *log_reader_open(LogReader **ret, Loop *loop, const char *state_dir, const
 		log_reader_close(reader);
 		return error;
 	}
+	reader->query.from = NULL; /* the caller's */
 	go_on(reader);
 	*ret = reader;
 	return NULL;

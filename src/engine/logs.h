@@ -12,11 +12,19 @@
 #include "base/error.h"
 #include "base/loop.h"
 
+/* Between two entries, in words that outlive the reader. */
+typedef struct LogPlace {
+	uint64_t file; /* inode; 0: there is no log yet */
+	int64_t offset;
+	bool skips_line; /* the offset is within a line that is not shown */
+} LogPlace;
+
 typedef struct LogQuery {
 	bool want_stdout, want_stderr;
 	bool follow;
 	int64_t tail;               /* entries of either stream, as Docker counts them; -1: all */
 	int64_t since_ns, until_ns; /* wall clock, both included; 0: no bound */
+	const LogPlace *from;       /* goes on there, whatever tail says; NULL: a new reading */
 } LogQuery;
 
 typedef struct LogReaderHandlers {
@@ -34,5 +42,7 @@ fallible log_reader_open(LogReader **ret, Loop *loop, const char *state_dir, con
 	const LogReaderHandlers *handlers, void *arg);
 LogReader *log_reader_close(LogReader *reader);
 DEFINE_AUTOPTR(LogReader, log_reader_close)
+/* Of the next entry that was not delivered; false: nothing was yet, and a tail is still being looked for. */
+bool log_reader_place(LogPlace *ret, const LogReader *reader);
 void log_reader_pause(LogReader *reader, bool paused);
 void log_reader_finish(LogReader *reader); /* the container has ended: a follower gets the rest, then the end */

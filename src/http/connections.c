@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Connections from accept to close, for a server that is to be quiet: what a client has sent on a connection that was
- * accepted is answered, whether it had come by then or not.
+ * Connections from accept to close, for a server that gives way to the next program: what a client has sent on a
+ * connection that was accepted is answered, whether it had come by then or not.
  */
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -15,56 +14,101 @@ HttpConnection *connection_of(struct MHD_Connection *connection)
 	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-/* ---- being quiet ---- */
+/* ---- waiting until nobody is to be waited for ---- */
 
-/* A new connection's first request is waited for as well: its client cannot know that it is not wanted any more. */
-static bool must_wait(const HttpConnection *link)
+static bool is_carried(const HttpRequest *request)
 {
-	const HttpStream *stream = link->request ? link->request->stream : NULL;
+	const HttpStream *stream = request->stream;
 
-	return !stream || !stream->may_last;
+	return stream && stream->is_open && !stream->broken && (stream->ended || stream->carry);
 }
 
-static void call_quiet(void *arg)
+static bool is_waited_for(const HttpRequest *request)
 {
-	HttpServer *server = arg;
-	void (*quiet)(void *arg) = take(server->quiet);
-
-	server->quiet_call = source_free(server->quiet_call);
-	quiet(server->quiet_arg);
+	return !is_carried(request) && !(request->stream && request->stream->may_last);
 }
 
-static void look_for_quiet(HttpServer *server)
+bool connection_may_be_carried(const HttpConnection *link)
+{
+	return !link->request || is_carried(link->request);
+}
+
+/* Of a connection's first request, libmicrohttpd may have read a half: that is waited for. */
+static bool is_quiet(const HttpServer *server)
+{
+	list_each(&server->connections, HttpConnection, in_server, link)
+		if (link->request ? is_waited_for(link->request) : !link->was_used)
+			return false;
+	return true;
+}
+
+static bool is_drained(const HttpServer *server)
+{
+	list_each(&server->requests, HttpRequest, in_server, request)
+		if (request->drains && is_waited_for(request))
+			return false;
+	return true;
+}
+
+static void call_waiter(void *arg)
+{
+	HttpServerWait *wait = arg;
+	void (*call)(void *arg) = take(wait->call);
+
+	wait->deferred = source_free(wait->deferred);
+	call(wait->arg);
+}
+
+static void look(HttpServer *server, HttpServerWait *wait, bool (*is_over)(const HttpServer *server))
 {
 	Error *error;
 
-	if (!server->quiet || server->quiet_call)
+	if (!wait->call || wait->deferred || !is_over(server))
 		return;
-	list_each(&server->connections, HttpConnection, in_server, link)
-		if (must_wait(link))
-			return;
-	error = loop_defer(&server->quiet_call, server->loop, call_quiet, server);
+	error = loop_defer(&wait->deferred, server->loop, call_waiter, wait);
 	if (error)
-		error_log(error, "cannot tell that the HTTP server is quiet");
+		error_log(error, "cannot tell that all requests were answered");
 }
 
-/* What the client sent before is still read and answered; what it sends later fails at once, and it knows that nobody
- * has read it. */
-static void stop_reading(const HttpConnection *link)
+void connections_look(HttpServer *server)
 {
-	if (link->was_used && !link->request)
-		shutdown(link->fd, SHUT_RD);
+	look(server, &server->drained, is_drained);
+	look(server, &server->quiet, is_quiet);
+}
+
+void http_server_drain(HttpServer *server, void (*drained)(void *arg), void *arg)
+{
+	server->drained = (HttpServerWait){.call = drained, .arg = arg};
+	list_each(&server->requests, HttpRequest, in_server, request)
+		request->drains = true;
+	connections_look(server);
+}
+
+/* What its client sends from now on waits in the socket. */
+static void park(HttpConnection *link)
+{
+	if (!link->connection || link->is_parked || !link->was_used || link->request)
+		return;
+	link->is_parked = true;
+	MHD_suspend_connection(link->connection);
+}
+
+void connections_park(HttpServer *server)
+{
+	list_each(&server->connections, HttpConnection, in_server, link)
+		park(link);
 }
 
 int http_server_quiesce(HttpServer *server, void (*quiet)(void *arg), void *arg)
 {
 	int fd = MHD_quiesce_daemon(server->daemon);
 
-	server->quiet = quiet;
-	server->quiet_arg = arg;
-	list_each(&server->connections, HttpConnection, in_server, link)
-		stop_reading(link);
-	look_for_quiet(server);
+	server->is_quiet = true;
+	server->drained.call = NULL;
+	server->drained.deferred = source_free(server->drained.deferred);
+	server->quiet = (HttpServerWait){.call = quiet, .arg = arg};
+	connections_park(server);
+	connections_look(server);
 	server_kick(server);
 	return fd;
 }
@@ -75,11 +119,19 @@ void connection_answered(HttpServer *server, HttpConnection *link)
 {
 	link->request = NULL;
 	link->was_used = true;
-	if (server->quiet)
-		stop_reading(link);
+	connections_look(server);
 }
 
-static void connection_free(HttpConnection *link)
+HttpConnection *connection_new(HttpServer *server, int fd)
+{
+	HttpConnection *link = mem_new(HttpConnection);
+
+	link->fd = fd;
+	list_append(&server->connections, &link->in_server);
+	return link;
+}
+
+void connection_free(HttpConnection *link)
 {
 	list_remove(&link->in_server);
 	free(link);
@@ -94,10 +146,11 @@ void connection_notify(
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
 		*slot = NULL;
 		connection_free(link);
-		look_for_quiet(server);
+		connections_look(server);
 		return;
 	}
-	*slot = link = mem_new(HttpConnection);
-	link->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-	list_append(&server->connections, &link->in_server);
+	int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	*slot = link = connection_new(server, fd);
+	link->connection = connection;
+	link->was_used = server->takes_back;
 }

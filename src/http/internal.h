@@ -2,7 +2,8 @@
 #pragma once
 /*
  * What the files of this folder share. server.c runs libmicrohttpd on the loop, request.c takes a request apart and
- * calls its handler, answer.c gives the answer back.
+ * calls its handler, answer.c gives the answer back, stream.c one that is written as it comes, carry.c hands
+ * connections to the next program and takes them from the one before.
  *
  * A connection that waits for its answer, or for more of it, is suspended: libmicrohttpd does not look at it then, so
  * that its client is watched by an epoll of our own (no events asked for: only that the client closed both directions
@@ -12,7 +13,15 @@
 
 #include "base/buffer.h"
 #include "base/list.h"
+#include "http/chunks.h"
 #include "http/server.h"
+
+/* Somebody waits until there is nothing left to wait for. */
+typedef struct HttpServerWait {
+	void (*call)(void *arg); /* NULL: nobody, or it was called */
+	void *arg;
+	Source *deferred;
+} HttpServerWait;
 
 struct HttpServer {
 	Loop *loop;
@@ -25,27 +34,33 @@ struct HttpServer {
 	int64_t timer_due_ns; /* monotonic; 0: the timer is stopped */
 	List requests;
 	List connections; /* HttpConnection */
-	Source *quiet_call;
-	void (*quiet)(void *arg); /* http_server_quiesce() was called, and this was not yet */
-	void *quiet_arg;
+	HttpServerWait drained, quiet;
+	bool is_quiet;    /* accepts nobody any more */
+	bool handed_over; /* libmicrohttpd is not to touch its connections again */
+	bool takes_back;  /* the next new connection has been used before */
 };
 
 /* A client, from accept to close. */
 typedef struct HttpConnection {
 	List in_server;
-	int fd;               /* libmicrohttpd's */
-	HttpRequest *request; /* the one that is being taken or answered */
-	bool was_used;        /* a request was answered: the client knows that such a connection may end */
+	struct MHD_Connection *connection; /* NULL: taken over from another program, and ours */
+	int fd;                            /* libmicrohttpd's, if it has one */
+	HttpRequest *request;              /* the one that is being taken or answered */
+	bool was_used;                     /* a request was answered: of the next one nothing was read */
+	bool is_parked;                    /* suspended until this program ends */
 } HttpConnection;
 
 struct HttpStream {
 	HttpRequest *request;
-	Buffer queue;
-	size_t taken; /* bytes at the queue's front that were sent */
+	Chunks chunks;
+	Source *turn, *room; /* sends at the end of the loop's turn; waits until the socket takes more */
 	void (*drain)(void *arg);
 	void *drain_arg;
-	bool ended;
+	void (*carry)(void *arg, HttpCarry *ret);
+	void *carry_arg;
 	bool may_last;
+	bool is_open; /* the head was sent, the socket is ours */
+	bool ended;
 	bool broken; /* ended before all was said */
 };
 
@@ -53,9 +68,11 @@ struct HttpRequest {
 	List in_server;
 	HttpServer *server;
 	HttpConnection *link;
-	struct MHD_Connection *connection;
+	struct MHD_Connection *connection; /* NULL: it is gone on with */
 	const char *method;
-	const char *path;        /* as sent, without query */
+	const char *path;  /* as sent, without query */
+	HttpCarry carried; /* of one that is gone on with, as are the texts it owns */
+	char *own_method, *own_path;
 	const HttpRoute *route;  /* NULL: answered without one */
 	StringMap params, query; /* decoded */
 	StringList repeated;     /* "key=value": further values of a query parameter */
@@ -83,6 +100,8 @@ struct HttpRequest {
 	bool watched;
 	bool answered; /* whole: the handler has nothing more to say */
 	bool left;     /* the client */
+	bool is_old;   /* HTTP/1.0 */
+	bool drains;   /* was there when somebody began to wait for all of them */
 };
 
 /* server.c: libmicrohttpd looks at resumed connections when it runs next, and does not wake up by itself. */
@@ -92,7 +111,12 @@ void server_kick(HttpServer *server);
 HttpConnection *connection_of(struct MHD_Connection *connection);
 void connection_notify(void *server, struct MHD_Connection *connection, void **slot,
 	enum MHD_ConnectionNotificationCode code); /* libmicrohttpd's callback */
+HttpConnection *connection_new(HttpServer *server, int fd);
+void connection_free(HttpConnection *link);
 void connection_answered(HttpServer *server, HttpConnection *link);
+bool connection_may_be_carried(const HttpConnection *link);
+void connections_look(HttpServer *server); /* is somebody's wait over? */
+void connections_park(HttpServer *server); /* those that nobody asks anything on wait for the next program */
 
 /* request.c: libmicrohttpd's callbacks */
 enum MHD_Result request_handle(void *server, struct MHD_Connection *connection, const char *url, const char *method,
@@ -103,7 +127,23 @@ void request_completed(
 void request_leave(HttpRequest *request);
 void request_suspend(HttpRequest *request);
 void request_resume(HttpRequest *request);
+/* The answer was sent, but for what libmicrohttpd sends itself. */
+void request_give_back(HttpRequest *request);
+/* Goes on with one that another program took, on a connection of ours; link->fd is all that is told of it. Its method,
+ * path, query and carried are to be set, then request_begin_again() calls its handler. */
+HttpRequest *request_taken_over(HttpServer *server, HttpConnection *link, const char *method, const char *path);
+void request_begin_again(HttpRequest *request);
+fallible request_add_query(HttpRequest *request, const char *key, const char *decoded);
 
 /* answer.c */
+void answer_prepare(HttpRequest *request, int status, const char *content_type, struct MHD_Response *response);
 enum MHD_Result answer_queue(HttpRequest *request);
 void answer_clear(HttpRequest *request); /* what was prepared and not sent */
+
+/* stream.c */
+HttpStream *stream_new(HttpRequest *request);
+void stream_free(HttpStream *stream);
+void stream_finish(HttpStream *stream); /* ends with what is coded already */
+
+/* carry.c: a socket goes back to libmicrohttpd. */
+void carry_return(HttpServer *server, int fd);

@@ -16,30 +16,33 @@ enum {
 
 /* ---- life ---- */
 
-static HttpRequest *request_new(
-	HttpServer *server, struct MHD_Connection *connection, const char *url, const char *method)
+static HttpRequest *request_new(HttpServer *server, HttpConnection *link, const char *url, const char *method)
 {
 	HttpRequest *request = mem_new(HttpRequest);
 
 	request->server = server;
-	request->connection = connection;
-	request->link = connection_of(connection);
+	request->connection = link->connection;
+	request->link = link;
 	request->link->request = request;
 	request->path = url;
 	request->method = method;
+	request->carried.fd = -1;
 	list_append(&server->requests, &request->in_server);
 	return request;
 }
 
-static int connection_fd(HttpRequest *request)
+static void watch(HttpRequest *request)
 {
-	return MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	struct epoll_event event = {.events = 0, .data.ptr = request};
+
+	if (!request->watched)
+		request->watched = epoll_ctl(request->server->watch_fd, EPOLL_CTL_ADD, request->link->fd, &event) == 0;
 }
 
 static void unwatch(HttpRequest *request)
 {
 	if (request->watched)
-		epoll_ctl(request->server->watch_fd, EPOLL_CTL_DEL, connection_fd(request), NULL);
+		epoll_ctl(request->server->watch_fd, EPOLL_CTL_DEL, request->link->fd, NULL);
 	request->watched = false;
 }
 
@@ -53,6 +56,10 @@ static void request_free(HttpRequest *request)
 	strings_clear(&request->repeated);
 	map_clear(&request->headers);
 	buffer_clear(&request->body);
+	buffer_clear(&request->carried.cursor);
+	close_fd(&request->carried.fd);
+	free(request->own_method);
+	free(request->own_path);
 	free(request);
 }
 
@@ -60,13 +67,9 @@ static void request_free(HttpRequest *request)
 
 void request_suspend(HttpRequest *request)
 {
-	struct epoll_event event = {.events = 0, .data.ptr = request};
-
 	request->suspended = true;
 	MHD_suspend_connection(request->connection);
-	if (!request->watched)
-		request->watched =
-			epoll_ctl(request->server->watch_fd, EPOLL_CTL_ADD, connection_fd(request), &event) == 0;
+	watch(request);
 }
 
 void request_resume(HttpRequest *request)
@@ -76,6 +79,16 @@ void request_resume(HttpRequest *request)
 	request->suspended = false;
 	MHD_resume_connection(request->connection);
 	server_kick(request->server);
+}
+
+/* One that is ours ends with its request. */
+static void end_connection(HttpRequest *request)
+{
+	HttpConnection *link = request->link;
+
+	request_free(request);
+	close_fd(&link->fd);
+	connection_free(link);
 }
 
 static void end_body(HttpRequest *request, bool complete)
@@ -96,7 +109,28 @@ void request_leave(HttpRequest *request)
 	end_body(request, false);
 	if (!request->answered && request->gone)
 		request->gone(request->gone_arg);
-	request_resume(request);
+	if (!request->connection)
+		end_connection(request);
+	else if (!request->server->handed_over)
+		request_resume(request);
+}
+
+void request_give_back(HttpRequest *request)
+{
+	HttpServer *server = request->server;
+
+	if (request->connection) {
+		request_resume(request);
+		return;
+	}
+	if (request->is_old) {
+		end_connection(request);
+		return;
+	}
+	unwatch(request);
+	int fd = take_fd(&request->link->fd);
+	end_connection(request);
+	carry_return(server, fd);
 }
 
 void request_completed(
@@ -120,19 +154,24 @@ typedef struct QueryReader {
 	Error *error;
 } QueryReader;
 
-static fallible add_query(HttpRequest *request, const char *key, const char *value)
+fallible request_add_query(HttpRequest *request, const char *key, const char *decoded)
 {
-	autofree char *decoded = NULL;
-
 	if (request->query.count + request->repeated.count >= QUERY_PARAMS_MAX)
 		return error_new(ERROR_INVALID, "more than %d query parameters", QUERY_PARAMS_MAX);
-	TRY_WRAP(
-		percent_decode(&decoded, value ? value : "", value ? strlen(value) : 0), "query parameter \"%s\"", key);
 	if (!map_get(&request->query, key))
 		map_set(&request->query, key, decoded);
 	else
 		strings_printf(&request->repeated, "%s=%s", key, decoded);
 	return NULL;
+}
+
+static fallible add_query(HttpRequest *request, const char *key, const char *value)
+{
+	autofree char *decoded = NULL;
+
+	TRY_WRAP(
+		percent_decode(&decoded, value ? value : "", value ? strlen(value) : 0), "query parameter \"%s\"", key);
+	return request_add_query(request, key, decoded);
 }
 
 static enum MHD_Result on_query(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
@@ -189,7 +228,6 @@ static fallible find_route(HttpRequest *request)
 	const char *path = request->path;
 	RouteMatch match;
 
-	TRY(read_query(request));
 	if (options->rewrite)
 		TRY(options->rewrite(options->context, request, &path));
 	request->route = route_find(&match, options->routes, request->method, path);
@@ -197,7 +235,13 @@ static fallible find_route(HttpRequest *request)
 		TRY(options->admit(request, request->route));
 	if (!request->route)
 		return error_new(ERROR_NOT_FOUND, "page not found");
-	TRY(read_params(request, &match));
+	return read_params(request, &match);
+}
+
+static fallible read_head(HttpRequest *request)
+{
+	TRY(read_query(request));
+	TRY(find_route(request));
 	request->body.limit = body_max(request);
 	if (!(request->route->flags & HTTP_BODY_STREAM) && announced_length(request) > body_max(request))
 		return too_large(request);
@@ -215,7 +259,7 @@ static void call_handler(HttpRequest *request)
 
 static enum MHD_Result take_headers(HttpRequest *request)
 {
-	Error *error = find_route(request);
+	Error *error = read_head(request);
 
 	if (error)
 		http_respond_error(request, error);
@@ -272,14 +316,39 @@ enum MHD_Result request_handle(void *server, struct MHD_Connection *connection, 
 {
 	HttpRequest *request = *slot;
 
-	(void)version;
 	if (!request) {
-		request = *slot = request_new(server, connection, url, method);
+		request = *slot = request_new(server, connection_of(connection), url, method);
+		request->is_old = string_equal(version, MHD_HTTP_VERSION_1_0);
 		return take_headers(request);
 	}
 	if (request->left)
 		return MHD_NO;
 	return *upload_size > 0 ? take_body(request, upload, upload_size) : take_end(request);
+}
+
+/* ---- requests that another program took ---- */
+
+HttpRequest *request_taken_over(HttpServer *server, HttpConnection *link, const char *method, const char *path)
+{
+	char *own_method = mem_strdup(method), *own_path = mem_strdup(path);
+	HttpRequest *request = request_new(server, link, own_path, own_method);
+
+	request->own_method = own_method;
+	request->own_path = own_path;
+	request->body_ended = true;
+	stream_new(request)->is_open = true;
+	watch(request);
+	return request;
+}
+
+void request_begin_again(HttpRequest *request)
+{
+	Error *error = find_route(request);
+
+	if (error)
+		http_respond_error(request, error);
+	else
+		call_handler(request);
 }
 
 /* ---- what handlers ask ---- */
@@ -333,6 +402,8 @@ bool http_request_flag(const HttpRequest *request, const char *name)
 
 const char *http_request_header(const HttpRequest *request, const char *name)
 {
+	if (!request->connection)
+		return NULL;
 	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
@@ -365,4 +436,9 @@ void http_request_on_gone(HttpRequest *request, void (*gone)(void *arg), void *a
 {
 	request->gone = gone;
 	request->gone_arg = arg;
+}
+
+HttpCarry *http_request_carried(HttpRequest *request)
+{
+	return request->connection ? NULL : &request->carried;
 }

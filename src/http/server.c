@@ -35,6 +35,8 @@ static void run(HttpServer *server)
 
 	for (int i = 0; i < RUNS_AT_ONCE; i++) {
 		MHD_run(server->daemon);
+		if (server->is_quiet)
+			connections_park(server);
 		if (MHD_get_timeout(server->daemon, &timeout_ms) != MHD_YES)
 			return;
 		if (timeout_ms > 0) {
@@ -173,6 +175,8 @@ static void stop_daemon(HttpServer *server)
 	/* Stopping with suspended connections is fatal: each is told that its client left, and comes back by that. */
 	list_each(&server->requests, HttpRequest, in_server, request)
 		request_leave(request);
+	if (server->handed_over) /* it would shut down what is not its own any more: it ends with this program */
+		return;
 	for (int i = 0; i < RUNS_AT_ONCE; i++)
 		MHD_run(server->daemon);
 	MHD_stop_daemon(server->daemon);
@@ -188,7 +192,8 @@ HttpServer *http_server_free(HttpServer *server)
 	source_free(server->timer);
 	source_free(server->again);
 	source_free(server->watch);
-	source_free(server->quiet_call);
+	source_free(server->drained.deferred);
+	source_free(server->quiet.deferred);
 	close_fd(&server->watch_fd);
 	map_clear(&server->headers);
 	free(server);

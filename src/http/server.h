@@ -54,12 +54,25 @@ typedef struct HttpServerOptions {
 fallible http_server_new(HttpServer **ret, Loop *loop, int listen_fd, const HttpServerOptions *options);
 HttpServer *http_server_free(HttpServer *server);
 DEFINE_AUTOPTR(HttpServer, http_server_free)
+
+/* ---- giving way to the next program ---- */
+/* drained is called, once, from the loop, when what is being asked now was answered, or can be carried; meanwhile
+ * everybody is served. It may never come: the caller sets a limit. */
+void http_server_drain(HttpServer *server, void (*drained)(void *arg), void *arg);
 /*
  * Stops accepting: the listening socket goes back to the caller, and who connects from now on waits in its queue.
- * Connections that were accepted are answered once more and closed after it; quiet is called, once, from the loop, when
- * nothing is left to be answered but streams that may last. It may never come: the caller sets a limit.
+ * Connections that were accepted are answered once more; quiet is called, once, from the loop, when nothing is left to
+ * be answered but what can be carried. It may never come, too.
  */
 int http_server_quiesce(HttpServer *server, void (*quiet)(void *arg), void *arg);
+/*
+ * After that, and after the loop has ended: connections with nothing to answer, and streams that can be carried, as a
+ * descriptor for the next program's http_server_take_over(), which goes on where this one was, to the byte. All others
+ * are cut. -1: nothing could be carried. The server may only be freed after it.
+ */
+int http_server_hand_over(HttpServer *server);
+void http_server_take_over(HttpServer *server, int fd); /* fd is the callee's */
+
 /* Binds a unix socket (0660, group if it exists), replacing a stale one. */
 fallible http_listen_unix(int *ret_fd, const char *path, const char *group);
 
@@ -97,10 +110,24 @@ size_t http_stream_pending(const HttpStream *stream);                        /* 
 void http_stream_on_drain(
 	HttpStream *stream, void (*drain)(void *arg), void *arg); /* each time the queue becomes empty */
 void http_stream_end(HttpStream *stream);
-/* It ends when somebody else wants it to: a server that is to be quiet does not wait for it. */
-void http_stream_may_last(HttpStream *stream);
 void http_stream_break(
 	HttpStream *stream); /* closes the connection without an end: the client knows that it lacks something */
+
+/* Nobody waits for its end when the next program takes over, and it cannot be carried: it is cut. */
+void http_stream_may_last(HttpStream *stream);
+
+/* ---- streams that go on in the next program ---- */
+/* Where the handler is, in its own words: what it needs to go on without a gap. */
+typedef struct HttpCarry {
+	Buffer cursor;
+	int fd; /* goes with it, the callee's; -1: none */
+} HttpCarry;
+
+/* carry is called in http_server_hand_over(). The same handler gets the request in the next program, and writes to what
+ * http_respond_stream() gives it there. */
+void http_stream_on_carry(HttpStream *stream, void (*carry)(void *arg, HttpCarry *ret), void *arg);
+/* NULL: a new request. A handler that cannot go on answers as usual: the stream ends. */
+HttpCarry *http_request_carried(HttpRequest *request);
 /* 101 Switching Protocols (Upgrade: tcp) with the content type given; then ready gets the raw descriptor (owned) and
  * bytes that came early. fd -1: the client left. */
 void http_hijack(HttpRequest *request, const char *content_type,

@@ -47,30 +47,47 @@ static bool listens_at(int fd, const char *path)
 	return string_equal(address.sun_path, path) && file_exists(AT_FDCWD, path);
 }
 
-/* One that has another address than is wanted by now is closed: who waits at it is refused, as if nobody had listened.
- */
-static void place_handed(int fd, HandedSocket *sockets, size_t count)
+static bool is_pair(int fd)
+{
+	int type = 0;
+	socklen_t length = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET;
+}
+
+/* One that has another address than is wanted by now is closed, and its connections with it: who waits at it is
+ * refused, as if nobody had listened. */
+static HandedSocket *place_handed(int fd, HandedSocket *sockets, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (sockets[i].fd < 0 && listens_at(fd, sockets[i].path)) {
 			fcntl(fd, F_SETFD, FD_CLOEXEC);
 			fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 			sockets[i].fd = fd;
-			return;
+			return &sockets[i];
 		}
 	}
 	close(fd);
+	return NULL;
 }
 
 static void take_handed(HandedSocket *sockets, size_t count)
 {
 	int64_t handed = read_variable("LISTEN_FDS"), pid = read_variable("LISTEN_PID");
+	HandedSocket *socket = NULL;
 
 	unsetenv("LISTEN_FDNAMES");
 	if (pid != getpid() || handed > FDS_MAX)
 		return;
-	for (int fd = FIRST_FD; fd < FIRST_FD + handed; fd++)
-		place_handed(fd, sockets, count);
+	for (int fd = FIRST_FD; fd < FIRST_FD + handed; fd++) {
+		if (!socket || !is_pair(fd)) {
+			socket = place_handed(fd, sockets, count);
+			continue;
+		}
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+		socket->connections_fd = fd;
+		socket = NULL;
+	}
 }
 
 fallible handed_listen(HandedSocket *sockets, size_t count)
@@ -93,25 +110,31 @@ static void hold_back_hup(void)
 }
 
 /* To the numbers that the next program looks at: first away from them, so that none is overwritten by another. */
-static fallible place_sockets(const int *listen_fds, size_t count)
+static fallible place_fds(size_t *ret_count, const int *fds, size_t count)
 {
 	int moved[HANDED_MAX];
+	size_t placed = 0;
 
-	for (size_t i = 0; i < count; i++)
-		if ((moved[i] = fcntl(listen_fds[i], F_DUPFD_CLOEXEC, FIRST_FD + HANDED_MAX)) < 0)
+	for (size_t i = 0; i < count; i++) {
+		if (fds[i] < 0)
+			continue;
+		moved[placed] = fcntl(fds[i], F_DUPFD_CLOEXEC, FIRST_FD + HANDED_MAX);
+		if (moved[placed++] < 0)
 			return error_errno(errno, "could not hand a socket over");
-	for (size_t i = 0; i < count; i++)
+	}
+	for (size_t i = 0; i < placed; i++)
 		if (dup2(moved[i], FIRST_FD + (int)i) < 0)
 			return error_errno(errno, "could not hand a socket over");
+	*ret_count = placed;
 	return NULL;
 }
 
-fallible handed_over(const int *listen_fds, size_t count, const char *program, char *const *argv)
+fallible handed_over(const int *fds, size_t count, const char *program, char *const *argv)
 {
 	autofree char *pid = string_printf("%d", (int)getpid());
-	autofree char *number = string_printf("%zu", count);
 
-	TRY(place_sockets(listen_fds, count));
+	TRY(place_fds(&count, fds, count));
+	autofree char *number = string_printf("%zu", count);
 	setenv("LISTEN_FDS", number, true);
 	setenv("LISTEN_PID", pid, true);
 	hold_back_hup();

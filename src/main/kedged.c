@@ -26,6 +26,7 @@
 
 enum { CONFIG_MAX = 1 << 20, EXIT_USAGE = 2 };
 
+#define UPGRADE_TIMEOUT (30 * NANOS_PER_SECOND)
 #define CONFIG_DEFAULT "/etc/kedge/kedged.yaml"
 
 /* kedged.yaml: the engine's settings and those of the daemon around it. Options of the same meaning win over the file.
@@ -37,6 +38,7 @@ typedef struct Settings {
 	char *read_only_socket;       /* NULL or empty: there is none */
 	char *read_only_socket_group; /* "kedge-monitor" */
 	char *log_level;              /* "info" */
+	int64_t upgrade_timeout_ns;   /* how long an upgrade waits for what runs */
 } Settings;
 
 static const Field settings_fields[] = {
@@ -45,6 +47,7 @@ static const Field settings_fields[] = {
 	{.name = "readOnlySocket", .kind = FIELD_STRING, .offset = offsetof(Settings, read_only_socket)},
 	{.name = "readOnlySocketGroup", .kind = FIELD_STRING, .offset = offsetof(Settings, read_only_socket_group)},
 	{.name = "logLevel", .kind = FIELD_STRING, .offset = offsetof(Settings, log_level)},
+	{.name = "upgradeTimeout", .kind = FIELD_DURATION, .offset = offsetof(Settings, upgrade_timeout_ns)},
 	{.name = "engine",
 		.kind = FIELD_OBJECT,
 		.offset = offsetof(Settings, engine),
@@ -185,6 +188,7 @@ static fallible settings_load(Settings *settings, const Arguments *arguments)
 	settings->socket_group = mem_strdup("kedge");
 	settings->read_only_socket_group = mem_strdup("kedge-monitor");
 	settings->log_level = mem_strdup("info");
+	settings->upgrade_timeout_ns = UPGRADE_TIMEOUT;
 	if (arguments->config || file_exists(AT_FDCWD, path))
 		TRY(settings_read_file(settings, path));
 	settings_override(settings, arguments);
@@ -257,15 +261,15 @@ static void rest(void *arg)
 }
 
 typedef struct Successor {
-	int fds[DOCKER_SOCKETS_MAX];
+	int fds[UPGRADE_FDS_MAX];
 	size_t count; /* 0: there is none */
 } Successor;
 
 static fallible listen_all(DockerApi *api, const Settings *settings)
 {
 	HandedSocket sockets[] = {
-		{settings->socket, settings->socket_group, -1},
-		{settings->read_only_socket, settings->read_only_socket_group, -1},
+		{settings->socket, settings->socket_group, -1, -1},
+		{settings->read_only_socket, settings->read_only_socket_group, -1, -1},
 	};
 	static const DockerProfile profiles[] = {DOCKER_ALL, DOCKER_READ_ONLY};
 	size_t count = string_empty(settings->read_only_socket) ? 1 : 2;
@@ -274,6 +278,8 @@ static fallible listen_all(DockerApi *api, const Settings *settings)
 	for (size_t i = 0; i < count; i++) {
 		notify_store(sockets[i].fd);
 		TRY(docker_api_serve(api, sockets[i].fd, profiles[i]));
+		if (sockets[i].connections_fd >= 0)
+			docker_api_take_over(api, sockets[i].connections_fd);
 		log_info("kedged %s listens on %s", KEDGE_VERSION, sockets[i].path);
 	}
 	return NULL;
@@ -293,7 +299,7 @@ static fallible serve(Successor *ret_next, Loop *loop, Engine *engine, const Set
 
 	TRY(docker_api_new(&api, engine));
 	TRY(listen_all(api, settings));
-	TRY(upgrade_new(&upgrade, loop, api, argv));
+	TRY(upgrade_new(&upgrade, loop, api, settings->upgrade_timeout_ns, argv));
 	TRY(loop_timer(&stopping, loop, -1, stop_unless_down, &serving));
 	serving.stopping = stopping;
 	TRY(loop_signal(&terminate, loop, SIGTERM, stop, &serving));

@@ -24,6 +24,7 @@ extern char **environ;
 struct Upgrade {
 	Loop *loop;
 	DockerApi *api;
+	int64_t patience_ns;
 	char *const *argv;
 	Source *hup;
 	pid_t checker; /* 0: none */
@@ -48,7 +49,7 @@ fallible upgrade_program(char **ret)
 	return NULL;
 }
 
-/* ---- second step: everybody is answered ---- */
+/* ---- third step: everybody is answered ---- */
 
 static void become_due(void *arg)
 {
@@ -80,6 +81,37 @@ static void be_quiet(Upgrade *upgrade)
 	}
 }
 
+/* ---- second step: what takes its time ---- */
+
+static void on_drained(void *arg)
+{
+	Upgrade *upgrade = arg;
+
+	upgrade->limit = source_free(upgrade->limit);
+	be_quiet(upgrade);
+}
+
+static void patience_ends(void *arg)
+{
+	Upgrade *upgrade = arg;
+
+	log_warning("the upgrade does not wait any longer for what runs");
+	docker_api_give_way(upgrade->api);
+	on_drained(upgrade);
+}
+
+static void drain(Upgrade *upgrade)
+{
+	Error *error = loop_timer(&upgrade->limit, upgrade->loop, upgrade->patience_ns, patience_ends, upgrade);
+
+	if (error) {
+		error_log(error, "the upgrade waits for nothing");
+		on_drained(upgrade);
+		return;
+	}
+	docker_api_drain(upgrade->api, on_drained, upgrade);
+}
+
 /* ---- first step: does the new program run? ---- */
 
 static void check_limit_fired(void *arg)
@@ -97,7 +129,7 @@ static void on_checked(void *arg, int wait_status)
 	upgrade->checker = 0;
 	process_status_text(text, sizeof(text), wait_status);
 	if (wait_status == 0)
-		be_quiet(upgrade);
+		drain(upgrade);
 	else
 		log_error("not upgraded: the new kedged does not accept the configuration (%s)", text);
 }
@@ -131,7 +163,7 @@ static fallible start_check(Upgrade *upgrade)
 static void on_hup(void *arg)
 {
 	Upgrade *upgrade = arg;
-	Error *error = upgrade->check || upgrade->listen_count > 0 ? NULL : start_check(upgrade);
+	Error *error = upgrade->check || upgrade->limit || upgrade->listen_count > 0 ? NULL : start_check(upgrade);
 
 	if (error)
 		error_log(error, "not upgraded");
@@ -148,11 +180,11 @@ static void let_hup_pass(void)
 	sigprocmask(SIG_UNBLOCK, &hup, NULL);
 }
 
-fallible upgrade_new(Upgrade **ret, Loop *loop, DockerApi *api, char *const *argv)
+fallible upgrade_new(Upgrade **ret, Loop *loop, DockerApi *api, int64_t patience_ns, char *const *argv)
 {
 	Upgrade *upgrade = mem_new(Upgrade);
 
-	*upgrade = (Upgrade){.loop = loop, .api = api, .argv = argv};
+	*upgrade = (Upgrade){.loop = loop, .api = api, .patience_ns = patience_ns, .argv = argv};
 	Error *error = loop_signal(&upgrade->hup, loop, SIGHUP, on_hup, upgrade);
 	if (error) {
 		upgrade_free(upgrade);
@@ -163,14 +195,21 @@ fallible upgrade_new(Upgrade **ret, Loop *loop, DockerApi *api, char *const *arg
 	return NULL;
 }
 
-size_t upgrade_take_sockets(Upgrade *upgrade, int ret_fds[DOCKER_SOCKETS_MAX])
+/* Each listening socket with its connections behind it. */
+size_t upgrade_take_sockets(Upgrade *upgrade, int ret_fds[UPGRADE_FDS_MAX])
 {
+	int connections_fds[DOCKER_SOCKETS_MAX];
 	size_t count = upgrade->is_due ? upgrade->listen_count : 0;
 
-	memcpy(ret_fds, upgrade->listen_fds, count * sizeof(*ret_fds));
-	if (count > 0)
-		upgrade->listen_count = 0;
-	return count;
+	if (count == 0)
+		return 0;
+	docker_api_hand_over(upgrade->api, connections_fds);
+	for (size_t i = 0; i < count; i++) {
+		ret_fds[2 * i] = upgrade->listen_fds[i];
+		ret_fds[2 * i + 1] = connections_fds[i];
+	}
+	upgrade->listen_count = 0;
+	return 2 * count;
 }
 
 Upgrade *upgrade_free(Upgrade *upgrade)

@@ -4,6 +4,8 @@ import random
 
 import pytest
 
+from movable import Movable
+
 
 @pytest.fixture
 def chance():
@@ -11,3 +13,11 @@ def chance():
     seed = int(os.environ.get("KEDGE_SEED") or random.SystemRandom().randrange(1 << 32))
     print(f"KEDGE_SEED={seed}")
     return random.Random(seed)
+
+
+@pytest.fixture
+def movable():
+    it = Movable().start()
+    it.load_busybox()
+    yield it
+    it.close()

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What lasts goes on over an upgrade: followed logs, events, waits, statistics, and connections on which nothing is asked."""
+import http.client
+import json
+import os
+import signal
+import socket
+import time
+
+import pytest
+
+import kedge
+import registries
+import store
+from movable import Hammer, Keeper
+from streams import Background, opened
+
+UPGRADES = 10
+COUNT = "i=0; while :; do i=$((i+1)); echo $i; echo e$i >&2; usleep 2000; done"
+
+
+class Follower:
+    """Reads an answer that lasts in a thread of its own; end() closes nothing, the answer has to end by itself."""
+
+    def __init__(self, daemon, method, target):
+        self.connection = kedge.UnixConnection(daemon.socket, 60)
+        self.connection.request(method, target)
+        self.answer = self.connection.getresponse()
+        assert self.answer.status == 200
+        self.data = b""
+        self.job = Background(self.read)
+
+    def read(self):
+        while True:
+            piece = self.answer.read1(1 << 16)
+            if not piece:
+                return self.data
+            self.data += piece
+
+    def end(self):
+        return self.job.result(60)
+
+    def lines(self):
+        return [json.loads(line) for line in self.data.split(b"\n")[:-1] if line.strip()]
+
+
+def numbers(frames, stream, prefix=""):
+    text = b"".join(data for number, data in frames if number == stream).decode()
+    return [int(line.removeprefix(prefix)) for line in text.splitlines()]
+
+
+def count_descriptors(daemon):
+    return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
+
+
+def test_ten_upgrades(movable):
+    """Nothing is lost or told twice, and neither a kept connection nor a new one ever breaks."""
+    counting = movable.run_container(["sh", "-c", COUNT])
+    logs = [Follower(movable, "GET", f"/containers/{counting}/logs?stdout=1&stderr=1&follow=1") for _ in range(2)]
+    tail = Follower(movable, "GET", f"/v1.41/containers/{counting}/logs?stdout=1&follow=1&tail=3&timestamps=1")
+    events = [Follower(movable, "GET", target) for target in ("/events", "/events?filters=%7B%22event%22%3A%5B%22die%22%5D%7D")]
+    stats = Follower(movable, "GET", f"/containers/{counting}/stats")
+    waiting = Follower(movable, "POST", f"/containers/{counting}/wait")
+    pings = [Hammer(movable, "/_ping", lambda body: body == b"OK"), Keeper(movable, "/_ping", lambda body: body == b"OK")]
+    ended = []
+    for number in range(UPGRADES):
+        identity = movable.create(["sh", "-c", f"exit {number}"])
+        waits = [Follower(movable, "POST", f"/containers/{identity}/wait?condition=next-exit") for _ in range(2)]
+        starting = Background(movable.start_container, identity)
+        movable.upgrade()
+        starting.result()
+        kedge.wait_for(movable.answers)
+        for wait in waits:
+            assert json.loads(wait.end())["StatusCode"] == number
+        ended.append(identity)
+    samples = kedge.wait_for(lambda: len(stats.lines()) > 1 and stats.lines())
+    assert all(sample["precpu_stats"]["cpu_usage"]["total_usage"] for sample in samples[1:])
+    movable.api.post(f"/containers/{counting}/kill")
+    assert json.loads(waiting.end())["StatusCode"] == 137
+    written = kedge.demultiplex(movable.api.raw("GET", f"/containers/{counting}/logs?stdout=1&stderr=1")[1])
+    for follower in logs:
+        frames = kedge.demultiplex(follower.end())
+        assert numbers(frames, 1) == numbers(written, 1) and numbers(frames, 2, "e") == numbers(written, 2, "e")
+    last = [line.split()[1] for line in b"".join(data for _, data in kedge.demultiplex(tail.end())).splitlines()]
+    assert last == [str(number).encode() for number in range(int(last[0]), numbers(written, 1)[-1] + 1)]
+    kedge.wait_for(lambda: any(event["Actor"]["ID"] == counting for event in events[1].lines()))
+    died = [event["Actor"]["ID"] for event in events[1].lines()]
+    assert died == [*ended, counting]
+    told = [(event["Action"], event["Actor"]["ID"]) for event in events[0].lines()]
+    for identity in ended:
+        assert [action for action, whose in told if whose == identity] == ["create", "start", "die"]
+    print([ping.stop() for ping in pings], [ping.longest for ping in pings])
+    store.end_clean(movable)
+
+
+def between(movable, words):
+    """An upgrade to a program that does something before it becomes kedged."""
+    script = movable.directory / "script"
+    real = movable.directory / "real"
+    movable.replace_program()
+    os.rename(movable.program, real)
+    script.write_text(f'#!/bin/sh\ncase "$*" in *--check-config*) exit 0 ;; esac\n{words}\nexec {real} "$@"\n')
+    script.chmod(0o755)
+    movable.replace_program(script)
+    movable.process.send_signal(signal.SIGHUP)
+    kedge.wait_for(lambda: movable.runs() == os.stat(real).st_ino, every=0.005)
+    kedge.wait_for(movable.answers)
+
+
+@pytest.mark.parametrize("removes_itself", [False, True])
+def test_an_end_between_the_programs(movable, removes_itself):
+    """Its waits, its log's followers and the events tell of it, and the connections are good for more."""
+    identity = movable.run_container(["sh", "-c", "trap 'echo last; exit 7' TERM; echo first; while :; do usleep 10000; done"],
+                                     host={"AutoRemove": removes_itself})
+    conditions = ["", "?condition=not-running", "?condition=next-exit"] + (["?condition=removed"] if removes_itself else [])
+    waits = [Follower(movable, "POST", f"/containers/{identity}/wait{condition}") for condition in conditions]
+    logs = Follower(movable, "GET", f"/containers/{identity}/logs?stdout=1&follow=1")
+    events = Follower(movable, "GET", "/events")
+    kedge.wait_for(lambda: b"first" in logs.data)
+    pid = movable.inspect(identity)["State"]["Pid"]
+    shim = movable.run_directory / "containers" / identity / "shim.sock"
+    between(movable, f"kill -TERM {pid}; while [ -e {shim} ] || [ -d /proc/{pid} ]; do sleep 0.01; done")
+    for wait in waits:
+        assert json.loads(wait.end())["StatusCode"] == 7
+        wait.connection.request("GET", "/_ping")
+        assert wait.connection.getresponse().read() == b"OK"
+    if not removes_itself:
+        assert b"".join(data for _, data in kedge.demultiplex(logs.end())) == b"first\nlast\n"
+    else:
+        logs.end()
+    actions = ["die"] + (["destroy"] if removes_itself else [])
+    kedge.wait_for(lambda: [event["Action"] for event in events.lines() if event["Actor"]["ID"] == identity] == actions)
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_reader_that_stands_still(movable, version):
+    """What it has not read yet goes to the next program: nothing is waited for, and not a byte is lost."""
+    identity = movable.run_container(["sh", "-c", "seq 1 300000; sleep 1000"])
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(30)
+        client.connect(str(movable.socket))
+        client.sendall(f"GET /containers/{identity}/logs?stdout=1&follow=1 HTTP/{version}\r\nHost: x\r\n\r\n".encode())
+        kedge.wait_for(lambda: movable.log_text(identity).endswith("300000\n"))
+        for _ in range(3):
+            movable.upgrade()
+            kedge.wait_for(movable.answers)
+        assert "not all requests" not in movable.log()
+        movable.api.post(f"/containers/{identity}/kill")
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        frames = kedge.demultiplex(answer.read())
+    assert numbers(frames, 1) == list(range(1, 300001))
+
+
+def test_followers_that_leave(movable):
+    """Two hundred go on over an upgrade and are forgotten when they close: no descriptor stays."""
+    identity = movable.run_container(["sleep", "1000"])
+    movable.upgrade()
+    kedge.wait_for(movable.answers)
+    before = count_descriptors(movable)
+    clients = [kedge.UnixConnection(movable.socket) for _ in range(200)]
+    for number, client in enumerate(clients):
+        client.request("POST" if number % 2 else "GET", f"/containers/{identity}/wait" if number % 2 else "/events")
+        client.getresponse()
+    movable.upgrade()
+    kedge.wait_for(movable.answers)
+    assert count_descriptors(movable) >= before + len(clients)
+    for client in clients:
+        client.close()
+    kedge.wait_for(lambda: count_descriptors(movable) <= before + 3)  # kedged's own come and go
+
+
+def test_a_transfer_is_waited_for(movable):
+    """Everybody is served meanwhile; the upgrade comes when it is done."""
+    path = kedge.busybox_archive(movable.directory / "other.tar", "other:1")
+    data = path.read_bytes()
+    old = movable.runs()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(30)
+        client.connect(str(movable.socket))
+        client.sendall(f"POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data[:5000])
+        movable.replace_program()
+        movable.process.send_signal(signal.SIGHUP)
+        for _ in range(20):
+            assert movable.answers()
+            time.sleep(0.01)
+        assert movable.runs() == old
+        client.sendall(data[5000:])
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        assert answer.status == 200 and b"Loaded image: other:1" in answer.read()
+    kedge.wait_for(lambda: movable.runs() == os.stat(movable.program).st_ino)
+    kedge.wait_for(movable.answers)
+    assert movable.api.get("/images/other:1/json")
+    store.end_clean(movable)
+
+
+def test_a_transfer_that_takes_too_long(movable, fake):
+    """Its client reads why it ends; asked for again, it goes on with what is there."""
+    movable.configure(upgradeTimeout="200ms")
+    with_half = [True]
+    image = fake.add(registries.Unpackable([{"file": os.urandom(200000)}]), "1")
+    blob = image.layers[0]
+
+    @fake.rule(registries.digest(blob))
+    def slow(handler, _):
+        if not with_half:
+            return False
+        handler.reply(200, blob[:100000], length=len(blob))
+        handler.wfile.flush()
+        time.sleep(5)
+    with opened(movable, "POST", f"/images/create?fromImage={fake.host}/a&tag=1") as answer:
+        movable.replace_program()
+        movable.process.send_signal(signal.SIGHUP)
+        lines = [json.loads(line) for line in answer.read().splitlines()]
+    assert "upgraded" in lines[-1]["error"]
+    kedge.wait_for(lambda: movable.runs() == os.stat(movable.program).st_ino)
+    kedge.wait_for(movable.answers)
+    assert "does not wait any longer" in movable.log()
+    with_half.clear()
+    assert b"error" not in movable.api.raw("POST", f"/images/create?fromImage={fake.host}/a&tag=1")[1]
+    store.end_clean(movable)
