@@ -4,8 +4,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -293,6 +295,22 @@ Error *dir_each(int dir, const char *path, Error *(*visit)(void *arg, int dir_fd
 			continue;
 		TRY(visit(arg, fd, entry->d_name, entry_type(fd, entry)));
 	}
+}
+
+static Error *move_entry(void *arg, int dir, const char *name, unsigned char type)
+{
+	(void)type;
+	if (syscall(SYS_renameat2, dir, name, *(const int *)arg, name, RENAME_NOREPLACE) < 0 && errno != EEXIST)
+		return error_errno(errno, "could not move \"%s\"", name);
+	return NULL;
+}
+
+Error *dir_move_all(int dir, const char *path, int to)
+{
+	TRY(dir_each(dir, path, move_entry, &to));
+	if (unlinkat(dir, path, AT_REMOVEDIR) < 0)
+		return tree_remove(dir, path);
+	return NULL;
 }
 
 char *path_join(const char *a, const char *b)

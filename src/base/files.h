@@ -34,6 +34,9 @@ fallible file_sync_filesystem(int dir, const char *path); /* syncfs */
 fallible dir_make(int dir, const char *path, mode_t mode);     /* an existing directory is fine */
 fallible dir_make_all(int dir, const char *path, mode_t mode); /* with parents */
 fallible dir_open(int *ret_fd, int dir, const char *path);
+/* Renames each entry of dir/path into the directory to, of the same file system, and removes dir/path. Names that are
+ * taken there stay as they are, and ours is dropped. */
+fallible dir_move_all(int dir, const char *path, int to);
 /* Calls visit for each entry but "." and ".."; stops at the first error. */
 fallible dir_each(int dir, const char *path,
 	Error *(*visit)(void *arg, int dir_fd, const char *name, unsigned char type), void *arg);

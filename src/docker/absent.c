@@ -45,18 +45,6 @@ static void no_plugins(HttpRequest *request, void *context)
 	respond_text(request, "[]\n");
 }
 
-static void no_volumes(HttpRequest *request, void *context)
-{
-	(void)context;
-	respond_text(request, "{\"Volumes\":[],\"Warnings\":null}\n");
-}
-
-static void no_volumes_pruned(HttpRequest *request, void *context)
-{
-	(void)context;
-	respond_text(request, "{\"VolumesDeleted\":[],\"SpaceReclaimed\":0}\n");
-}
-
 static void no_cache_pruned(HttpRequest *request, void *context)
 {
 	(void)context;
@@ -64,13 +52,6 @@ static void no_cache_pruned(HttpRequest *request, void *context)
 }
 
 /* ---- things by a name that nothing has ---- */
-
-static void no_volume(HttpRequest *request, void *context)
-{
-	(void)context;
-	http_respond_error(
-		request, error_new(ERROR_NOT_FOUND, "get %.300s: no such volume", http_request_param(request, "name")));
-}
 
 static void no_plugin(HttpRequest *request, void *context)
 {
@@ -106,7 +87,6 @@ static const struct Work {
 	{"/session", "building an image with BuildKit"},
 	{"/grpc", "building an image with BuildKit"},
 	{"/commit", "making an image from a container"},
-	{"/volumes/create", "making a volume"},
 };
 
 static const char *work_words(const char *path)
@@ -173,12 +153,7 @@ const HttpRoute absent_routes[] = {
 	{"POST", "/plugins/{name...}/push", no_plugin, 0, 0},
 	{"POST", "/plugins/{name...}/set", no_plugin, 0, 0},
 	{"DELETE", "/plugins/{name...}", no_plugin, 0, 0},
-	{"GET", "/volumes", no_volumes, DOCKER_MONITOR, 0},
-	{"POST", "/volumes/create", not_available, 0, 0},
-	{"POST", "/volumes/prune", no_volumes_pruned, 0, 0},
-	{"GET", "/volumes/{name}", no_volume, DOCKER_MONITOR, 0},
-	{"PUT", "/volumes/{name}", no_volume, 0, 0},
-	{"DELETE", "/volumes/{name}", no_volume, 0, 0},
+	{"PUT", "/volumes/{name}", no_swarm, 0, 0},
 	{"POST", "/build/prune", no_cache_pruned, 0, 0},
 	{"POST", "/build", not_available, HTTP_BODY_STREAM, 0},
 	{"POST", "/commit", not_available, 0, 0},

@@ -338,7 +338,7 @@ static void write_summary(Writer *writer, const DockerApi *api, const Container 
 	write_string(writer, "NetworkMode", network_mode_shown(view->spec));
 	write_object_end(writer);
 	write_network_settings_short(writer, api, view);
-	write_mounts(writer, view->spec);
+	write_mounts(writer, view);
 	write_object_end(writer);
 }
 

@@ -7,9 +7,10 @@
 #include "base/table.h"
 #include "docker/internal.h"
 #include "engine/export.h"
+#include "engine/volume.h"
 
 struct ContainerSizes {
-	Table *by_id; /* container's id -> its number in bytes */
+	Table *by_id; /* container's id, or volume_key() -> its number in bytes */
 	const int64_t *bytes;
 };
 
@@ -18,13 +19,14 @@ typedef struct Measuring {
 	void *context;
 	SizedHandler *handler;
 	Sizes *sizes;
-	StringList ids;
+	StringList ids, paths;
 } Measuring;
 
 static void measuring_free(Measuring *measuring)
 {
 	sizes_free(measuring->sizes);
 	strings_clear(&measuring->ids);
+	strings_clear(&measuring->paths);
 	free(measuring);
 }
 
@@ -55,26 +57,76 @@ static void on_done(void *arg, Error *take_error, const int64_t *bytes)
 	measuring_free(measuring);
 }
 
-void container_sizes_measure(
-	HttpRequest *request, void *context, Container *const *containers, size_t count, SizedHandler *handler)
+static char *volume_key(const char *name)
 {
-	Measuring *measuring = mem_new(Measuring);
-	Error *error = sizes_measure(&measuring->sizes, docker_engine(context), containers, count, on_done, measuring);
+	return string_printf("volume %s", name);
+}
 
-	if (error) {
-		measuring_free(measuring);
-		http_respond_error(request, error);
-		return;
-	}
-	measuring->request = request;
-	measuring->context = context;
-	measuring->handler = handler;
+static void add_containers(Measuring *measuring, Container *const *containers, size_t count)
+{
 	for (size_t i = 0; i < count; i++) {
 		ContainerView view;
 		container_view(containers[i], &view);
 		strings_add(&measuring->ids, view.id);
+		strings_printf(&measuring->paths, "%s/upper", view.state_directory);
 	}
-	http_request_on_gone(request, on_gone, measuring);
+}
+
+static void add_volumes(Measuring *measuring, Engine *engine, const StringList *names)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		autoclear(VolumeView) view = {0};
+		Volume *volume;
+		Error *error = volume_find(&volume, engine, names->items[i]);
+		if (error) {
+			error_free(error); /* it is gone: nothing is to be measured */
+			continue;
+		}
+		volume_view(volume, &view);
+		strings_take(&measuring->ids, volume_key(view.name));
+		strings_add(&measuring->paths, view.path);
+	}
+}
+
+static void measure(Measuring *measuring)
+{
+	HttpRequest *request = measuring->request;
+	Error *error = sizes_measure(
+		&measuring->sizes, docker_engine(measuring->context), &measuring->paths, on_done, measuring);
+
+	if (!error) {
+		http_request_on_gone(request, on_gone, measuring);
+		return;
+	}
+	measuring_free(measuring);
+	http_respond_error(request, error);
+}
+
+void sizes_measure_with_volumes(HttpRequest *request, void *context, Container *const *containers, size_t count,
+	const StringList *volumes, SizedHandler *handler)
+{
+	Measuring *measuring = mem_new(Measuring);
+
+	*measuring = (Measuring){.request = request, .context = context, .handler = handler};
+	add_containers(measuring, containers, count);
+	add_volumes(measuring, docker_engine(context), volumes);
+	measure(measuring);
+}
+
+void container_sizes_measure(
+	HttpRequest *request, void *context, Container *const *containers, size_t count, SizedHandler *handler)
+{
+	static const StringList none;
+
+	sizes_measure_with_volumes(request, context, containers, count, &none, handler);
+}
+
+int64_t volume_size(const ContainerSizes *sizes, const char *name)
+{
+	autofree char *key = volume_key(name);
+	const int64_t *bytes = table_get(sizes->by_id, key);
+
+	return bytes ? *bytes : -1;
 }
 
 int64_t container_size(const ContainerSizes *sizes, const Container *container)

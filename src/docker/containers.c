@@ -223,7 +223,7 @@ static void respond_inspect(HttpRequest *request, void *context, const Container
 	write_host_config(&writer, &view, view.default_runtime);
 	write_driver(&writer, &view);
 	write_container_sizes(&writer, container, sizes);
-	write_mounts(&writer, view.spec);
+	write_mounts(&writer, &view);
 	write_config_shown(&writer, request, &view);
 	write_network_settings(&writer, context, &view);
 	write_object_end(&writer);

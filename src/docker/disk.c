@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* GET /system/df: where the space went, by image and container. */
+/* GET /system/df: where the space went, by image, container and volume. */
 #include <stdlib.h>
 
 #include "docker/container_list.h"
 #include "docker/container_sizes.h"
 #include "docker/image_summary.h"
 #include "docker/internal.h"
+#include "docker/volume_list.h"
 
 /* "type" may be given several times; without it everything is wanted. */
 static bool is_wanted(const HttpRequest *request, const char *type)
@@ -69,7 +70,7 @@ static fallible make_usage(Buffer *out, const HttpRequest *request, DockerApi *a
 	if (is_wanted(request, "container"))
 		write_containers(&writer, api, sizes);
 	if (is_wanted(request, "volume"))
-		write_raw(&writer, "Volumes", "[]");
+		write_volumes(&writer, api->engine, sizes);
 	if (is_wanted(request, "build-cache"))
 		write_raw(&writer, "BuildCache", "[]");
 	if (docker_version(request) < 42)
@@ -91,10 +92,14 @@ static void respond_usage(HttpRequest *request, void *context, const ContainerSi
 
 static void measure_and_respond(HttpRequest *request, void *context)
 {
+	autoclear(StringList) volumes = {0};
 	Container **list;
 	size_t count = container_list(&list, docker_engine(context));
 
-	container_sizes_measure(request, context, list, count, respond_usage);
+	if (is_wanted(request, "volume"))
+		volume_names(&volumes, docker_engine(context));
+	sizes_measure_with_volumes(
+		request, context, list, is_wanted(request, "container") ? count : 0, &volumes, respond_usage);
 	free(list);
 }
 
@@ -104,7 +109,7 @@ static void disk_usage(HttpRequest *request, void *context)
 
 	if (error)
 		http_respond_error(request, error);
-	else if (is_wanted(request, "container"))
+	else if (is_wanted(request, "container") || is_wanted(request, "volume"))
 		measure_and_respond(request, context);
 	else
 		respond_usage(request, context, NULL);

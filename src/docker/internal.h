@@ -59,4 +59,4 @@ extern const HttpRoute system_routes[], check_routes[], info_routes[], disk_rout
 extern const HttpRoute image_routes[], transfer_routes[], registry_routes[], archive_routes[], container_prune_routes[],
 	container_routes[], life_routes[], update_routes[];
 extern const HttpRoute logs_routes[], attach_routes[], exec_routes[], stats_routes[], top_routes[], network_routes[],
-	absent_routes[];
+	volume_routes[], absent_routes[];

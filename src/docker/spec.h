@@ -17,4 +17,4 @@ fallible spec_read_restart(ContainerSpec *ret, const char *name, int64_t max); /
 void write_config(Writer *writer, const ContainerView *view);
 void write_host_config(Writer *writer, const ContainerView *view, const char *default_runtime);
 void write_mounts(Writer *writer,
-	const ContainerSpec *spec); /* "Mounts" of a container: what is mounted, not what was asked for */
+	const ContainerView *view); /* "Mounts" of a container: what is mounted, not what was asked for */

@@ -55,6 +55,8 @@ static const Field rate_fields[] = {
 const Field host_plain_fields[] = {
 	FIELD("Binds", FIELD_STRINGS, binds),
 	FIELD("ContainerIDFile", FIELD_STRING, id_file),
+	FIELD("VolumesFrom", FIELD_STRINGS, volumes_from),
+	FIELD("VolumeDriver", FIELD_STRING, volume_driver),
 	FIELD("AutoRemove", FIELD_BOOL, auto_remove),
 	FIELD("CapAdd", FIELD_STRINGS, cap_add),
 	FIELD("CapDrop", FIELD_STRINGS, cap_drop),

@@ -17,7 +17,9 @@ typedef struct DockerMount {
 	char *propagation;
 	bool make_source, is_flat, read_only_flat, read_only_forced;
 	int64_t tmpfs_size, tmpfs_mode;
-	Value *volume_options;
+	bool no_copy;
+	char *subpath, *driver;
+	StringMap labels, driver_options;
 } DockerMount;
 
 typedef struct CreateBody {
@@ -58,6 +60,18 @@ static const Field tmpfs_fields[] = {
 	{ .name = "Mode", .kind = FIELD_INT, .offset = offsetof(DockerMount, tmpfs_mode), .max = 07777 },
 	FIELDS_END,
 };
+static const Field driver_fields[] = {
+	PART("Name", FIELD_STRING, DockerMount, driver),
+	PART("Options", FIELD_MAP, DockerMount, driver_options),
+	FIELDS_END,
+};
+static const Field volume_fields[] = {
+	PART("NoCopy", FIELD_BOOL, DockerMount, no_copy),
+	PART("Labels", FIELD_MAP, DockerMount, labels),
+	PART("Subpath", FIELD_STRING, DockerMount, subpath),
+	NESTED("DriverConfig", driver_fields),
+	FIELDS_END,
+};
 static const Field mount_fields[] = {
 	{ .name = "Type", .kind = FIELD_ENUM, .offset = offsetof(DockerMount, type), .names = mount_types, .name_count = 5, .required = true },
 	PART("Source", FIELD_STRING, DockerMount, source),
@@ -65,7 +79,7 @@ static const Field mount_fields[] = {
 	PART("ReadOnly", FIELD_BOOL, DockerMount, read_only),
 	NESTED("BindOptions", bind_fields),
 	NESTED("TmpfsOptions", tmpfs_fields),
-	PART("VolumeOptions", FIELD_VALUE, DockerMount, volume_options),
+	NESTED("VolumeOptions", volume_fields),
 	FIELDS_END,
 };
 static const Field log_fields[] = {
@@ -119,8 +133,6 @@ static const struct Refusal {
 	{ "HostConfig.PortBindings", "publishing ports is not available yet", NULL },
 	{ "HostConfig.PublishAllPorts", "publishing ports is not available yet", NULL },
 	{ "HostConfig.Links", "links are not available", NULL },
-	{ "HostConfig.VolumesFrom", "volumes of another container are not available yet", NULL },
-	{ "HostConfig.VolumeDriver", "volume drivers are not available", "local" },
 	{ "HostConfig.StorageOpt", "storage options are not available", NULL },
 	{ "HostConfig.UsernsMode", "user namespaces are not available yet", "host" },
 	{ "HostConfig.Cgroup", "a control group of another container is not available", NULL },
@@ -177,6 +189,24 @@ static fallible read_bind(MountSpec *ret, const DockerMount *mount)
 	return NULL;
 }
 
+static fallible read_volume(MountSpec *ret, const DockerMount *mount)
+{
+	if (!string_empty(mount->subpath))
+		return error_new(
+			ERROR_UNSUPPORTED, "field \"HostConfig.Mounts\": \"Subpath\" of a volume is not available yet");
+	ret->no_copy = mount->no_copy;
+	ret->driver = string_empty(mount->driver) ? NULL : mem_strdup(mount->driver);
+	map_copy(&ret->driver_options, &mount->driver_options);
+	map_copy(&ret->volume_labels, &mount->labels);
+	return NULL;
+}
+
+static bool has_volume_options(const DockerMount *mount)
+{
+	return mount->no_copy || !string_empty(mount->subpath) || !string_empty(mount->driver) ||
+	       mount->driver_options.count || mount->labels.count;
+}
+
 static fallible read_mount(MountSpec *ret, const DockerMount *mount)
 {
 	if (mount->type > TYPE_TMPFS)
@@ -188,6 +218,12 @@ static fallible read_mount(MountSpec *ret, const DockerMount *mount)
 	ret->target = mem_strdup(mount->target);
 	ret->read_only = mount->read_only;
 	ret->as_mount = true;
+	if (mount->type != TYPE_VOLUME && has_volume_options(mount))
+		return error_new(ERROR_INVALID,
+			"invalid mount config for type \"%s\": field VolumeOptions must not be specified",
+			mount_types[mount->type]);
+	if (mount->type == TYPE_VOLUME)
+		TRY(read_volume(ret, mount));
 	if (mount->type != TYPE_TMPFS)
 		return read_bind(ret, mount);
 	autoclear(StringList) options = {0};

@@ -58,11 +58,6 @@ void write_config(Writer *writer, const ContainerView *view)
 
 /* ---- mounts ---- */
 
-static bool is_from_bind(const MountSpec *mount)
-{
-	return mount->kind == MOUNT_BIND && mount->make_source && !mount->as_mount;
-}
-
 static void write_bind_options(Writer *writer, const MountSpec *mount)
 {
 	if (!mount->propagation && !mount->is_flat && !mount->make_source)
@@ -74,6 +69,28 @@ static void write_bind_options(Writer *writer, const MountSpec *mount)
 		write_bool(writer, "NonRecursive", true);
 	if (mount->make_source)
 		write_bool(writer, "CreateMountpoint", true);
+	write_object_end(writer);
+}
+
+static void write_volume_options(Writer *writer, const MountSpec *mount)
+{
+	bool has_driver = mount->driver || mount->driver_options.count;
+
+	if (!mount->no_copy && !mount->volume_labels.count && !has_driver)
+		return;
+	write_object(writer, "VolumeOptions");
+	if (mount->no_copy)
+		write_bool(writer, "NoCopy", true);
+	if (mount->volume_labels.count)
+		write_map(writer, "Labels", &mount->volume_labels);
+	if (has_driver) {
+		write_object(writer, "DriverConfig");
+		if (mount->driver)
+			write_string(writer, "Name", mount->driver);
+		if (mount->driver_options.count)
+			write_map(writer, "Options", &mount->driver_options);
+		write_object_end(writer);
+	}
 	write_object_end(writer);
 }
 
@@ -103,13 +120,15 @@ static void write_asked_mount(Writer *writer, const MountSpec *mount)
 {
 	write_object(writer, NULL);
 	write_string(writer, "Type", mount_kind_names[mount->kind]);
-	if (mount->source)
+	if (mount->source && !mount->is_anonymous)
 		write_string(writer, "Source", mount->source);
 	write_string(writer, "Target", mount->target);
 	if (mount->read_only)
 		write_bool(writer, "ReadOnly", true);
 	if (mount->kind == MOUNT_BIND)
 		write_bind_options(writer, mount);
+	else if (mount->kind == MOUNT_VOLUME)
+		write_volume_options(writer, mount);
 	else if (mount->kind == MOUNT_TMPFS)
 		write_tmpfs_options(writer, mount);
 	write_object_end(writer);
@@ -120,14 +139,15 @@ static bool is_from_tmpfs(const MountSpec *mount)
 	return mount->kind == MOUNT_TMPFS && !mount->as_mount;
 }
 
-/* Binds are shown as they were given, file systems in memory as Tmpfs: the rest was asked for as Mounts. */
+/* Binds are shown as they were given, file systems in memory as Tmpfs, and volumes without a name where they are
+ * mounted. */
 static void write_asked_mounts(Writer *writer, const ContainerSpec *spec)
 {
 	const MountSpec *mounts = spec->mounts.items;
 
 	write_array(writer, "Mounts");
 	for (size_t i = 0; i < spec->mounts.count; i++)
-		if (!is_from_tmpfs(&mounts[i]) && !is_from_bind(&mounts[i]))
+		if (mounts[i].as_mount)
 			write_asked_mount(writer, &mounts[i]);
 	write_array_end(writer);
 	write_object(writer, "Tmpfs");
@@ -137,25 +157,51 @@ static void write_asked_mounts(Writer *writer, const ContainerSpec *spec)
 	write_object_end(writer);
 }
 
-void write_mounts(Writer *writer, const ContainerSpec *spec)
+/* Docker's word for a volume of its own that nobody gave one is "z". */
+static const char *mode_shown(const MountSpec *mount)
 {
-	const MountSpec *mounts = spec->mounts.items;
+	if (mount->mode)
+		return mount->mode;
+	if (mount->kind == MOUNT_VOLUME)
+		return mount->is_lent || (mount->is_anonymous && !mount->as_mount) ? "" : "z";
+	return mount->read_only && !mount->as_mount && !mount->is_lent ? "ro" : "";
+}
+
+static const char *propagation_shown(const MountSpec *mount)
+{
+	if (mount->kind != MOUNT_BIND)
+		return "";
+	return mount->propagation ? mount->propagation : "rprivate";
+}
+
+static void write_source(Writer *writer, const MountSpec *mount, const ContainerView *view)
+{
+	if (mount->kind != MOUNT_VOLUME) {
+		write_string(writer, "Source", mount->source ? mount->source : "");
+		return;
+	}
+	const char *name = mount->source ? mount->source : ""; /* the engine gives each one */
+	write_string(writer, "Name", name);
+	write_stringf(writer, "Source", "%s/%s/_data", view->volumes, name);
+	write_string(writer, "Driver", "local");
+}
+
+void write_mounts(Writer *writer, const ContainerView *view)
+{
+	const MountSpec *mounts = view->spec->mounts.items;
 
 	write_array(writer, "Mounts");
-	for (size_t i = 0; i < spec->mounts.count; i++) {
+	for (size_t i = 0; i < view->spec->mounts.count; i++) {
 		const MountSpec *mount = &mounts[i];
 		if (is_from_tmpfs(mount))
 			continue; /* HostConfig has them */
 		write_object(writer, NULL);
 		write_string(writer, "Type", mount_kind_names[mount->kind]);
-		write_string(writer, "Source", mount->source ? mount->source : "");
+		write_source(writer, mount, view);
 		write_string(writer, "Destination", mount->target);
-		write_string(writer, "Mode", mount->read_only && is_from_bind(mount) ? "ro" : "");
+		write_string(writer, "Mode", mode_shown(mount));
 		write_bool(writer, "RW", !mount->read_only);
-		write_string(writer, "Propagation",
-			mount->kind != MOUNT_BIND ? ""
-			: mount->propagation      ? mount->propagation
-						  : "rprivate");
+		write_string(writer, "Propagation", propagation_shown(mount));
 		write_object_end(writer);
 	}
 	write_array_end(writer);
@@ -180,8 +226,8 @@ static void write_policies(Writer *writer, const ContainerSpec *spec)
 /* Members that clients expect to be there, of what kedge has nothing of. */
 static void write_absent(Writer *writer)
 {
-	static const char *const nulls[] = {"VolumesFrom", "Links", "DeviceRequests", NULL};
-	static const char *const texts[] = {"VolumeDriver", "Cgroup", "Isolation", NULL};
+	static const char *const nulls[] = {"Links", "DeviceRequests", NULL};
+	static const char *const texts[] = {"Cgroup", "Isolation", NULL};
 	static const char *const numbers[] = {"CpuRealtimePeriod", "CpuRealtimeRuntime", "KernelMemory",
 		"KernelMemoryTCP", "CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth", NULL};
 	static const char *const objects[] = {"PortBindings", NULL}, *const no[] = {"PublishAllPorts", NULL};

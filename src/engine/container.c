@@ -208,6 +208,7 @@ static fallible create_spec(ContainerSpec *ret, Engine *engine, const ContainerS
 	create_swap(ret, engine);
 	if (ret->binds.count)
 		TRY(container_spec_parse_binds(ret));
+	TRY(volumes_resolve(ret, engine));
 	TRY(container_spec_check(ret));
 	TRY(sources_check(ret));
 	TRY(etc_files_check(engine, ret));
@@ -217,7 +218,7 @@ static fallible create_spec(ContainerSpec *ret, Engine *engine, const ContainerS
 			"kedged.yaml");
 	if (!ret->command.count && !ret->entrypoint.count)
 		return error_new(ERROR_INVALID, "no command specified");
-	return NULL;
+	return volumes_make(ret, engine);
 }
 
 typedef struct CreateSteps {
@@ -274,6 +275,7 @@ fallible container_create(
 	if (!error)
 		error = create_store(container, image);
 	if (error) {
+		volumes_remove_anonymous(&container->record.spec, engine);
 		container_free(container);
 		return error;
 	}
@@ -377,6 +379,7 @@ void container_view(const Container *container, ContainerView *ret)
 		.default_runtime = runtimes_default(container->engine->runtimes),
 		.etc_directory = share_network_owner(container)->state_directory,
 		.bundle = container->bundle,
+		.volumes = container->engine->volumes_path,
 		.cgroup = container->cgroup,
 	};
 }

@@ -62,6 +62,7 @@ typedef struct ContainerView {
 	const char *default_runtime; /* of one that names none */
 	const char *etc_directory;   /* of the managed hosts, hostname, resolv.conf; its network owner's */
 	const char *bundle;          /* there while it runs */
+	const char *volumes;         /* <it>/NAME/_data is a volume */
 	const char *cgroup;
 } ContainerView;
 

@@ -202,6 +202,16 @@ fallible sources_check(const ContainerSpec *spec); /* at create: what is not mad
 /* At each start. What may take long to look at is for the shim to make. */
 fallible sources_make(StringList *ret_distant, const ContainerSpec *spec);
 
+/* ---- volumes.c ---- */
+/* At create, before the spec is checked: other containers' volumes and those without a name become mounts. */
+fallible volumes_resolve(ContainerSpec *spec, Engine *engine);
+fallible volumes_make(
+	ContainerSpec *spec, Engine *engine); /* each mount of one has its name then; also with an error */
+void volumes_remove_anonymous(const ContainerSpec *spec, Engine *engine); /* those that nobody else uses */
+fallible volumes_check(const Container *container);                       /* at each start: they are there */
+void volumes_mounted(const Container *container);                         /* it has started, and has ended: told */
+void volumes_unmounted(const Container *container);
+
 /* ---- restore.c ---- */
 fallible containers_restore(Engine *engine);
 /* A container without a record, because that was damaged say, goes on: engine_check() tells of it, and ends it when it

@@ -11,8 +11,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "engine/container_internal.h"
-#include "engine/internal.h"
+#include "engine/volume_internal.h"
 #include "runtime/apparmor.h"
 #include "runtime/ready_made.h"
 #include "store/layers.h"
@@ -184,6 +183,7 @@ static fallible engine_open(Engine *engine)
 	TRY(engine_directories(engine));
 	TRY(engine_identity(engine));
 	TRY(engine_host(engine));
+	TRY(volumes_restore(engine));
 	TRY(containers_restore(engine));
 	if (!engine->config.keep_blobs)
 		TRY(layers_drop_blobs(engine->store));
@@ -203,7 +203,9 @@ fallible engine_new(Engine **ret, Loop *loop, const EngineConfig *config)
 	engine->names = table_new();
 	engine->pulls = table_new();
 	engine->execs = table_new();
+	engine->volumes = table_new();
 	list_init(&engine->container_order);
+	list_init(&engine->volume_order);
 	list_init(&engine->subscriptions);
 	list_init(&engine->jobs);
 	error = engine_open(engine);
@@ -227,6 +229,7 @@ Engine *engine_free(Engine *engine)
 		container_execs_forget(container);
 		container_free(container);
 	}
+	volumes_clear(engine);
 	events_clear(engine);
 	aside_free(engine->profile);
 	source_free(engine->sweep);

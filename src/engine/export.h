@@ -14,13 +14,12 @@ fallible container_export(Pack **ret, Container *container, const PackHandlers *
  */
 fallible image_save(Pack **ret, Engine *engine, const StringList *names, const PackHandlers *handlers, void *arg);
 
-/* What containers have written into their own file systems, in bytes. */
+/* What lies in directories, in bytes. */
 typedef struct Sizes Sizes;
-/* bytes: one for each container, in order; -1: could not be measured. NULL with an error. */
+/* bytes: one for each path, in order; -1: could not be measured. NULL with an error. */
 typedef void SizesDone(void *arg, Error *take_error, const int64_t *bytes);
-fallible sizes_measure(
-	Sizes **ret, Engine *engine, Container *const *containers, size_t count, SizesDone *done, void *arg);
+fallible sizes_measure(Sizes **ret, Engine *engine, const StringList *paths, SizesDone *done, void *arg);
 Sizes *sizes_free(Sizes *sizes); /* also in its done */
 DEFINE_AUTOPTR(Sizes, sizes_free)
-/* Of the image below it, unpacked; 0 when it is not known. */
+/* Of the image below a container, unpacked; 0 when it is not known. */
 int64_t container_image_bytes(const Container *container);

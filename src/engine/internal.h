@@ -43,6 +43,9 @@ struct Engine {
 
 	Table *execs;           /* id -> Exec */
 	Source *exec_forgetter; /* what has ended is forgotten after a while */
+	Table *volumes; /* name -> Volume */
+	List volume_order;
+	char *volumes_path; /* <root>/volumes */
 
 	List subscriptions; /* EventSubscription */
 	Event kept[EVENTS_KEPT];

@@ -135,6 +135,7 @@ static fallible launch_write_bundle(Container *container, const Image *image, co
 		.hostname_path = hostname_file,
 		.resolv_path = resolv,
 		.flat_directory = flat,
+		.volumes_directory = engine->volumes_path,
 		.joined_pid = path_or_none(shares->pid),
 		.joined_ipc = path_or_none(shares->ipc),
 		.joined_network = path_or_none(shares->network),
@@ -282,6 +283,7 @@ static fallible launch_try(Container *container)
 	if (!image)
 		return error_new(ERROR_NOT_FOUND, "No such image: %s", container->record.image_id);
 	TRY(share_find(&shares, container));
+	TRY(volumes_check(container));
 	TRY(sources_make(&distant, &container->record.spec));
 	if (container->record.spec.cgroup_parent)
 		TRY(cgroup_make_parent(container->engine->cgroups, container->record.spec.cgroup_parent));

@@ -93,6 +93,7 @@ static void shim_says_started(void *arg, const ShimStatus *status)
 	set_weights(container);
 	error = container_save(container);
 	health_begin(container);
+	volumes_mounted(container);
 	container_event(container, "start", NULL, NULL);
 	if (error && !list_empty(&container->starts))
 		container->pending_signal =
@@ -196,6 +197,7 @@ static void container_ended(Container *container, ContainerState state, int64_t 
 	container_restart_if_wanted(container, lived_ns);
 	container_save_or_log(container);
 	exit_events(container);
+	volumes_unmounted(container);
 	if (stopped)
 		container_event(container, "stop", NULL, NULL);
 	container_waits_exit(container);

@@ -36,6 +36,8 @@ static void remove_finish(Container *container)
 	container->removed = true;
 	container_execs_forget(container);
 	container_unindex(container);
+	if (container->remove_volumes || container->record.spec.auto_remove)
+		volumes_remove_anonymous(&container->record.spec, container->engine);
 	container_event(container, "destroy", NULL, NULL);
 	container_waits_removed(container);
 	container_attaches_end(container);
@@ -108,7 +110,7 @@ fallible container_remove(Container *container, bool force, bool volumes, Contai
 {
 	bool live = container_is_live(container);
 
-	(void)volumes; /* anonymous volumes come with volumes */
+	container->remove_volumes |= volumes;
 	if (container->state == CONTAINER_REMOVING) {
 		completion_add(&container->removals, done, arg);
 		return NULL;

@@ -5,7 +5,6 @@
 #include "base/memory.h"
 #include "engine/container_internal.h"
 #include "engine/export.h"
-#include "store/snapshots.h"
 
 struct Sizes {
 	Pack *pack;
@@ -37,24 +36,16 @@ static void on_ended(void *arg, Error *take_error)
 	sizes->done(sizes->arg, take_error, take_error ? NULL : bytes);
 }
 
-static void add_paths(Buffer *out, Engine *engine, Container *const *containers, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		autofree char *path = snapshot_path(engine->store, containers[i]->id, "upper");
-		buffer_add(out, path, strlen(path) + 1);
-	}
-}
-
-fallible sizes_measure(
-	Sizes **ret, Engine *engine, Container *const *containers, size_t count, SizesDone *done, void *arg)
+fallible sizes_measure(Sizes **ret, Engine *engine, const StringList *paths, SizesDone *done, void *arg)
 {
 	static const PackHandlers handlers = {.data = on_data, .ended = on_ended};
 	autoptr(Sizes) sizes = mem_new(Sizes);
-	autoclear(Buffer) paths = {0};
-	const PackOptions options = {.arguments = {"--sizes"}, .input = &paths};
+	autoclear(Buffer) input = {0};
+	const PackOptions options = {.arguments = {"--sizes"}, .input = &input};
 
-	*sizes = (Sizes){.count = count, .done = done, .arg = arg};
-	add_paths(&paths, engine, containers, count);
+	*sizes = (Sizes){.count = paths->count, .done = done, .arg = arg};
+	for (size_t i = 0; i < paths->count; i++)
+		buffer_add(&input, paths->items[i], strlen(paths->items[i]) + 1);
 	TRY(pack_start(&sizes->pack, engine, &options, &handlers, sizes));
 	*ret = take(sizes);
 	return NULL;

@@ -30,9 +30,10 @@ typedef struct BundleInput {
 	const char *joined_pid, *joined_ipc, *joined_network, *joined_shm;
 	const char
 		*flat_directory; /* where the shim binds the sources of flat binds, by their number among the mounts */
-	SeccompCache *seccomp;   /* NULL: no filter (unconfined) */
-	bool seccomp_ready_made; /* the runtime takes run.oci.seccomp_bpf_data */
-	const char *apparmor;    /* profile of those that name none; NULL: none */
+	const char *volumes_directory; /* <it>/NAME/_data is a volume */
+	SeccompCache *seccomp;         /* NULL: no filter (unconfined) */
+	bool seccomp_ready_made;       /* the runtime takes run.oci.seccomp_bpf_data */
+	const char *apparmor;          /* profile of those that name none; NULL: none */
 } BundleInput;
 
 fallible bundle_write(Buffer *out, const BundleInput *input);

@@ -25,20 +25,11 @@ static const Mount default_mounts[] = {
 	{"/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev"},
 };
 
-static const MountSpec *find_mount(const ContainerSpec *spec, const char *target)
-{
-	for (size_t i = 0; i < spec->mounts.count; i++) {
-		const MountSpec *mount = (const MountSpec *)spec->mounts.items + i;
-		if (string_equal(mount->target, target))
-			return mount;
-	}
-	return NULL;
-}
-
 /* A /dev of the caller's own comes with all that is below it. */
 static bool is_overridden(const ContainerSpec *spec, const char *target)
 {
-	return find_mount(spec, target) || (string_starts(target, "/dev/") && find_mount(spec, "/dev"));
+	return container_spec_mount_at(spec, target) ||
+	       (string_starts(target, "/dev/") && container_spec_mount_at(spec, "/dev"));
 }
 
 static void write_options(Writer *writer, const char *options, bool without_ro)
@@ -94,7 +85,7 @@ static void write_managed(Writer *writer, const BundleInput *input)
 	};
 
 	for (size_t i = 0; i < COUNT(files); i++)
-		if (files[i].source && !find_mount(input->spec, files[i].target))
+		if (files[i].source && !container_spec_mount_at(input->spec, files[i].target))
 			write_mount(writer, &files[i], !input->spec->read_only_root);
 }
 
@@ -121,7 +112,10 @@ static void write_bind(Writer *writer, const BundleInput *input, const MountSpec
 		string_empty(mount->propagation) ? "rprivate" : mount->propagation);
 	autofree char *flat =
 		mount->is_flat ? string_printf("%s/%zu", input->flat_directory, (size_t)(mount - first)) : NULL;
-	Mount out = {mount->target, "bind", flat ? flat : mount->source, options};
+	autofree char *data = mount->kind == MOUNT_VOLUME
+				      ? string_printf("%s/%s/_data", input->volumes_directory, mount->source)
+				      : NULL;
+	Mount out = {mount->target, "bind", data ? data : flat ? flat : mount->source, options};
 
 	write_mount(writer, &out, false);
 }

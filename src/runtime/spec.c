@@ -23,7 +23,7 @@ const char *const mount_kind_names[MOUNT_KINDS] = {
 #define AT(member) .offset = offsetof(OWNER, member)
 
 #define OWNER MountSpec
-static const Field mount_fields[] = {
+const Field mount_spec_fields[] = {
 	{"kind", FIELD_ENUM, AT(kind), .names = mount_kind_names, .name_count = MOUNT_KINDS},
 	{"source", FIELD_STRING, AT(source), .omit_empty = true},
 	{"target", FIELD_STRING, AT(target), .required = true},
@@ -33,6 +33,14 @@ static const Field mount_fields[] = {
 	{"flat", FIELD_BOOL, AT(is_flat), .omit_empty = true},
 	{"propagation", FIELD_STRING, AT(propagation), .omit_empty = true},
 	{"options", FIELD_STRING, AT(options), .omit_empty = true},
+	{"mode", FIELD_STRING, AT(mode), .omit_empty = true},
+	{"noCopy", FIELD_BOOL, AT(no_copy), .omit_empty = true},
+	{"copies", FIELD_BOOL, AT(copies), .omit_empty = true},
+	{"anonymous", FIELD_BOOL, AT(is_anonymous), .omit_empty = true},
+	{"lent", FIELD_BOOL, AT(is_lent), .omit_empty = true},
+	{"driver", FIELD_STRING, AT(driver), .omit_empty = true},
+	{"driverOptions", FIELD_MAP, AT(driver_options), .omit_empty = true},
+	{"volumeLabels", FIELD_MAP, AT(volume_labels), .omit_empty = true},
 	FIELDS_END,
 };
 #undef OWNER
@@ -112,9 +120,11 @@ const Field container_spec_fields[] = {
 	TEXTS("shell", shell),
 	TEXT("idFile", id_file),
 
-	STRUCTS("mounts", mounts, mount_fields, MountSpec),
+	STRUCTS("mounts", mounts, mount_spec_fields, MountSpec),
 	TEXTS("binds", binds),
 	TEXTS("volumes", volumes),
+	TEXTS("volumesFrom", volumes_from),
+	TEXT("volumeDriver", volume_driver),
 	TRUTH("readOnlyRoot", read_only_root),
 	NUMBER("shmSize", shm_size),
 

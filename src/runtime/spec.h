@@ -26,7 +26,7 @@ extern const char *const mount_kind_names[MOUNT_KINDS];
 
 typedef struct MountSpec {
 	int kind;     /* MountKind */
-	char *source; /* bind: absolute host path; NULL for tmpfs */
+	char *source; /* bind: absolute host path; volume: its name, NULL until one is made up; NULL for tmpfs */
 	char *target; /* absolute path in the container */
 	bool read_only;
 	bool make_source;  /* -v creates a missing source directory, --mount does not */
@@ -34,6 +34,15 @@ typedef struct MountSpec {
 	bool is_flat;      /* bind: without what is mounted below the source */
 	char *propagation; /* "rprivate" when NULL */
 	char *options;     /* tmpfs: "size=64m,mode=1777"; NULL: defaults */
+	char *mode;        /* -v: its options as they were given */
+
+	/* volumes */
+	bool no_copy;      /* what the image has at the target is not for the volume */
+	bool copies;       /* it is, and has not been copied into it yet */
+	bool is_anonymous; /* its name was made up; it may go with the container */
+	bool is_lent;      /* another container's (--volumes-from): there already */
+	char *driver;      /* as asked for */
+	StringMap driver_options, volume_labels;
 } MountSpec;
 
 typedef struct UlimitSpec {
@@ -82,9 +91,11 @@ typedef struct ContainerSpec {
 	char *id_file;                                   /* as above: where the client wrote the id */
 
 	/* storage */
-	FieldArray mounts;  /* MountSpec */
-	StringList binds;   /* Docker's "-v" strings as given: shown back, parsed into mounts */
-	StringList volumes; /* anonymous volumes of the image: targets */
+	FieldArray mounts;       /* MountSpec */
+	StringList binds;        /* Docker's "-v" strings as given: shown back, parsed into mounts */
+	StringList volumes;      /* targets of anonymous volumes, the image's and the caller's */
+	StringList volumes_from; /* "CONTAINER[:ro]" as given; parsed into mounts */
+	char *volume_driver;
 	bool read_only_root;
 	int64_t shm_size; /* bytes; 0: 64 MiB */
 
@@ -149,6 +160,9 @@ fallible spec_check_limits(const ContainerSpec *spec);                 /* number
 fallible spec_check_sysctls(const ContainerSpec *spec, const char *network_mode, const char *ipc_mode);
 /* Docker's -v syntax "source:target[:options]" into mounts. */
 fallible container_spec_parse_binds(ContainerSpec *spec);
+MountSpec *container_spec_add_mount(ContainerSpec *spec); /* an empty one; pointers to others are void afterwards */
+const MountSpec *container_spec_mount_at(const ContainerSpec *spec, const char *target); /* NULL: none */
+extern const Field mount_spec_fields[];                                                  /* for copies */
 /*
  * What of /proc and /sys the container does not see, or cannot write to: the defaults, in place of them what the caller
  * gave (an empty list too), nothing when it is privileged. Source: moby oci/defaults.go.

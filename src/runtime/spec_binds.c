@@ -42,6 +42,8 @@ static fallible apply_option(MountSpec *mount, const char *bind, const char *wor
 	if (is_access) {
 		*has_access = true;
 		mount->read_only = strcmp(word, "ro") == 0;
+	} else if (mount->kind == MOUNT_VOLUME && strcmp(word, "nocopy") == 0) {
+		mount->no_copy = true;
 	} else if (spec_is_propagation(word)) {
 		if (mount->propagation)
 			return bad_bind(bind, "has more than one propagation");
@@ -63,13 +65,23 @@ static fallible apply_options(MountSpec *mount, const char *bind, const char *op
 	return NULL;
 }
 
-static MountSpec *add_mount(ContainerSpec *spec)
+MountSpec *container_spec_add_mount(ContainerSpec *spec)
 {
 	spec->mounts.items = mem_array(spec->mounts.items, spec->mounts.count + 1, sizeof(MountSpec));
 	MountSpec *mount = (MountSpec *)spec->mounts.items + spec->mounts.count++;
 
 	*mount = (MountSpec){0};
 	return mount;
+}
+
+const MountSpec *container_spec_mount_at(const ContainerSpec *spec, const char *target)
+{
+	for (size_t i = 0; i < spec->mounts.count; i++) {
+		const MountSpec *mount = (const MountSpec *)spec->mounts.items + i;
+		if (string_equal(mount->target, target))
+			return mount;
+	}
+	return NULL;
 }
 
 static fallible parse_bind(ContainerSpec *spec, const char *bind)
@@ -83,12 +95,15 @@ static fallible parse_bind(ContainerSpec *spec, const char *bind)
 		return bad_bind(bind, "has more than three parts");
 	if (!*parts.items[0] || !*parts.items[1])
 		return bad_bind(bind, "has an empty part");
-	MountSpec *mount = add_mount(spec);
+	MountSpec *mount = container_spec_add_mount(spec);
 	mount->kind = parts.items[0][0] == '/' ? MOUNT_BIND : MOUNT_VOLUME;
 	mount->make_source = mount->kind == MOUNT_BIND;
 	mount->source = spec_clean_path(parts.items[0]);
 	mount->target = spec_clean_path(parts.items[1]);
-	return parts.count == 3 ? apply_options(mount, bind, parts.items[2]) : NULL;
+	if (parts.count < 3)
+		return NULL;
+	mount->mode = mem_strdup(parts.items[2]);
+	return apply_options(mount, bind, parts.items[2]);
 }
 
 fallible container_spec_parse_binds(ContainerSpec *spec)

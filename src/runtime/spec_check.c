@@ -259,14 +259,21 @@ static fallible check_tmpfs(const MountSpec *mount)
 	return NULL;
 }
 
+/* Its name and its driver are the engine's to check. */
+static fallible check_volume(const MountSpec *mount)
+{
+	if (mount->propagation || mount->make_source || mount->is_flat)
+		return error_new(ERROR_INVALID,
+			"invalid mount config for type \"volume\": field BindOptions must not be specified");
+	return NULL;
+}
+
 static fallible check_mount(const MountSpec *mount)
 {
 	TRY(check_target(mount->target));
 	if (mount->kind == MOUNT_TMPFS)
 		return check_tmpfs(mount);
-	if (mount->kind == MOUNT_VOLUME)
-		return error_new(ERROR_UNSUPPORTED, "named volumes are not supported yet");
-	return check_source(mount);
+	return mount->kind == MOUNT_VOLUME ? check_volume(mount) : check_source(mount);
 }
 
 static fallible check_mounts(const ContainerSpec *spec)

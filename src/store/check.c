@@ -253,6 +253,7 @@ static Error *(*const checks[])(const Inspection *inspection) = {
 	check_layer_blobs,
 	check_aside,
 	inspect_containers,
+	inspect_volumes,
 	check_bad_files,
 	check_unused,
 };

@@ -17,3 +17,5 @@ void inspect_found(const Inspection *inspection, const char *format, ...) __attr
 fallible inspect_layers(const Inspection *inspection);
 fallible inspect_images(const Inspection *inspection); /* after the layers */
 fallible inspect_containers(const Inspection *inspection);
+fallible inspect_volumes(const Inspection *inspection); /* in volumes.c */
+fallible settle_volumes(const Inspection *inspection);  /* before anybody works on them: see volumes.h */

@@ -25,6 +25,7 @@ static const char *const directories[] = {
 	"blobs/sha512",
 	"layers",
 	"containers",
+	"volumes",
 	"staging",
 	"trash",
 };
@@ -179,6 +180,8 @@ static const struct {
 	{"layers", inspect_layers},
 	{"images", inspect_images},
 	{"containers", inspect_containers},
+	{"volumes", inspect_volumes},
+	{"what was copied into volumes", settle_volumes},
 	{"what is known", tell_of_losses},
 };
 

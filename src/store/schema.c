@@ -47,6 +47,9 @@ static const char *const steps[] = {
 	"reason TEXT NOT NULL,"
 	" boot TEXT NOT NULL);"
 	"PRAGMA user_version = 1;",
+	/* Records of kind "volume", and containers that stand on them: who does not know them would run such containers
+	 * without their data. */
+	"PRAGMA user_version = 2;",
 };
 
 enum { SCHEMA_VERSION = sizeof(steps) / sizeof(*steps) };

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * What a device keeps: <root>/kedge.db (SQLite, WAL, synchronous=FULL) and beside it blobs/, layers/, containers/,
- * staging/, trash/ and the file reserve. One process at a time has it open. Other headers of this folder: blobs.h,
- * layers.h, images.h, records.h, snapshots.h, check.h.
+ * volumes/, staging/, trash/ and the file reserve. One process at a time has it open. Other headers of this folder:
+ * blobs.h, layers.h, images.h, records.h, snapshots.h, volumes.h, check.h.
  *
  * What is durable when (invariant 2): record_*, image_*, layers_commit and blob_put are durable when they return.
  * blob_commit and blob_import are a rename, durable after the next store_sync(); image_put and layers_commit do that

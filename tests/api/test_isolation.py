@@ -148,7 +148,7 @@ def test_host_network(box):
 @pytest.mark.parametrize("host,word", [
     ({"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}}, "PortBindings"), ({"PublishAllPorts": True}, "PublishAllPorts"),
     ({"NetworkMode": "mynet"}, "mynet"), ({"NetworkMode": "container:x"}, "No such container: x"), ({"Links": ["a:b"]}, "Links"),
-    ({"VolumesFrom": ["x"]}, "VolumesFrom"), ({"UsernsMode": "private"}, "UsernsMode"), ({"StorageOpt": {"size": "1G"}}, "StorageOpt")])
+    ({"UsernsMode": "private"}, "UsernsMode"), ({"StorageOpt": {"size": "1G"}}, "StorageOpt")])
 def test_what_is_not_there_is_refused_by_name(box, host, word):
     body = {"Image": "busybox:test", "Cmd": ["true"], "HostConfig": host}
     status, answer = box.api.raw("POST", "/containers/create", json.dumps(body), {"Content-Type": "application/json"})

@@ -348,7 +348,7 @@ REFUSED = [
     ("-u|stranger", 'user "stranger" is not in the image\'s /etc/passwd'), ("-u|web:strangers", 'group "strangers" is not in the image\'s /etc/group'),
     ("--group-add|strangers", 'group "strangers" is not in the image\'s /etc/group'), ("-w|relative", '"relative" must be an absolute path'),
     ("-h|a b", "is not a host name"), ("--runtime|nonesuch", 'unknown runtime "nonesuch"'), ("--cap-add|FLY", "FLY"), ("--cap-drop|FLY", "FLY"),
-    ("--mount|type=bind,src=/nowhere,dst=/x", "bind source path does not exist: /nowhere"), ("--mount|type=volume,src=v,dst=/x", "volumes are not"),
+    ("--mount|type=bind,src=/nowhere,dst=/x", "bind source path does not exist: /nowhere"), ("--mount|type=volume,src=v:x,dst=/x", "includes invalid characters for a local volume name"),
     ("-v|/tmp:relative", '"relative" must be an absolute path'), ("-v|/tmp:/x:sideways", "sideways"), ("-v|/tmp:/x|--tmpfs|/x", '"/x" is mounted twice'),
     ("--tmpfs|/x:size=1m,flavour=3", "flavour=3"), ("--device|/dev/nonesuch", "/dev/nonesuch"), ("--device|/etc/passwd", "is not a device"),
     ("--security-opt|magic=1", "magic"), ("--security-opt|apparmor=mine", "AppArmor is not available"), ("--ulimit|nofile=4000000000", "nofile cannot be raised above"),

@@ -130,6 +130,9 @@ static void test_mounts(void **state)
 			"mounts[0]: option \"lowerdir=/\" is unknown to tmpfs"},
 		{"\"mounts\":[{\"kind\":\"tmpfs\",\"target\":\"/b\",\"source\":\"/a\"}]",
 			"mounts[0]: a tmpfs has no field \"source\""},
+		{"\"mounts\":[{\"kind\":\"volume\",\"target\":\"/v\"}]", NULL},
+		{"\"mounts\":[{\"kind\":\"volume\",\"source\":\"v\",\"target\":\"/v\",\"propagation\":\"rshared\"}]",
+			"mounts[0]: invalid mount config for type \"volume\": field BindOptions must not be specified"},
 	};
 
 	(void)state;
@@ -263,8 +266,6 @@ static void test_not_there_yet(void **state)
 		{"\"openStdin\":true", "field \"openStdin\" is not supported yet"},
 		{"\"networkMode\":\"mine\"",
 			"field \"networkMode\": network \"mine\": user networks are not supported yet"},
-		{"\"mounts\":[{\"kind\":\"volume\",\"source\":\"v\",\"target\":\"/v\"}]",
-			"mounts[0]: named volumes are not supported yet"},
 		{"\"logDriver\":\"syslog\"", "field \"logDriver\": \"syslog\" is not supported yet"},
 		{"\"logOptions\":{\"tag\":\"x\"}",
 			"field \"logOptions\": \"tag\": option is not supported; max-size and max-file are"},

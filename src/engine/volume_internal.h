@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/* Volumes as the engine's own files see them. Callers see volume.h. */
+#include "engine/container_internal.h"
+#include "engine/volume.h"
+
+/* What is stored, as JSON. */
+typedef struct VolumeRecord {
+	int64_t created_ns;
+	bool options_given, labels_given;
+	StringMap options, labels;
+} VolumeRecord;
+
+struct Volume {
+	List link;
+	Engine *engine;
+	char *name;
+	VolumeRecord record;
+};
+
+/* ---- volume.c ---- */
+fallible volumes_restore(Engine *engine); /* before the containers */
+void volumes_clear(Engine *engine);
+char *volume_data_path(const Engine *engine, const char *name);
+bool container_uses_volume(const Container *container, const char *name);
+/* The container's mount of that index, if it is of a volume; NULL else. */
+const MountSpec *container_volume(const Container *container, size_t index);

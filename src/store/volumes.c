@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/volumes.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/files.h"
+#include "store/inspect.h"
+#include "store/records.h"
+
+static const char copy_of_record[] = "volume.json";
+
+static bool is_alphanumeric(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool volume_name_is_valid(const char *name)
+{
+	size_t length = strlen(name);
+
+	if (length < 2 || length > VOLUME_NAME_MAX || !is_alphanumeric(*name))
+		return false;
+	for (const char *c = name; *c; c++)
+		if (!is_alphanumeric(*c) && !strchr("_.-", *c))
+			return false;
+	return true;
+}
+
+char *volumes_path(const Store *store)
+{
+	return string_printf("%s/volumes", store->root);
+}
+
+/* "volumes/<name>", "volumes/<name>/<part>" */
+static char *path_of(const char *name, const char *part)
+{
+	return string_printf("volumes/%s%s%s", name, part ? "/" : "", part ? part : "");
+}
+
+/* ---- making and removing ---- */
+
+static fallible make_directories(Store *store, const char *name)
+{
+	autofree char *directory = path_of(name, NULL), *data = path_of(name, VOLUME_DATA);
+
+	TRY(fault("store.volume.make"));
+	TRY(dir_make(store->dir, directory, 0701)); /* as Docker's: who has a path below may go there */
+	return dir_make(store->dir, data, 0755);
+}
+
+static fallible check_name(const char *name)
+{
+	if (volume_name_is_valid(name))
+		return NULL;
+	return error_new(ERROR_INVALID, "cannot use \"%.300s\" as a volume's name", name);
+}
+
+fallible volume_put(Store *store, const char *name, const char *json)
+{
+	TRY(check_name(name));
+	autofree char *directory = path_of(name, NULL), *copy = path_of(name, copy_of_record);
+	bool was_there = file_exists(store->dir, directory);
+	Error *error = make_directories(store, name);
+
+	if (!error)
+		error = file_replace(store->dir, copy, json, strlen(json), 0600);
+	if (!error)
+		error = record_put(store, "volume", name, NULL, json);
+	if (error && !was_there)
+		error_free(store_discard(
+			store, directory)); /* nothing is in it: what stays is dropped at the next start */
+	return error;
+}
+
+static fallible rename_volume(Store *store, const char *from, const char *to)
+{
+	if (renameat(store->dir, from, store->dir, to) < 0 && errno != ENOENT)
+		return error_errno(errno, "could not rename \"%s\" to \"%s\"", from, to);
+	return NULL;
+}
+
+fallible volume_delete(Store *store, const char *name)
+{
+	TRY(check_name(name));
+	autofree char *directory = path_of(name, NULL), *leaving = string_printf("volumes/~%s", name);
+
+	TRY(store_discard(store, leaving));
+	TRY(fault("store.volume.leave"));
+	TRY(rename_volume(store, directory, leaving));
+	Error *error = record_delete(store, "volume", name);
+	if (error) {
+		error_free(rename_volume(store, leaving, directory)); /* the next start does it otherwise */
+		return error;
+	}
+	error = fault("store.volume.discard");
+	if (!error)
+		error = store_discard(store, leaving);
+	if (error)
+		error_log(error, "volume \"%s\": its data is left for the next start", name);
+	return NULL;
+}
+
+/* ---- what an image's files were copied to ---- */
+
+fallible volume_settle(Store *store, const char *name)
+{
+	autofree char *directory = path_of(name, NULL), *copied = path_of(name, VOLUME_COPIED);
+	autofree char *copy = path_of(name, VOLUME_COPY);
+	autofd fd = -1, data = -1;
+
+	if (file_exists(store->dir, copy))
+		TRY(store_discard(store, copy));
+	if (!file_exists(store->dir, copied))
+		return NULL;
+	TRY(dir_open(&fd, store->dir, directory));
+	TRY(dir_open(&data, fd, VOLUME_DATA));
+	return dir_move_all(fd, VOLUME_COPIED, data);
+}
+
+/* ---- records against directories ---- */
+
+typedef struct VolumeSet {
+	const Inspection *inspection;
+	Table *names; /* of records, until their directory is seen */
+} VolumeSet;
+
+static fallible list_volumes(VolumeSet *set)
+{
+	autoclear(Query) query = {0};
+	bool has_row = false;
+
+	TRY(database_query(
+		&query, set->inspection->store->database, "SELECT id FROM records WHERE kind = 'volume'", ""));
+	for (;;) {
+		TRY(query_next(&query, &has_row));
+		if (!has_row)
+			return NULL;
+		table_set(set->names, query_text(&query, 0), set);
+	}
+}
+
+/* kedged ended in the middle of a removal: before the record was deleted nothing had happened. */
+static fallible inspect_leaving(VolumeSet *set, const char *entry)
+{
+	const Inspection *inspection = set->inspection;
+	autofree char *leaving = path_of(entry, NULL), *directory = path_of(entry + 1, NULL);
+	bool stays = table_get(set->names, entry + 1) && !file_exists(inspection->store->dir, directory);
+
+	inspect_found(inspection, "volume directory \"%s\" was left by a removal%s", leaving,
+		stays ? " that did not come to pass" : "");
+	if (!inspection->repairs)
+		return NULL;
+	if (!stays)
+		return store_discard(inspection->store, leaving);
+	table_remove(set->names, entry + 1);
+	return rename_volume(inspection->store, leaving, directory);
+}
+
+static Error *stop_at_first(void *arg, int dir, const char *name, unsigned char type)
+{
+	(void)dir, (void)name, (void)type;
+	*(bool *)arg = true;
+	return NULL;
+}
+
+static bool is_empty(Store *store, const char *name)
+{
+	autofree char *data = path_of(name, VOLUME_DATA), *copied = path_of(name, VOLUME_COPIED);
+	bool has_entry = file_exists(store->dir, copied);
+
+	if (!file_exists(store->dir, data))
+		return !has_entry;
+	Error *error = dir_each(store->dir, data, stop_at_first, &has_entry);
+	bool is_unknown = error;
+	error_free(error); /* what cannot be read is not empty */
+	return !has_entry && !is_unknown;
+}
+
+/* Without its text it is a volume without options and labels. */
+static fallible adopt(Store *store, const char *name)
+{
+	autofree char *path = path_of(name, copy_of_record), *json = NULL;
+	Error *error = file_read(&json, NULL, store->dir, path, RECORD_MAX);
+
+	error_free(error); /* lost with the record */
+	return volume_put(store, name, string_empty(json) ? "{}" : json);
+}
+
+static fallible stray_volume(const Inspection *inspection, const char *name)
+{
+	Store *store = inspection->store;
+	autofree char *directory = path_of(name, NULL);
+	bool is_aside = false;
+
+	TRY(aside_has(store, "volume", name, &is_aside));
+	if (is_aside)
+		return NULL;
+	bool is_litter = !store->lost_records && is_empty(store, name);
+	inspect_found(inspection, "volume directory \"%s\" has no record%s", directory,
+		is_litter ? "" : ": it gets one again");
+	if (!inspection->repairs)
+		return NULL;
+	return is_litter ? store_discard(store, directory) : adopt(store, name);
+}
+
+static Error *visit_volume(void *arg, int dir, const char *name, unsigned char type)
+{
+	VolumeSet *set = arg;
+
+	(void)dir;
+	if (*name == '~' && volume_name_is_valid(name + 1))
+		return inspect_leaving(set, name);
+	if (table_remove(set->names, name))
+		return NULL;
+	if (type == DT_DIR && volume_name_is_valid(name))
+		return stray_volume(set->inspection, name);
+	inspect_found(set->inspection, "\"volumes/%s\" is no volume: it is left as it is", name);
+	return NULL;
+}
+
+static fallible make_missing(const VolumeSet *set)
+{
+	const char *name = NULL;
+	void *value = NULL;
+
+	for (size_t cursor = 0; table_next(set->names, &cursor, &name, &value);) {
+		inspect_found(set->inspection, "volume \"%s\" has no directory: it gets an empty one", name);
+		if (set->inspection->repairs && volume_name_is_valid(name))
+			TRY(make_directories(set->inspection->store, name));
+	}
+	return NULL;
+}
+
+fallible inspect_volumes(const Inspection *inspection)
+{
+	autoptr(Table) names = table_new();
+	VolumeSet set = {.inspection = inspection, .names = names};
+
+	TRY(list_volumes(&set));
+	TRY(dir_each(inspection->store->dir, "volumes", visit_volume, &set));
+	return make_missing(&set);
+}
+
+static Error *settle_entry(void *arg, int dir, const char *name, unsigned char type)
+{
+	(void)dir, (void)type;
+	return volume_name_is_valid(name) ? volume_settle(arg, name) : NULL;
+}
+
+fallible settle_volumes(const Inspection *inspection)
+{
+	return dir_each(inspection->store->dir, "volumes", settle_entry, inspection->store);
+}
