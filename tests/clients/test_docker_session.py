@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One session of docker's own program, typed at dockerd and at kedged: what it prints and its statuses are the same, but for what
+docs/differences-from-docker.md lists.
+
+KEDGE_SHOW=1 prints every step with what both said.
+"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+import dockerd
+import kedge
+
+pytestmark = pytest.mark.skipif(not dockerd.is_installed(), reason="dockerd is not installed")
+DIFFERENCES = kedge.TOP / "docs" / "differences-from-docker.md"
+
+# A step is a command line of docker's; "{dir}" is a directory of the engine's own. A tuple has input for it.
+SESSION = """
+version --format {{.Server.Os}}
+info --format {{.OSType}}/{{.CgroupVersion}}
+ps
+ps -a
+images
+image ls --format {{.Repository}}:{{.Tag}}
+image inspect --format {{.Architecture}}|{{.Os}}|{{json.Config.Cmd}} busybox:test
+tag busybox:test copy:1
+tag busybox:test Copy:1
+tag nosuch:1 copy:2
+rmi copy:1
+rmi copy:1
+history --format {{.CreatedBy}} busybox:test
+run --rm --network none busybox:test echo hello
+run --rm --network none busybox:test sh -c exit\\ 3
+run --rm --network none busybox:test nosuch
+run --rm --network none busybox:test /tmp
+run --rm --network none nosuch/image:1 true
+run --network nosuch busybox:test true
+run --rm --network none --name bad/name busybox:test true
+run --rm --network none --memory 1 busybox:test true
+run --rm --network none --memory nonsense busybox:test true
+run --rm --network none --cap-add NOSUCH busybox:test true
+run --rm --network none --restart sometimes busybox:test true
+run --rm --network none -u nobody:nosuch busybox:test true
+run --rm --network none -w relative busybox:test true
+run --rm --network none -v relative:/x:rw,nonsense busybox:test true
+run --rm --network none --ulimit nosuch=1 busybox:test true
+run --rm --network none --sysctl nosuch=1 busybox:test true
+run --rm --network none --device /dev/nosuch busybox:test true
+run --rm --network none --runtime nosuch busybox:test true
+run --rm --network none --log-driver nosuch busybox:test true
+run --rm --network none --pid container:nosuch busybox:test true
+run --rm --network none -e A=b --env-file {dir}/env busybox:test env
+run --rm --network none -h box busybox:test hostname
+run --rm --network none --read-only busybox:test touch /x
+run --rm --network none --entrypoint echo busybox:test a b
+run --rm --network none --init busybox:test true
+run -d --network none --name up --label a=b busybox:test sh -c trap\\ exit\\ TERM;echo\\ up;while\\ :;do\\ sleep\\ 0.1;done
+run -d --network none --name up busybox:test true
+wait-for-up
+ps --format {{.Names}}|{{.Image}}|{{.State}}|{{.Labels}}|{{.Ports}}
+ps -q --filter name=nosuch
+ps --filter label=a=b --format {{.Names}}
+ps --filter status=exited --format {{.Names}}
+ps --filter nonsense=1
+ps --filter status=nonsense
+inspect --format {{.State.Status}}|{{.HostConfig.NetworkMode}}|{{.Config.Image}}|{{.Name}} up
+inspect nosuch
+inspect --type volume nosuch
+logs up
+logs --tail 0 up
+logs nosuch
+port up
+port up 80
+stats --no-stream --format {{.Name}} up
+rename up higher
+rename higher higher
+rename higher bad/name
+rename nosuch x1
+pause higher
+pause higher
+ps --format {{.Status}}
+unpause higher
+unpause higher
+update --memory 64m --memory-swap 64m higher
+update --restart unless-stopped higher
+update --memory 1 higher
+kill -s NOSUCH higher
+kill -s USR1 higher
+kill nosuch
+start higher
+start nosuch
+restart -t 1 higher
+stop higher
+stop higher
+stop nosuch
+wait higher
+wait nosuch
+rm nosuch
+rm -f nosuch
+rm higher
+create --network none --name made busybox:test sh -c exit\\ 4
+ps -a --format {{.Names}}|{{.Status}}
+start -a made
+inspect --format {{.State.ExitCode}}|{{.State.Status}} made
+ps -a --filter exited=4 --format {{.Names}}
+export -o {dir}/export.tar made
+import -c CMD\\ ["echo","imported"] {dir}/export.tar imported:1
+run --rm --network none imported:1
+save -o {dir}/save.tar busybox:test
+load -i {dir}/save.tar
+load -i {dir}/env
+rmi busybox:test
+container prune -f --filter label=nosuch
+container prune -f
+image prune -f
+system df --format {{.Type}}|{{.TotalCount}}|{{.Active}}
+system prune -f
+network ls --format {{.Name}}|{{.Driver}}|{{.Scope}}
+network inspect --format {{.Name}}|{{.Driver}} none
+network inspect nosuch
+network rm none
+volume inspect nosuch
+volume rm nosuch
+plugin ls
+swarm leave
+node ls
+service ls
+secret ls
+events --since 0 --until 1
+login --username x --password y 127.0.0.1:1
+pull 127.0.0.1:1/x:1
+pull Bad
+push nosuch:1
+search --limit 200 x
+""".strip().splitlines()
+
+NORMALIZED = [
+    (r"\b[0-9a-f]{64}\b", "ID"), (r"\b[0-9a-f]{12}\b", "ID"), (r"/tmp/k[a-z][a-z0-9_]{8}", "DIR"),
+    (r"\d+ (second|minute)s?( ago)?", "TIME"), (r"Less than a second( ago)?", "TIME"), (r"About a \w+( ago)?", "TIME"),
+    (r"\b\d+(\.\d+)?([kMG]i?)?B\b", "SIZE"), (r"\n?See 'docker (run|create) --help'\.", ""), (r"\s*\n\s*Run 'docker [\w ]+--help' for more information", ""),
+]
+
+
+def normalized(text):
+    for pattern, word in NORMALIZED:
+        text = re.sub(pattern, word, text)
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+class Side:
+    def __init__(self, name, socket, directory):
+        self.name, self.socket, self.directory = name, socket, directory
+        directory.mkdir()
+        (directory / "env").write_text("FROM=file\n")
+
+    def run(self, step):
+        if step == "wait-for-up":
+            return kedge.wait_for(lambda: self.run("logs up")[1] and (0, "", ""))
+        words = [word.replace("\x00", " ").replace("{dir}", str(self.directory)) for word in step.replace("\\ ", "\x00").split(" ")]
+        environment = {**os.environ, "DOCKER_HOST": f"unix://{self.socket}", "DOCKER_CONFIG": str(self.directory / "config"), "NO_COLOR": "1"}
+        done = subprocess.run(["docker", *words], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=120)
+        place = re.compile(re.escape(str(self.directory)))
+        return done.returncode, *(normalized(place.sub("DIR", text)) for text in (done.stdout, done.stderr))
+
+
+@pytest.fixture(scope="module")
+def sides():
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="ks", dir="/tmp"))
+    docker, daemon = dockerd.Dockerd(), kedge.Daemon().start()
+    try:
+        archive = kedge.busybox_archive(directory / "busybox.tar")
+        root = kedge.mkimage.layer_tar(str(kedge.busybox_directory(directory / "root")), {})
+        docker.start()
+        daemon.api.call("POST", "/images/load", archive.read_bytes(), {"Content-Type": "application/x-tar"})
+        kedge.Api(docker.socket).call("POST", "/images/create?fromSrc=-&repo=busybox&tag=test&changes=CMD%20%5B%22sh%22%5D&changes=ENV%20PATH=/bin", root,
+                                      {"Content-Type": "application/x-tar"})
+        yield Side("docker", docker.socket, directory / "docker"), Side("kedge", daemon.socket, directory / "kedge")
+    finally:
+        docker.close()
+        daemon.close()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def listed():
+    """The rows of the document's table: {step: reason}."""
+    rows = re.findall(r"^\| `docker (.+?)` \| (.+?) \|$", DIFFERENCES.read_text(), re.M)
+    return {step.replace("\\|", "|"): reason for step, reason in rows}
+
+
+def test_the_same_session(sides):
+    reasons, different, told = listed(), set(), []
+    for step in SESSION:
+        theirs, ours = (side.run(step) for side in sides)
+        if os.environ.get("KEDGE_SHOW"):
+            print(f"$ docker {step}\n  docker: {theirs}\n  kedge:  {ours}")
+        if theirs != ours:
+            different.add(step)
+            if step not in reasons:
+                told.append(f"$ docker {step}\n  docker: {theirs}\n  kedge:  {ours}")
+    assert not told, "\n".join(told)
+    stale = {step for step in reasons if step in SESSION} - different
+    assert not stale, f"no difference any more: {stale}"
