@@ -208,7 +208,7 @@ static void put_command_names(void)
 			printf(" %s", (*command)->name);
 }
 
-/* What may follow "container", "image", "system". */
+/* What may follow "container", "image", ... */
 static void put_group_words(const char *group)
 {
 	size_t length = strlen(group);
@@ -224,14 +224,14 @@ static void put_group_words(const char *group)
 
 static void put_tables(void)
 {
-	static const char *const groups[] = {"container", "image", "system"};
-
 	printf("_kedge_commands='");
 	put_command_names();
-	printf(" container image system help '\n\n_kedge_group() {\n\tcase $1 in\n");
-	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
-		printf("\t%s) echo '", groups[i]);
-		put_group_words(groups[i]);
+	for (const char *const *group = command_groups; *group; group++)
+		printf(" %s", *group);
+	printf(" help '\n\n_kedge_group() {\n\tcase $1 in\n");
+	for (const char *const *group = command_groups; *group; group++) {
+		printf("\t%s) echo '", *group);
+		put_group_words(*group);
 		printf("' ;;\n");
 	}
 	printf("\tesac\n}\n\n_kedge_canonical() {\n\tcase $1 in\n");

@@ -52,7 +52,8 @@ struct Command {
 		.name = "help", .kind = OPTION_SWITCH, .offset = offsetof(T, help), .help = "show this help"           \
 	}
 
-extern const Command *const commands[]; /* ends with NULL; in the order of help */
+extern const Command *const commands[];    /* ends with NULL; in the order of help */
+extern const char *const command_groups[]; /* Docker's longer form begins with one; ends with NULL */
 
 /* By words at the start of argv ("ps", "container ls"); *ret_words: how many they are. NULL: none. */
 const Command *command_find(int argc, char *const *argv, int *ret_words);

@@ -19,6 +19,8 @@ const Command *const commands[] = {
 	&inspect_command,
 	&logs_command,
 	&stats_command,
+	&top_command,
+	&port_command,
 	&attach_command,
 	&pull_command,
 	&push_command,
@@ -30,6 +32,7 @@ const Command *const commands[] = {
 	&import_command,
 	&export_command,
 	&history_command,
+	&search_command,
 	&login_command,
 	&logout_command,
 	&events_command,
@@ -38,9 +41,13 @@ const Command *const commands[] = {
 	&system_check_command,
 	&container_inspect_command,
 	&image_inspect_command,
+	&network_ls_command,
+	&network_inspect_command,
 	&container_prune_command,
 	&image_prune_command,
 	&system_df_command,
 	&system_prune_command,
 	NULL,
 };
+
+const char *const command_groups[] = {"container", "image", "network", "system", NULL};

@@ -7,6 +7,9 @@
 extern const Command save_command, import_command, export_command, history_command, container_prune_command,
 	image_prune_command, system_df_command, system_prune_command;
 
+/* What is there to be seen. */
+extern const Command top_command, port_command, search_command, network_ls_command, network_inspect_command;
+
 extern const Command attach_command, create_command, events_command, images_command, info_command, inspect_command,
 	image_inspect_command, container_inspect_command, kill_command, load_command, pause_command, rename_command,
 	unpause_command, update_command, login_command, logout_command, logs_command, ps_command, pull_command,

@@ -22,15 +22,20 @@ const Option global_options[] = {
 	OPTION_END,
 };
 
+#define NETWORKS_LATER "networks of one's own are not there yet; use --network host or none"
+
 /* Docker's words that people will type; each with the reason why they get nothing. */
 static const struct {
 	const char *name, *reason;
 } refused[] = {
 	{"exec", "running commands in a running container is not there yet"},
 	{"cp", "copying files is not there yet; bind a directory with -v"},
-	{"network", "there are no networks to manage yet; use --network host or none"},
-	{"port", "publishing ports needs bridge networks, which are not there yet"},
 	{"volume", "there are no named volumes yet; bind a directory with -v"},
+	{"network create", NETWORKS_LATER},
+	{"network connect", NETWORKS_LATER},
+	{"network disconnect", NETWORKS_LATER},
+	{"network rm", NETWORKS_LATER},
+	{"network prune", NETWORKS_LATER},
 	{"build", "kedge does not build images yet"},
 	{"builder", "kedge does not build images yet"},
 	{"buildx", "kedge does not build images yet"},
@@ -44,12 +49,10 @@ static const struct {
 	{"secret", "kedge is no cluster"},
 	{"config", "kedge is no cluster"},
 	{"plugin", "kedge has no plugins"},
-	{"search", "registries are not searched"},
 	{"manifest", "kedge does not have it yet"},
 	{"trust", "kedge does not have it yet"},
 	{"diff", "kedge does not have it yet"},
 	{"checkpoint", "kedge does not have it yet"},
-	{"top", "kedge does not have it yet"},
 };
 
 static size_t longest_name(void)
@@ -87,7 +90,11 @@ static const char *refusal_of(const char *word)
 
 static bool is_group(const char *word)
 {
-	return string_equal(word, "container") || string_equal(word, "image") || string_equal(word, "system");
+	const char *const *group = command_groups;
+
+	while (*group && !string_equal(*group, word))
+		group++;
+	return *group != NULL;
 }
 
 /* How many letters must change in place, plus what one is longer: enough to tell "imges" from "ps". */
@@ -125,8 +132,11 @@ static const char *nearest_command(const char *word)
 static fallible unknown_in_group(const StringList *words)
 {
 	const char *group = words->items[0], *word = words->count > 1 ? words->items[1] : NULL;
-	const char *reason = word ? refusal_of(word) : NULL;
+	autofree char *both = string_printf("%s %s", group, word ? word : "");
+	const char *reason = refusal_of(both);
 
+	if (!reason && word)
+		reason = refusal_of(word);
 	if (!word)
 		return error_hint(
 			error_new(ERROR_INVALID, "\"kedge %s\" needs a command", group), "see \"kedge --help\"");

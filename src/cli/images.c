@@ -7,7 +7,7 @@
 #include "cli/commands.h"
 #include "cli/grid.h"
 #include "cli/image_name.h"
-#include "cli/listing.h"
+#include "cli/tables.h"
 #include "cli/units.h"
 
 enum { SHORT_ID = 12 };
@@ -137,11 +137,14 @@ static void write_virtual_size(Buffer *out, const Row *row)
 	buffer_add_text(out, text);
 }
 
-/* What no other image shares is not told by the API's list. */
+/* Known where the daemon was asked what images share. */
 static void write_unique_size(Buffer *out, const Row *row)
 {
-	(void)row;
-	buffer_add_text(out, "N/A");
+	int64_t shared = value_int(value_get(row->item, "SharedSize"), -1);
+	char text[UNITS_TEXT_MAX];
+
+	units_decimal(text, (double)(value_int(value_get(row->item, "Size"), 0) - shared), 4);
+	buffer_add_text(out, shared < 0 ? "N/A" : text);
 }
 
 static void write_shared_size(Buffer *out, const Row *row)
@@ -159,7 +162,7 @@ static void write_containers(Buffer *out, const Row *row)
 		buffer_printf(out, "%lld", (long long)count);
 }
 
-static const Column columns[] = {
+const Column image_columns[] = {
 	{"Repository", "REPOSITORY", COLUMN_SHOWN, 10, write_repository},
 	{"Tag", "TAG", COLUMN_SHOWN, 6, write_tag},
 	{"Digest", "DIGEST", COLUMN_ASKED, 10, write_digest},
@@ -217,6 +220,16 @@ static void add_image(Rows *rows, const Value *item)
 		add_row(rows, item, digest_reference(item));
 }
 
+Row *image_rows(const Value *list, bool truncates, size_t *ret_count)
+{
+	Rows rows = {.truncates = truncates, .now_ns = clock_wall_ns()};
+
+	for (size_t i = 0; i < value_count(list); i++)
+		add_image(&rows, value_at(list, i));
+	*ret_count = rows.count;
+	return rows.items;
+}
+
 /* ---- the command ---- */
 
 static fallible make_target(Buffer *target, const ImagesOptions *given, const StringList *arguments)
@@ -235,21 +248,21 @@ static fallible make_target(Buffer *target, const ImagesOptions *given, const St
 static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 {
 	const ImagesOptions *given = opts;
-	Listing listing = {
-		.columns = columns, .format = given->format, .is_quiet = given->quiet, .truncates = !given->no_trunc};
-	Rows rows = {.truncates = !given->no_trunc, .now_ns = clock_wall_ns()};
+	Listing listing = {.columns = image_columns,
+		.format = given->format,
+		.is_quiet = given->quiet,
+		.truncates = !given->no_trunc};
 	autoclear(Buffer) target = {0};
 	autoptr(Value) list = NULL;
+	size_t count;
 
 	if (given->digests)
 		listing.shown = "Repository Tag Digest ID CreatedSince Size";
 	TRY(listing_check(&listing));
 	TRY(make_target(&target, given, arguments));
 	TRY(api_get(cli, &list, buffer_text(&target)));
-	for (size_t i = 0; i < value_count(list); i++)
-		add_image(&rows, value_at(list, i));
-	autofree Row *items = rows.items;
-	return listing_print(&listing, items, rows.count);
+	autofree Row *rows = image_rows(list, !given->no_trunc, &count);
+	return listing_print(&listing, rows, count);
 }
 
 static const char *const aliases[] = {"image ls", "image list", NULL};

@@ -8,17 +8,18 @@
 #include "cli/indent.h"
 #include "cli/template.h"
 
-typedef enum Kind { KIND_ANY, KIND_CONTAINER, KIND_IMAGE, KINDS } Kind;
+typedef enum Kind { KIND_ANY, KIND_CONTAINER, KIND_IMAGE, KIND_NETWORK, KINDS } Kind;
 
-static const char *const kind_names[KINDS] = {"", "container", "image"};
+static const char *const kind_names[KINDS] = {"", "container", "image", "network"};
 
 typedef struct InspectOptions {
-	bool help, size;
+	bool help, size, verbose;
 	char *format, *type;
 	Kind kind; /* of the commands for one kind */
 } InspectOptions;
 
-static const InspectOptions container_defaults = {.kind = KIND_CONTAINER}, image_defaults = {.kind = KIND_IMAGE};
+static const InspectOptions container_defaults = {.kind = KIND_CONTAINER}, image_defaults = {.kind = KIND_IMAGE},
+			    network_defaults = {.kind = KIND_NETWORK};
 
 #define FORMAT_OPTION                                                                                                  \
 	{                                                                                                              \
@@ -37,11 +38,20 @@ static const Option options[] = {
 	FORMAT_OPTION,
 	SIZE_OPTION,
 	{"type", 0, OPTION_STRING, offsetof(InspectOptions, type), "TYPE",
-		"container or image (without it: whichever has the name)", .complete = "container image"},
+		"container, image or network (without it: whichever has the name)",
+		.complete = "container image network"},
 	OPTION_END,
 };
 
 static const Option container_options[] = {HELP_OPTION(InspectOptions), FORMAT_OPTION, SIZE_OPTION, OPTION_END};
+
+static const Option network_options[] = {
+	HELP_OPTION(InspectOptions),
+	FORMAT_OPTION,
+	{"verbose", 'v', OPTION_SWITCH, offsetof(InspectOptions, verbose),
+		.help = "accepted without effect: there are no services"},
+	OPTION_END,
+};
 
 static const Option image_options[] = {
 	HELP_OPTION(InspectOptions),
@@ -56,6 +66,10 @@ static void make_target(Buffer *target, Kind kind, const char *name, bool size)
 {
 	if (kind == KIND_IMAGE) {
 		target_image(target, name, "/json");
+		return;
+	}
+	if (kind == KIND_NETWORK) {
+		target_path(target, "/networks/", name, "");
 		return;
 	}
 	target_path(target, "/containers/", name, "/json");
@@ -142,8 +156,8 @@ static fallible find_wanted_kind(Kind *ret, const InspectOptions *given)
 	int kind = given->type ? names_find(kind_names, KINDS, given->type) : (int)given->kind;
 
 	if (kind < 0)
-		return error_new(
-			ERROR_INVALID, "option \"--type\": \"%s\" is neither container nor image", given->type);
+		return error_new(ERROR_INVALID, "option \"--type\": \"%s\" is none of container, image and network",
+			given->type);
 	*ret = (Kind)kind;
 	return NULL;
 }
@@ -173,12 +187,12 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 const Command inspect_command = {
 	.name = "inspect",
 	.usage = "[OPTIONS] NAME|ID [NAME|ID...]",
-	.summary = "Show all about containers and images",
+	.summary = "Show all about containers, images and networks",
 	.options = options,
 	.options_size = sizeof(InspectOptions),
 	.arguments_min = 1,
 	.arguments_max = ANY_ARGUMENTS,
-	.arguments = "container image",
+	.arguments = "container image network",
 	.run = run,
 };
 
@@ -205,5 +219,18 @@ const Command image_inspect_command = {
 	.arguments_min = 1,
 	.arguments_max = ANY_ARGUMENTS,
 	.arguments = "image",
+	.run = run,
+};
+
+const Command network_inspect_command = {
+	.name = "network inspect",
+	.usage = "[OPTIONS] NETWORK [NETWORK...]",
+	.summary = "Show all about networks",
+	.options = network_options,
+	.options_size = sizeof(InspectOptions),
+	.defaults = &network_defaults,
+	.arguments_min = 1,
+	.arguments_max = ANY_ARGUMENTS,
+	.arguments = "network",
 	.run = run,
 };

@@ -6,7 +6,7 @@
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/grid.h"
-#include "cli/listing.h"
+#include "cli/tables.h"
 #include "cli/units.h"
 
 enum { SHORT_ID = 12, SHORT_COMMAND = 20 };
@@ -212,7 +212,7 @@ static const char *status_colour(const char *text)
 	return string_starts(text, "Exited (0)") || string_starts(text, "Created") ? "\033[2m" : "\033[33m";
 }
 
-static const Column columns[] = {
+const Column container_columns[] = {
 	{"ID", "CONTAINER ID", COLUMN_SHOWN, GRID_FIXED, write_id},
 	{"Image", "IMAGE", COLUMN_SHOWN, 8, write_image},
 	{"Command", "COMMAND", COLUMN_SHOWN, 8, write_command},
@@ -245,7 +245,7 @@ static fallible make_target(Buffer *target, const PsOptions *given)
 	return target_query_filters(target, &given->filters);
 }
 
-static Row *make_rows(const Value *list, bool truncates)
+Row *container_rows(const Value *list, bool truncates)
 {
 	Row *rows = mem_array(NULL, value_count(list) + 1, sizeof(Row));
 	int64_t now = clock_wall_ns();
@@ -258,8 +258,10 @@ static Row *make_rows(const Value *list, bool truncates)
 static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 {
 	const PsOptions *given = opts;
-	Listing listing = {
-		.columns = columns, .format = given->format, .is_quiet = given->quiet, .truncates = !given->no_trunc};
+	Listing listing = {.columns = container_columns,
+		.format = given->format,
+		.is_quiet = given->quiet,
+		.truncates = !given->no_trunc};
 	autoclear(Buffer) target = {0};
 	autoptr(Value) list = NULL;
 
@@ -269,7 +271,7 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 	TRY(listing_check(&listing));
 	TRY(make_target(&target, given));
 	TRY(api_get(cli, &list, buffer_text(&target)));
-	autofree Row *rows = make_rows(list, !given->no_trunc);
+	autofree Row *rows = container_rows(list, !given->no_trunc);
 	return listing_print(&listing, rows, value_count(list));
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cli/system_df.h"
 #include "base/memory.h"
 #include "cli/api.h"
 #include "cli/commands.h"
@@ -8,7 +9,7 @@
 #include "json/value.h"
 
 typedef struct DfOptions {
-	bool help;
+	bool help, verbose;
 	char *format;
 } DfOptions;
 
@@ -17,7 +18,7 @@ static const Option options[] = {
 	{"format", 0, OPTION_STRING, offsetof(DfOptions, format), "FORMAT",
 		"\"table\", \"table TEMPLATE\", \"json\", or a template such as \"{{.Type}}: {{.Size}}\"",
 		.complete = "table json"},
-	{"verbose", 'v', OPTION_REFUSED, .help = "\"kedge images\" and \"kedge ps --all --size\" show each"},
+	{"verbose", 'v', OPTION_SWITCH, offsetof(DfOptions, verbose), .help = "show each image, container and volume"},
 	OPTION_END,
 };
 
@@ -145,6 +146,10 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 	Sum sum;
 
 	(void)arguments;
+	if (given->verbose && given->format)
+		return error_new(ERROR_INVALID, "options \"--verbose\" and \"--format\" exclude each other");
+	if (given->verbose)
+		return system_df_verbose(cli);
 	TRY(listing_check(&listing));
 	TRY(api_get(cli, &answer, "/system/df?type=image&type=container"));
 	sum = sum_images(answer);

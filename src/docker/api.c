@@ -10,11 +10,10 @@
 #include "docker/network.h"
 #include "engine/job.h"
 
-/* Matched in this order. */
-static const HttpRoute *const tables[] = {system_routes, check_routes, info_routes, disk_routes, event_routes,
+const HttpRoute *const docker_route_tables[] = {system_routes, check_routes, info_routes, disk_routes, event_routes,
 	container_routes, container_prune_routes, life_routes, update_routes, logs_routes, attach_routes, exec_routes,
 	stats_routes, top_routes, image_routes, transfer_routes, registry_routes, archive_routes, network_routes,
-	volume_routes, absent_routes};
+	volume_routes, absent_routes, NULL};
 
 /* ---- versions ---- */
 
@@ -92,8 +91,8 @@ static HttpRoute *join_tables(void)
 	HttpRoute *routes = NULL;
 	size_t count = 0;
 
-	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
-		for (const HttpRoute *route = tables[i]; route->method; route++) {
+	for (const HttpRoute *const *table = docker_route_tables; *table; table++) {
+		for (const HttpRoute *route = *table; route->method; route++) {
 			routes = mem_array(routes, count + 2, sizeof(HttpRoute));
 			routes[count++] = *route;
 			routes[count] = (HttpRoute){0};

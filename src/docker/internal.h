@@ -60,3 +60,5 @@ extern const HttpRoute image_routes[], transfer_routes[], registry_routes[], arc
 	container_routes[], life_routes[], update_routes[];
 extern const HttpRoute logs_routes[], attach_routes[], exec_routes[], stats_routes[], top_routes[], network_routes[],
 	volume_routes[], absent_routes[];
+/* All of them, matched in this order; what is in absent_routes is what is not here. Ends with NULL. */
+extern const HttpRoute *const docker_route_tables[];

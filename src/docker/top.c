@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* GET /containers/{id}/top: the processes of the container's control group, as `ps -ef` shows them. Source: proc(5). */
+/* GET /containers/{id}/top: the processes of the container's control group, as ps(1) shows them. Source: proc(5). */
 #include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,15 +12,9 @@
 #include "base/files.h"
 #include "base/memory.h"
 #include "docker/internal.h"
+#include "docker/ps_columns.h"
 
 enum { PROC_FILE_MAX = 64 << 10, PROCESSES_MAX = 10000, PASSWD_MAX = 1 << 20 };
-
-typedef struct Process {
-	long parent;
-	unsigned long long ticks, start_ticks; /* user and system time; start since boot */
-	int terminal;
-	char name[64];
-} Process;
 
 /* ---- one process ---- */
 
@@ -45,20 +39,23 @@ static bool is_in_group(const char *pid, const char *cgroup)
 }
 
 /* The name is in parentheses and may hold any byte: what follows is behind the last one. */
-static bool read_stat(Process *ret, const char *pid)
+static bool read_stat(PsProcess *process)
 {
 	autofree char *text = NULL;
-	const char *name = read_proc(&text, NULL, pid, "stat") ? strchr(text, '(') : NULL;
+	const char *name = read_proc(&text, NULL, process->pid, "stat") ? strchr(text, '(') : NULL;
 	const char *end = name ? strrchr(text, ')') : NULL;
 	unsigned long long user = 0, system = 0;
 
-	*ret = (Process){0};
 	if (!end || end < name)
 		return false;
-	snprintf(ret->name, sizeof(ret->name), "%.*s", (int)(end - name - 1), name + 1);
-	sscanf(end + 2, "%*c %ld %*d %*d %d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu",
-		&ret->parent, &ret->terminal, &user, &system, &ret->start_ticks);
-	ret->ticks = user + system;
+	snprintf(process->name, sizeof(process->name), "%.*s", (int)(end - name - 1), name + 1);
+	sscanf(end + 2,
+		"%c %ld %ld %ld %d %ld %*u %*u %*u %*u %*u %llu %llu %*d %*d %ld %ld %ld %*d %llu %llu %ld %*u %*u "
+		"%*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %ld",
+		&process->state, &process->parent, &process->group, &process->session, &process->terminal,
+		&process->terminal_group, &user, &system, &process->priority, &process->nice, &process->threads,
+		&process->start_ticks, &process->bytes, &process->pages, &process->processor);
+	process->ticks = user + system;
 	return true;
 }
 
@@ -76,64 +73,43 @@ static char *user_name(const char *passwd, uid_t uid)
 	return NULL;
 }
 
-static void write_owner(Writer *writer, const char *pid, const char *passwd)
+static void read_owner(PsProcess *process, const char *passwd)
 {
-	autofree char *path = string_printf("/proc/%s", pid);
+	autofree char *path = string_printf("/proc/%s", process->pid);
 	struct stat status = {0};
 
 	stat(path, &status);
-	autofree char *name = user_name(passwd, status.st_uid);
-	if (name)
-		write_string(writer, NULL, name);
-	else
-		write_stringf(writer, NULL, "%u", (unsigned)status.st_uid);
+	process->uid = status.st_uid;
+	process->user = user_name(passwd, status.st_uid);
 }
 
-static void write_command(Writer *writer, const char *pid, const Process *process)
+static void read_command(PsProcess *process)
 {
-	size_t length = 0;
 	autofree char *text = NULL;
+	size_t length = 0;
 
-	if (!read_proc(&text, &length, pid, "cmdline") || length == 0) {
-		write_stringf(writer, NULL, "[%s]", process->name);
+	if (!read_proc(&text, &length, process->pid, "cmdline") || length == 0)
 		return;
-	}
 	for (size_t i = 0; i + 1 < length; i++)
 		if (text[i] == '\0')
 			text[i] = ' ';
-	write_string(writer, NULL, text);
+	process->command = take(text);
 }
 
-static void write_start(Writer *writer, const Process *process)
+static void write_process(Writer *writer, const PsFormat *format, const char *pid, const char *passwd)
 {
-	int64_t age_ns =
-		clock_monotonic_ns() - (int64_t)process->start_ticks * (NANOS_PER_SECOND / sysconf(_SC_CLK_TCK));
-	time_t start = (clock_wall_ns() - age_ns) / NANOS_PER_SECOND;
-	struct tm local;
-	char text[16];
+	autoclear(PsProcess) process = {.pid = pid};
 
-	localtime_r(&start, &local);
-	strftime(text, sizeof(text), age_ns < 24 * 3600 * NANOS_PER_SECOND ? "%H:%M" : "%b%d", &local);
-	write_string(writer, NULL, text);
-}
-
-static void write_process(Writer *writer, const char *pid, const char *passwd)
-{
-	unsigned long long seconds;
-	Process process;
-
-	if (!read_stat(&process, pid))
+	if (!read_stat(&process))
 		return;
-	seconds = process.ticks / sysconf(_SC_CLK_TCK);
+	read_owner(&process, passwd);
+	read_command(&process);
 	write_array(writer, NULL);
-	write_owner(writer, pid, passwd);
-	write_string(writer, NULL, pid);
-	write_stringf(writer, NULL, "%ld", process.parent);
-	write_string(writer, NULL, "0");
-	write_start(writer, &process);
-	write_string(writer, NULL, process.terminal ? "pts" : "?");
-	write_stringf(writer, NULL, "%02llu:%02llu:%02llu", seconds / 3600, seconds / 60 % 60, seconds % 60);
-	write_command(writer, pid, &process);
+	for (size_t i = 0; i < format->count; i++) {
+		autoclear(Buffer) text = {0};
+		format->items[i].column->write(&text, &process);
+		write_string(writer, NULL, buffer_text(&text));
+	}
 	write_array_end(writer);
 }
 
@@ -141,6 +117,7 @@ static void write_process(Writer *writer, const char *pid, const char *passwd)
 
 typedef struct TopList {
 	Writer *writer;
+	const PsFormat *format;
 	const char *cgroup, *passwd;
 	size_t count;
 } TopList;
@@ -153,23 +130,33 @@ static fallible visit_process(void *arg, int directory, const char *name, unsign
 	if (!isdigit((unsigned char)*name) || list->count >= PROCESSES_MAX || !is_in_group(name, list->cgroup))
 		return NULL;
 	list->count++;
-	write_process(list->writer, name, list->passwd);
+	write_process(list->writer, list->format, name, list->passwd);
 	return NULL;
 }
 
-static fallible make_top(Buffer *out, const ContainerView *view)
+static void write_titles(Writer *writer, const PsFormat *format)
 {
+	write_array(writer, "Titles");
+	for (size_t i = 0; i < format->count; i++)
+		write_string(writer, NULL, format->items[i].title);
+	write_array_end(writer);
+}
+
+static fallible make_top(Buffer *out, const ContainerView *view, const char *arguments)
+{
+	PsFormat format;
 	Writer writer;
 	autofree char *passwd = NULL;
-	TopList list = {.writer = &writer, .cgroup = view->cgroup};
+	TopList list = {.writer = &writer, .format = &format, .cgroup = view->cgroup};
 
 	if (view->pid == 0)
 		return error_new(ERROR_CONFLICT, "Container %s is not running", view->id);
+	TRY(ps_format_read(&format, arguments));
 	error_free(file_read(&passwd, NULL, AT_FDCWD, "/etc/passwd", PASSWD_MAX)); /* numbers, then */
 	list.passwd = passwd;
 	writer_init(&writer, out);
 	write_object(&writer, NULL);
-	write_raw(&writer, "Titles", "[\"UID\",\"PID\",\"PPID\",\"C\",\"STIME\",\"TTY\",\"TIME\",\"CMD\"]");
+	write_titles(&writer, &format);
 	write_array(&writer, "Processes");
 	TRY(dir_each(AT_FDCWD, "/proc", visit_process, &list));
 	write_array_end(&writer);
@@ -187,7 +174,7 @@ static void container_top(HttpRequest *request, void *context)
 	if (!container)
 		return;
 	container_view(container, &view);
-	error = make_top(&out, &view);
+	error = make_top(&out, &view, http_request_query(request, "ps_args"));
 	if (error)
 		http_respond_error(request, error);
 	else

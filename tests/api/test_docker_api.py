@@ -2,8 +2,10 @@
 """The Docker Engine API as clients see it on the wire: statuses, texts, headers, streams. What the engine does behind it is tested elsewhere."""
 import http.client
 import json
+import os
 import socket
 import struct
+import subprocess
 import time
 
 import pytest
@@ -464,6 +466,38 @@ def test_top(daemon, api):
     top = api.get(f"/containers/{identity}/top")
     assert all(row[0] == "root" for row in top["Processes"])
     assert failure(api, "GET", f"/containers/{daemon.create(['true'])}/top")[0] == 409
+
+
+# with and without a dash, what ps itself says of the same processes: columns whose figures may change meanwhile are left out
+PS_ARGUMENTS = ["", "-ef", "-eF", "aux", "auxw", "ax", "-e", "-o pid,ppid,user,args", "axo pid,comm,stat,nlwp,ni,pgid,sid", "-eo pid=PID,uid=NUMBER,vsz,rss",
+                "--format=pid,tty,state,pri,psr", "-eo pid,lstart,cmd", "-o pid -o uname"]
+CHANGING = {"%CPU", "%MEM", "C", "RSS", "VSZ", "SZ", "TIME", "PSR", "STAT", "S", "PRI"}
+
+
+@pytest.mark.parametrize("arguments", PS_ARGUMENTS)
+def test_top_is_what_ps_says(daemon, api, arguments):
+    identity = daemon.run_container(["sleep", "100"])
+    kedge.wait_for(lambda: daemon.inspect(identity)["State"]["Running"])
+    top = api.get(f"/containers/{identity}/top?ps_args={arguments.replace(' ', '%20')}")
+    pid = str(daemon.inspect(identity)["State"]["Pid"])
+    ps = subprocess.run(["ps", *(arguments.split() or ["-ef"])], stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, "COLUMNS": "500"}).stdout
+    titles, *lines = [line.split(None, len(top["Titles"]) - 1 + 4 * ("lstart" in arguments)) for line in ps.splitlines()]
+    assert top["Titles"] == titles
+    ours = [row for row in top["Processes"] if row[titles.index("PID")] == pid]
+    theirs = [line for line in lines if len(line) > titles.index("PID") and line[titles.index("PID")] == pid]
+    assert len(top["Processes"]) == len(ours) == 1
+    if theirs and "lstart" not in arguments:  # without -e or x, ps itself shows those of a terminal alone
+        assert {title: cell for title, cell in zip(titles, ours[0]) if title not in CHANGING} == {
+            title: cell.strip() for title, cell in zip(titles, theirs[0]) if title not in CHANGING}
+
+
+@pytest.mark.parametrize("arguments,message", [
+    ("-o comm", "Couldn't find PID field in ps output"), ("-o nothing", 'there is no column "nothing"'), ("--bad", 'option "--bad" of ps is not known here'),
+    ("-ej", 'option "-ej" of ps is not known here'), ("-o " + "pid," * 65, "more than 64 columns"), ("-", 'option "-" of ps is not known here')])
+def test_top_with_arguments_that_are_none(daemon, api, arguments, message):
+    identity = daemon.run_container(["sleep", "100"])
+    status, said = failure(api, "GET", f"/containers/{identity}/top?ps_args={arguments.replace(' ', '%20')}")
+    assert status == 400 and said.endswith(message)
 
 
 # ---- events ----

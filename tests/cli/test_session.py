@@ -322,6 +322,63 @@ def test_stats(box):
     assert box.kedge("stats", "--no-stream", "nope", check=False).err == "kedge: No such container: nope\n"
 
 
+def cells(text):
+    return [line.split() for line in text.splitlines()]
+
+
+def test_top_is_dockers(box):
+    run_box(box, "-d", "--name", "many", "busybox:test", "sh", "-c", "sleep 100 & sleep 200 & wait")
+    kedge.wait_for(lambda: {"sleep 100", "sleep 200"} <= set(box.kedge("top", "many", "-o", "pid=PID,args").out.replace("   ", "\n").splitlines()))
+    for words in ([], ["-ef"], ["-o", "pid,ppid,user,args"], ["axo", "pid,comm,nlwp"]):
+        assert cells(box.kedge("top", "many", *words).out) == cells(box.docker("top", "many", *words).out)
+    assert box.kedge("container", "top", "many", "-o", "pid,args").out.splitlines()[1].endswith("   sh -c sleep 100 & sleep 200 & wait")
+    assert box.kedge("top", "many", "-o", "comm", check=False).err == "kedge: Couldn't find PID field in ps output\n"
+    assert box.kedge("top", "nobody", check=False).err == "kedge: No such container: nobody\n"
+
+
+def test_ports_and_networks_are_dockers(box):
+    run_box(box, "-d", "--name", "here", "busybox:test", "sleep", "100")
+    assert box.kedge("port", "here").out == box.docker("port", "here").out == ""
+    assert box.kedge("port", "here", "80", check=False).err == 'kedge: no public port "80/tcp" published for here\n'
+    for words in ([], ["-q"], ["--no-trunc"], ["-f", "driver=null", "--format", "{{.Name}} {{.Driver}} {{.Scope}} {{.Internal}} {{.IPv6}}"], ["-f", "dangling=true"]):
+        assert cells(box.kedge("network", "ls", *words).out) == cells(box.docker("network", "ls", *words).out), words
+    for words in (["host"], ["host", "none"], ["-f", "{{.Name}}: {{len .Containers}}", "none"]):
+        assert box.kedge("network", "inspect", *words).out == box.docker("network", "inspect", *words).out, words
+    assert box.kedge("inspect", "--type", "network", "-f", "{{.Driver}}", "none").out == box.kedge("inspect", "-f", "{{.Driver}}", "none").out == "null\n"
+    missing = box.kedge("network", "inspect", "nothing", check=False)
+    assert (missing.returncode, missing.out, missing.err) == (1, "[]\n", "Error: No such network: nothing\n")
+
+
+def test_system_df_by_each(box):
+    run_box(box, "-d", "--name", "writes", "busybox:test", "sh", "-c", "head -c 100000 /dev/zero > /x; sleep 100")
+    kedge.wait_for(lambda: "100kB" in box.kedge("system", "df", "-v").out)
+    images, containers, volumes = [part.strip().splitlines() for part in re.split(r".* space usage:", box.kedge("system", "df", "-v").out)[1:]]
+    assert re.split(r" {3,}", images[0]) == ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS"]
+    assert images[1].split()[:2] == ["busybox", "test"] and images[1].split()[-1] == "1" and "N/A" not in images[1]
+    assert re.split(r" {3,}", containers[0]) == ["CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES"]
+    assert containers[1].endswith("writes") and "100kB" in containers[1]
+    assert re.split(r" {3,}", volumes[0]) == ["VOLUME NAME", "LINKS", "SIZE"]
+    theirs = [line.split() for line in box.docker("system", "df", "-v").out.splitlines() if "busybox" in line and "writes" not in line]
+    assert [images[1].split()] == theirs
+
+
+def test_search_is_dockers(box, fake):
+    results = [{"name": "web", "description": "serves " * 20, "star_count": 7, "is_official": True, "is_automated": False},
+               {"name": "me/web", "description": "two\nlines", "star_count": 0, "is_official": False, "is_automated": False}]
+
+    @fake.rule("/v1/search")
+    def search(handler, request):
+        handler.reply(200, json.dumps({"results": results}).encode())
+    lines = box.kedge("search", f"{fake.host}/web").out.splitlines()
+    assert [re.split(r" {3,}", line.strip()) for line in lines] == [
+        ["NAME", "DESCRIPTION", "STARS", "OFFICIAL"], ["web", "serves serves serves serves serves serves se…", "7", "[OK]"], ["me/web", "two lines", "0"]]
+    for words in (["--format", "{{.Name}} {{.StarCount}} {{.IsOfficial}}"], ["--no-trunc", "--format", "{{.Name}}: {{.Description}}"],
+                  ["-f", "is-official=true", "--format", "{{.Name}}"], ["--limit", "1", "--format", "{{.Name}}"]):
+        assert box.kedge("search", *words, f"{fake.host}/web").out == box.docker("search", *words, f"{fake.host}/web").out, words
+    assert fake.asked("/v1/search")[-1].query["n"] == ["1"]
+    assert box.kedge("search", "--limit", "500", f"{fake.host}/web", check=False).err == "kedge: Limit 500 is outside the range of [1, 100]\n"
+
+
 # ---- images -------------------------------------------------------------------------------------------------------------------------
 
 def test_load_tag_and_rmi(daemon, tmp_path):
@@ -393,7 +450,7 @@ def test_pages_have_every_option():
     for page in pages:
         text = page.read_text().replace("\\-", "-")
         command = page.name[len("kedge-"):-2]
-        words = command.split("-") if command.startswith(("container-", "image-", "system-")) else [command]
+        words = command.split("-") if command.startswith(("container-", "image-", "network-", "system-", "volume-")) else [command]
         shown = subprocess.run([str(kedge.BIN / "kedge"), *words, "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
         options = re.findall(r"^\s{1,6}(?:-\w, )?--([a-z0-9-]+)", shown, re.M)
         assert options
@@ -418,7 +475,8 @@ def test_completion(box):
     assert complete(box, "stop", "") == ["running"]
     assert complete(box, "container", "rm", "c") == ["completed"]
     assert complete(box, "run", "--rm", "") == ["busybox:test"]
-    assert complete(box, "inspect", "") == ["running", "completed", "busybox:test"]
+    assert complete(box, "inspect", "") == ["running", "completed", "busybox:test", "host", "none"]
+    assert complete(box, "network", "inspect", "h") == ["host"]
     assert complete(box, "--host", f"unix://{box.socket}", "kill", "--signal", "US") == ["USR1", "USR2"]
 
 

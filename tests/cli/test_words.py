@@ -8,14 +8,15 @@ import pytest
 from served import KEDGE, Served, environment, response, run
 
 COMMANDS = """run create start stop restart kill pause unpause wait rename update rm ps inspect logs stats attach pull push images rmi tag load save
- import export history login logout events info version""".split()
+ import export history search top port login logout events info version""".split()
 FORMS = """container:run container:create container:start container:stop container:restart container:kill container:pause container:unpause
  container:wait container:rename container:update container:rm container:remove container:ls container:list container:ps container:inspect
- container:logs container:stats container:attach container:export container:prune image:pull image:push image:ls image:list image:rm image:remove
- image:tag image:load image:save image:import image:history image:inspect image:prune system:events system:info system:df
+ container:logs container:stats container:top container:port container:attach container:export container:prune image:pull image:push image:ls image:list image:rm image:remove
+ image:tag image:load image:save image:import image:history image:inspect image:prune network:ls network:list
+ network:inspect system:events system:info system:df
  system:prune""".split()
 OWN = {"system check"}  # which docker has not
-WITHOUT_OPTIONS = {"wait", "tag", "logout", "pause", "unpause", "rename"}
+WITHOUT_OPTIONS = {"wait", "tag", "logout", "pause", "unpause", "rename", "top", "port"}
 NEWER = {"container:remove"}  # than Docker 20.10
 
 
@@ -46,10 +47,10 @@ def test_every_option_of_docker_is_known(command):
 
 
 @pytest.mark.skipif(not shutil.which("docker"), reason="docker's help texts come from its program")
-@pytest.mark.parametrize("group", [[], ["container"], ["image"], ["system"]], ids=lambda group: " ".join(group) or "all")
+@pytest.mark.parametrize("group", [[], ["container"], ["image"], ["network"], ["system"]], ids=lambda group: " ".join(group) or "all")
 def test_every_command_of_docker_is_there_or_refused_by_name(group):
     text = subprocess.run(["docker", *group, "--help"], stdout=subprocess.PIPE, text=True).stdout
-    words = set(re.findall(r"^  ([a-z]+) ", text.partition("ommands:")[2], re.M)) - {"completion", "container", "image", "system"}
+    words = set(re.findall(r"^  ([a-z]+) ", text.partition("ommands:")[2], re.M)) - {"completion", "container", "image", "network", "system"}
     assert len(words) >= 4, text
     assert [word for word in sorted(words) if "unknown command" in run(*group, word, "--bad").err] == []
 
@@ -113,6 +114,8 @@ ERRORS = [
     (["exec"], 1, 'command "exec" is not available: running commands in a running container is not there yet', None),
     (["container"], 1, '"kedge container" needs a command', 'see "kedge --help"'),
     (["container", "frob"], 1, 'unknown command "container frob"', 'see "kedge --help"'),
+    (["network", "create", "x"], 1, 'command "network create" is not available: networks of one\'s own are not there yet; use --network host or none', None),
+    (["system", "df", "-v", "--format", "json"], 1, 'options "--verbose" and "--format" exclude each other', None),
     (["image", "build"], 1, 'command "image build" is not available: kedge does not build images yet', None),
     (["ps", "x"], 1, '"kedge ps" takes no arguments', 'see "kedge ps --help"'),
     (["rm"], 1, '"kedge rm" takes at least 1 argument: kedge rm [OPTIONS] CONTAINER [CONTAINER...]', 'see "kedge rm --help"'),
@@ -122,7 +125,7 @@ ERRORS = [
     (["ps", "-n", "x"], 1, None, None),
     (["ps", "--filter", "x"], 1, 'filter "x" is not of the form NAME=VALUE', None),
     (["ps", "--format", "{{.ID"], 1, 'template "{{.ID": the template ends where "}}" should be', None),
-    (["inspect", "--type", "network", "x"], 1, 'option "--type": "network" is neither container nor image', None),
+    (["inspect", "--type", "service", "x"], 1, 'option "--type": "service" is none of container, image and network', None),
     (["run"], 125, '"kedge run" takes at least 1 argument: kedge run [OPTIONS] IMAGE [COMMAND] [ARG...]', 'see "kedge run --help"'),
     (["run", "-it", "x"], 125, 'option "--interactive" is not available: stdin and terminals are not there yet', 'see "kedge run --help"'),
     (["run", "-t", "x"], 125, 'option "--tty" is not available: stdin and terminals are not there yet', 'see "kedge run --help"'),
