@@ -213,6 +213,14 @@ int error_exit_code(ErrorKind kind)
 	return kinds[kind].exit_code;
 }
 
+ErrorKind error_kind_of_exit_code(int exit_code)
+{
+	for (int kind = 0; kind < ERROR_KINDS; kind++)
+		if (kinds[kind].exit_code == exit_code)
+			return kind;
+	return ERROR_INTERNAL;
+}
+
 bool error_may_pass(ErrorKind kind)
 {
 	return kinds[kind].may_pass;

@@ -58,7 +58,7 @@ fallible error_wrap(Error *error, const char *format, ...) __attribute__((format
 fallible error_hint(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 Error *error_copy(const Error *error); /* message, kind and hint: for a second reader of the same failure */
-Error *error_free(Error *error); /* NULL is fine; returns NULL */
+Error *error_free(Error *error);       /* NULL is fine; returns NULL */
 
 ErrorKind error_kind(const Error *error);
 int error_number(const Error *error); /* errno the error came from, or 0 */
@@ -70,7 +70,8 @@ int error_http_status(ErrorKind kind);
 ErrorKind error_kind_of_http(int status);
 const char *error_kind_name(ErrorKind kind);
 int error_exit_code(ErrorKind kind);
-bool error_may_pass(ErrorKind kind); /* worth another try later */
+ErrorKind error_kind_of_exit_code(int exit_code); /* of a program of ours; ERROR_INTERNAL for any other */
+bool error_may_pass(ErrorKind kind);              /* worth another try later */
 
 /* Logs at warning level with "<formatted>: " in front, and frees. */
 void error_log(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));

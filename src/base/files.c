@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -15,7 +16,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
-enum { READ_STEP = 4096, RANDOM_NAME = 16, MODE_BITS = 07777 };
+enum { READ_STEP = 4096, RANDOM_NAME = 16, MODE_BITS = 07777, OPEN_INSIDE_TRIES = 64 };
 
 /* ---- whole files ---- */
 
@@ -217,6 +218,21 @@ Error *file_sync_filesystem(int dir, const char *path)
 }
 
 /* ---- directories ---- */
+
+/* EAGAIN: something somewhere was renamed while ".." was being resolved. */
+int open_inside(int root, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC), .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+	long fd = -1;
+
+	for (int i = 0; i < OPEN_INSIDE_TRIES; i++) {
+		fd = syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
+		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
+			break;
+	}
+	return (int)fd;
+}
 
 Error *dir_open(int *ret_fd, int dir, const char *path)
 {

@@ -37,6 +37,9 @@ fallible dir_open(int *ret_fd, int dir, const char *path);
 /* Renames each entry of dir/path into the directory to, of the same file system, and removes dir/path. Names that are
  * taken there stay as they are, and ours is dropped. */
 fallible dir_move_all(int dir, const char *path, int to);
+/* As open(2) after a chroot(2) to root: no link leads out of it, whatever somebody renames there meanwhile, and no link
+ * of /proc is followed. A descriptor, or -1 and errno; "" is the root. */
+int open_inside(int root, const char *path, int flags);
 /* Calls visit for each entry but "." and ".."; stops at the first error. */
 fallible dir_each(int dir, const char *path,
 	Error *(*visit)(void *arg, int dir_fd, const char *name, unsigned char type), void *arg);

@@ -136,10 +136,23 @@ static Error *visit_entry(void *arg, int dir, const char *name, unsigned char ty
 	return NULL;
 }
 
+static fallible enter_opened(Walk *walk, const char *name, int take_directory)
+{
+	autofd fd = take_directory;
+	struct stat status;
+
+	if (fstat(fd, &status) < 0)
+		return walk_error(walk, errno, "open", name);
+	if (walk->on_enter)
+		TRY(walk->on_enter(walk, fd, name, &status));
+	int entered = take_fd(&fd);
+	push(walk, walk->depth ? name : walk->path, entered, &status);
+	return dir_each(entered, ".", visit_entry, walk);
+}
+
 static fallible enter(Walk *walk, const char *name)
 {
 	int dir = parent_fd(walk);
-	struct stat status;
 	autofd fd = open_below(dir, name, !walk->depth && walk->root_may_be_mount);
 
 	if (fd < 0 && errno == ENOENT)
@@ -148,13 +161,9 @@ static fallible enter(Walk *walk, const char *name)
 		return walk->on_file(walk, dir, name);
 	if (fd < 0 && errno == EXDEV)
 		return walk->on_mount(walk, name);
-	if (fd < 0 || fstat(fd, &status) < 0)
+	if (fd < 0)
 		return walk_error(walk, errno, "open", name);
-	if (walk->on_enter)
-		TRY(walk->on_enter(walk, fd, name, &status));
-	int entered = take_fd(&fd);
-	push(walk, walk->depth ? name : walk->path, entered, &status);
-	return dir_each(entered, ".", visit_entry, walk);
+	return enter_opened(walk, name, take_fd(&fd));
 }
 
 static fallible reopen_above(Walk *walk, int below)
@@ -328,6 +337,21 @@ static Error *visit_directory(Walk *walk, int fd, const char *name, const struct
 	return walk->visitor->directory(walk->visitor->arg, fd, buffer_text(&path), status);
 }
 
+/* A mount that has just gone is as one that was never there. */
+static Error *visit_mount(Walk *walk, const char *name)
+{
+	const TreeVisitor *visitor = walk->visitor;
+	struct stat status;
+
+	if (!visitor->enters)
+		return NULL;
+	autofd fd = open_below(parent_fd(walk), name, true);
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return NULL;
+	return visitor->enters(visitor->arg, fd) ? enter_opened(walk, name, take_fd(&fd))
+						 : visit_directory(walk, fd, name, &status);
+}
+
 /* The root's entries as those of any directory. */
 static fallible visit_root(Walk *walk, int root)
 {
@@ -349,7 +373,7 @@ fallible tree_each(int root, const TreeVisitor *visitor)
 		.on_file = visit_file,
 		.on_enter = visit_directory,
 		.on_leave = count_nothing,
-		.on_mount = skip_mount,
+		.on_mount = visit_mount,
 		.visitor = visitor};
 
 	return visit_root(&walk, root);

@@ -2,9 +2,10 @@
 #pragma once
 /*
  * Visiting a whole tree of files, of which nothing is trusted: links are not followed, mounts not entered (and not
- * told), what vanishes meanwhile is left out. Neither descriptors nor stack grow with the depth. tree_remove() and
- * tree_size() of base/files.h walk the same way.
+ * told) unless the visitor wants them, what vanishes meanwhile is left out. Neither descriptors nor stack grow with the
+ * depth. tree_remove() and tree_size() of base/files.h walk the same way.
  */
+#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
@@ -15,6 +16,7 @@ enum { TREE_PATH_MAX = 64 << 10 };
 typedef struct TreeVisitor {
 	Error *(*directory)(void *arg, int fd, const char *path, const struct stat *status); /* before what is in it */
 	Error *(*file)(void *arg, int dir, const char *name, const char *path);              /* anything else */
+	bool (*enters)(void *arg, int fd); /* a mount: false: told as a directory with nothing in it. NULL: not told */
 	void *arg;
 } TreeVisitor;
 

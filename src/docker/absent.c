@@ -81,7 +81,6 @@ static const struct Work {
 } work[] = {
 	{"/resize", "resizing a terminal"},
 	{"/changes", "showing the changes of a container"},
-	{"/archive", "copying files from and to a container"},
 	{"/ws", "attaching over a websocket"},
 	{"/build", "building an image"},
 	{"/session", "building an image with BuildKit"},
@@ -161,8 +160,6 @@ const HttpRoute absent_routes[] = {
 	{"POST", "/grpc", not_available, 0, 0},
 	{"POST", "/containers/{id}/resize", not_for_containers, 0, 0},
 	{"GET", "/containers/{id}/changes", not_for_containers, 0, 0},
-	{"GET", "/containers/{id}/archive", not_for_containers, 0, 0},
-	{"PUT", "/containers/{id}/archive", not_for_containers, HTTP_BODY_STREAM, 0},
 	{"GET", "/containers/{id}/attach/ws", not_for_containers, 0, 0},
 	{"POST", "/exec/{name}/resize", no_exec, 0, 0},
 	{0},

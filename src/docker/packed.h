@@ -12,3 +12,9 @@
 typedef Error *PackedStart(Pack **ret, const PackHandlers *handlers, void *arg, void *start_arg);
 
 void packed_respond(HttpRequest *request, PackedStart *start, void *start_arg);
+
+/* Work that writes a line before the archive, which ends with a NUL: head() makes headers of it. Where nothing follows
+ * the line, the answer has no body. */
+typedef Error *PackedHead(HttpRequest *request, const char *line);
+
+void packed_respond_behind(HttpRequest *request, PackedStart *start, void *start_arg, PackedHead *head);

@@ -50,7 +50,8 @@ static void clean_again(void *arg)
 	}
 	container->cleaner = source_free(container->cleaner);
 	container->cleaning = false;
-	container_run_cleaned(container);
+	if (!container->copies)
+		container_run_cleaned(container);
 }
 
 void container_clean_run(Container *container)

@@ -7,6 +7,19 @@
 /* The container's file system, as it sees it, without what is mounted into it. It may run, start or end meanwhile. */
 fallible container_export(Pack **ret, Container *container, const PackHandlers *handlers, void *arg);
 
+typedef struct CopyRequest {
+	const char *path; /* in the container */
+	const char *name; /* of the container, as the caller has it: for messages */
+	bool look_only;   /* no archive */
+} CopyRequest;
+
+/*
+ * A path as an archive, behind a line that says what it is and ends with a NUL (pack/copy.h). Of a container that runs
+ * it is what its processes see now; of another, its files and what is bound into it.
+ */
+fallible container_copy_out(
+	Pack **ret, Container *container, const CopyRequest *request, const PackHandlers *handlers, void *arg);
+
 /*
  * Images as one archive, both OCI layout and what `docker load` reads: manifests, configurations and layers are the
  * store's blobs, byte for byte. names: references, of which one without a tag means all tags of its repository, and

@@ -303,8 +303,8 @@ fallible container_launch(Container *container)
 	Error *error;
 
 	container_move(container, CONTAINER_STARTING);
-	/* The last run is still cleaned up, or the profile loaded. */
-	if (container->shim || container->cleaning || profile_is_awaited(container)) {
+	/* The last run is still cleaned up, its files are written into, or the profile is loaded. */
+	if (container->shim || container->cleaning || container->copies || profile_is_awaited(container)) {
 		container->launch_when_gone = true;
 		return NULL;
 	}

@@ -302,7 +302,7 @@ static void shim_is_gone(void *arg)
 		shim_gone_while_live(container);
 		container_attaches_end(container);
 	} /* else those without a connection came after the end, and wait for the next run */
-	if (!container->cleaning)
+	if (!container->cleaning && !container->copies)
 		container_run_cleaned(container);
 	container_unref(container);
 }

@@ -45,7 +45,9 @@ static fallible failure(const Pack *pack)
 	lseek(pack->complaint, 0, SEEK_SET);
 	error = file_read_fd(&text, &length, pack->complaint, "complaint", COMPLAINT_MAX);
 	if (!error && length > 1)
-		return error_new(ERROR_INTERNAL, "%.*s", (int)length - 1, text);
+		return error_new(WIFEXITED(pack->wait_status) ? error_kind_of_exit_code(WEXITSTATUS(pack->wait_status))
+							      : ERROR_INTERNAL,
+			"%.*s", (int)length - 1, text);
 	error_free(error); /* the exit status says it as well */
 	process_status_text(status, sizeof(status), pack->wait_status);
 	return error_new(ERROR_INTERNAL, "\"kedge-pack\" ended early: %s", status);

@@ -67,7 +67,7 @@ void container_remove_now(Container *container)
 	container_retry_cancel(container);
 	if (container->state != CONTAINER_REMOVING)
 		container_move(container, CONTAINER_REMOVING);
-	if (container->shim || container->cleaning)
+	if (container->shim || container->cleaning || container->copies)
 		return;
 	error = remove_record(container);
 	if (error) {

@@ -17,6 +17,7 @@ struct Unpacker {
 	char *program;
 	UnpackerHandlers handlers;
 	void *arg;
+	UnpackMode mode;
 	UnpackResult result; /* as it arrives */
 	bool finished;       /* done was called */
 };
@@ -98,7 +99,8 @@ static fallible on_done(Unpacker *unpacker, const UnpackMessage *message)
 {
 	UnpackResult *result = &unpacker->result;
 
-	TRY(digest_parse(&result->diff_id, message->first));
+	if (unpacker->mode != UNPACK_COPY)
+		TRY(digest_parse(&result->diff_id, message->first));
 	if (message->numbers.bytes < 0 || message->numbers.entries < 0)
 		return nonsense();
 	result->bytes = message->numbers.bytes;
@@ -141,16 +143,24 @@ static fallible send_message(Unpacker *unpacker, const UnpackMessage *message, i
 static fallible send_start(Unpacker *unpacker, const UnpackerOptions *options)
 {
 	const UnpackMessage directory = {.numbers = {.word = UNPACK_DIRECTORY}};
-	const UnpackMessage start = {.numbers = {
-					     .word = UNPACK_START,
-					     .mode = options->mode,
-					     .max_bytes = options->limits.max_bytes,
-					     .max_entries = options->limits.max_entries,
-					     .max_depth = options->limits.max_depth,
-					     .sync = options->sync,
-					     .available = options->input_available,
-					     .complete = options->input_complete,
-				     }};
+	static const UnpackCopy none = {0};
+	const UnpackCopy *copy = options->copy ? options->copy : &none;
+	const UnpackMessage start = {.first = copy->path,
+		.numbers = {
+			.word = UNPACK_START,
+			.mode = options->mode,
+			.max_bytes = options->limits.max_bytes,
+			.max_entries = options->limits.max_entries,
+			.max_depth = options->limits.max_depth,
+			.sync = options->sync,
+			.available = options->input_available,
+			.complete = options->input_complete,
+			.is_described = copy->is_described,
+			.keeps_directories = copy->keeps_directories,
+			.has_owner = copy->has_owner,
+			.uid = copy->uid,
+			.gid = copy->gid,
+		}};
 
 	TRY(send_message(unpacker, &directory, options->directory_fd));
 	return send_message(unpacker, &start, options->input_fd);
@@ -164,6 +174,7 @@ Error *unpacker_start(
 
 	unpacker->handlers = *handlers;
 	unpacker->arg = arg;
+	unpacker->mode = options->mode;
 	unpacker->program = mem_strdup(options->program);
 	const char *const argv[] = {unpacker->program, "--serve", NULL};
 	TRY(helper_start(&unpacker->helper, loop, argv, &frames, unpacker));

@@ -8,6 +8,7 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -21,7 +22,18 @@ typedef enum UnpackMode {
 	UNPACK_LAYER,   /* whiteouts become overlay's character devices 0/0, opaque marks are handed back */
 	UNPACK_ARCHIVE, /* docker save / OCI layout: regular files and directories, links become hard links; reports
 			   every file's digest */
+	UNPACK_COPY,    /* what `cp` puts into a container: as tar has it, within the container's root */
 } UnpackMode;
+
+/* Source: moby daemon/archive.go, containerExtractToDir. */
+typedef struct UnpackCopy {
+	const char *path;       /* directory in the root; links are followed within the root */
+	bool is_described;      /* the directory's descriptor is a file that says what to mount (base/rootfs.h) */
+	bool keeps_directories; /* no file in place of a directory, and none the other way round */
+	bool has_owner;         /* all belongs to uid and gid, whatever the archive says */
+	uid_t uid;
+	gid_t gid;
+} UnpackCopy;
 
 #define UNPACK_MAX_BYTES (INT64_C(64) << 30)
 #define UNPACK_MAX_ENTRIES INT64_C(2000000)
@@ -52,7 +64,8 @@ typedef struct UnpackerOptions {
 	int input_fd;        /* borrowed; gzip, zstd or plain, told by its first bytes */
 	int64_t input_available;
 	bool input_complete;
-	int directory_fd; /* borrowed: where to unpack */
+	int directory_fd;       /* borrowed: where to unpack */
+	const UnpackCopy *copy; /* borrowed; UNPACK_COPY alone. directory_fd is the root then, and input_fd a pipe */
 	bool sync; /* syncfs before done: a sync of kedged's own is short then and its loop does not wait for the disk
 		    */
 } UnpackerOptions;

@@ -95,6 +95,7 @@ struct HttpRequest {
 
 	bool called; /* the handler was */
 	bool body_ended;
+	bool body_paused;
 	bool too_large; /* the body */
 	bool suspended;
 	bool watched;

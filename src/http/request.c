@@ -276,6 +276,10 @@ static enum MHD_Result take_body(HttpRequest *request, const char *data, size_t 
 {
 	size_t count = *length;
 
+	if (request->body_paused && !request->answered) {
+		request_suspend(request);
+		return MHD_YES;
+	}
 	*length = 0;
 	if (request->body_data && !request->answered) {
 		request->body_data(request->body_arg, data, count);
@@ -430,6 +434,13 @@ void http_request_on_body(HttpRequest *request, void (*data)(void *arg, const ch
 	request->body_data = data;
 	request->body_end = end;
 	request->body_arg = arg;
+}
+
+void http_request_pause_body(HttpRequest *request, bool paused)
+{
+	request->body_paused = paused;
+	if (!paused && !request->body_ended)
+		request_resume(request);
 }
 
 void http_request_on_gone(HttpRequest *request, void (*gone)(void *arg), void *arg)

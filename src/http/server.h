@@ -93,6 +93,8 @@ void *http_request_data(const HttpRequest *request);
  */
 void http_request_on_body(HttpRequest *request, void (*data)(void *arg, const char *bytes, size_t length),
 	void (*end)(void *arg, bool complete), void *arg);
+/* Between pieces: the next one waits in the connection, and the client with it. */
+void http_request_pause_body(HttpRequest *request, bool paused);
 /* Called once if the client leaves before the answer was finished (also while a stream is open); the request is gone
  * after it. */
 void http_request_on_gone(HttpRequest *request, void (*gone)(void *arg), void *arg);

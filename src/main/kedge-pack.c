@@ -12,8 +12,10 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "base/rootfs.h"
 #include "fetch/hash.h"
 #include "fetch/squeeze.h"
+#include "pack/copy.h"
 #include "pack/layer.h"
 #include "pack/plan.h"
 #include "pack/tree.h"
@@ -21,7 +23,7 @@
 
 typedef struct Options {
 	bool tree, layer, plan, sizes, help, version;
-	char *lower;
+	char *lower, *copy, *look;
 } Options;
 
 #define HELP_WIDTH 100
@@ -50,6 +52,17 @@ static const Option options_table[] = {
 		.kind = OPTION_SWITCH,
 		OPTION_AT(sizes),
 		.help = "for each path of standard input (each ends with a NUL): write the bytes in it"},
+	{.name = "copy",
+		.kind = OPTION_STRING,
+		OPTION_AT(copy),
+		.argument = "PATH",
+		.help = "write what PATH is in DIRECTORY, ended by a NUL, and an archive of it; without DIRECTORY, in "
+			"what standard input describes"},
+	{.name = "look",
+		.kind = OPTION_STRING,
+		OPTION_AT(look),
+		.argument = "PATH",
+		.help = "as --copy, without the archive"},
 	{.name = "help", .letter = 'h', .kind = OPTION_SWITCH, OPTION_AT(help), .help = "show this help"},
 	{.name = "version", .kind = OPTION_SWITCH, OPTION_AT(version), .help = "show the version"},
 	OPTION_END,
@@ -62,6 +75,7 @@ static void show_help(void)
 	buffer_add_text(&text, "Usage: kedge-pack --tree [--lower NAMES] DIRECTORY\n"
 			       "       kedge-pack --layer DIRECTORY\n"
 			       "       kedge-pack --plan DIRECTORY\n"
+			       "       kedge-pack --copy|--look PATH [DIRECTORY]\n"
 			       "       kedge-pack --sizes\n\n"
 			       "Writes a tar archive to standard output, or measures trees. Needs root.\n\n"
 			       "Options:\n");
@@ -123,6 +137,39 @@ static fallible write_plan(const char *directory)
 	return tar_out_end(&out);
 }
 
+static fallible open_described(int *ret_root)
+{
+	autofree char *text = NULL;
+	size_t length;
+
+	TRY(file_read_fd(&text, &length, STDIN_FILENO, "description", ROOTFS_MAX));
+	return rootfs_mount(ret_root, text, length);
+}
+
+/* directory NULL: a root file system that standard input describes. */
+static fallible write_copy(const char *path, const char *directory, bool with_archive)
+{
+	autoclear(TarOut) out = {0};
+	autoclear(CopySource) source = {0};
+	autoclear(Buffer) words = {0};
+	int root;
+
+	if (directory)
+		TRY(view_open(&root, directory));
+	else
+		TRY(open_described(&root));
+	autofd fd = root;
+	TRY(view_enter(fd));
+	TRY(copy_find(&source, fd, path));
+	copy_describe(&words, &source);
+	TRY(file_write_all(STDOUT_FILENO, words.data, words.length, "archive"));
+	if (!with_archive)
+		return NULL;
+	tar_out_init(&out, STDOUT_FILENO);
+	TRY(copy_pack(&out, &source));
+	return tar_out_end(&out);
+}
+
 /* A tree that is gone holds nothing; one that cannot be read does not hide the others. */
 static void write_size(const char *path)
 {
@@ -145,6 +192,33 @@ static fallible write_sizes(void)
 	return NULL;
 }
 
+/* One mode, and the arguments that it takes. */
+static bool is_usable(const Options *options, size_t arguments)
+{
+	int modes = options->tree + options->layer + options->plan + options->sizes + !!options->copy + !!options->look;
+
+	if (modes != 1)
+		return false;
+	return options->copy || options->look ? arguments <= 1 : arguments == !options->sizes;
+}
+
+static fallible run_mode(const Options *options, const StringList *arguments)
+{
+	const char *directory = arguments->count ? arguments->items[0] : NULL;
+
+	if (!is_usable(options, arguments->count))
+		return error_hint(error_new(ERROR_INVALID, "give one of --tree, --layer, --plan, --copy, --look and "
+							   "--sizes, and a directory"),
+			"see kedge-pack --help");
+	if (options->sizes)
+		return write_sizes();
+	if (options->copy || options->look)
+		return write_copy(options->copy ? options->copy : options->look, directory, options->copy != NULL);
+	if (options->layer)
+		return write_layer(directory);
+	return options->tree ? write_tree(directory, options->lower) : write_plan(directory);
+}
+
 static fallible run(int argc, char *const *argv)
 {
 	Options options = {0};
@@ -159,16 +233,7 @@ static fallible run(int argc, char *const *argv)
 		printf("kedge-pack %s\n", KEDGE_VERSION);
 		return NULL;
 	}
-	if (options.tree + options.layer + options.plan + options.sizes != 1 ||
-		arguments.count != (options.sizes ? 0 : 1))
-		return error_hint(
-			error_new(ERROR_INVALID, "give one of --tree, --layer, --plan and --sizes, and a directory"),
-			"see kedge-pack --help");
-	if (options.sizes)
-		return write_sizes();
-	if (options.layer)
-		return write_layer(arguments.items[0]);
-	return options.tree ? write_tree(arguments.items[0], options.lower) : write_plan(arguments.items[0]);
+	return run_mode(&options, &arguments);
 }
 
 int main(int argc, char **argv)

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -20,9 +22,13 @@
 
 enum { LINKED_MAX = 4 << 20 };
 
+#define MQUEUE_MAGIC 0x19800202 /* ipc/mqueue.c; not among the kernel's public ones */
+
 typedef struct Packing {
 	TarOut *out;
 	const Table *opaque; /* not NULL: the tree is an image's layer */
+	const char *prefix;  /* of the paths of a branch */
+	dev_t left_out;      /* a mount that is not entered; 0: none */
 	Table *linked;       /* "device:inode" -> path of the first name, for files with several */
 } Packing;
 
@@ -248,14 +254,19 @@ static void linked_free(Table *linked)
 	table_free(linked);
 }
 
+static fallible pack_visited(Packing *packing, int root, const TreeVisitor *visitor)
+{
+	packing->linked = table_new();
+	Error *error = tree_each(root, visitor);
+	linked_free(packing->linked);
+	return error;
+}
+
 static fallible pack_all(Packing *packing, int root)
 {
 	const TreeVisitor visitor = {.directory = pack_directory, .file = pack_entry, .arg = packing};
 
-	packing->linked = table_new();
-	Error *error = tree_each(root, &visitor);
-	linked_free(packing->linked);
-	return error;
+	return pack_visited(packing, root, &visitor);
 }
 
 Error *pack_tree(TarOut *out, int root)
@@ -263,6 +274,73 @@ Error *pack_tree(TarOut *out, int root)
 	Packing packing = {.out = out};
 
 	return pack_all(&packing, root);
+}
+
+/* ---- branches ---- */
+
+static Error *pack_branch_directory(void *arg, int fd, const char *path, const struct stat *status)
+{
+	Packing *packing = arg;
+	autofree char *full = string_printf("%s/%s", packing->prefix, path);
+
+	return pack_directory(packing, fd, full, status);
+}
+
+static Error *pack_branch_entry(void *arg, int dir, const char *name, const char *path)
+{
+	Packing *packing = arg;
+	autofree char *full = string_printf("%s/%s", packing->prefix, path);
+
+	return pack_entry(packing, dir, name, full);
+}
+
+/* What the kernel shows of itself is no file of the container, and some of it has no end. */
+static bool is_kernels_own(int fd)
+{
+	static const long types[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+		DEVPTS_SUPER_MAGIC, MQUEUE_MAGIC, SECURITYFS_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC, BPF_FS_MAGIC,
+		PSTOREFS_MAGIC, EFIVARFS_MAGIC, BINFMTFS_MAGIC, NSFS_MAGIC};
+	struct statfs status;
+
+	if (fstatfs(fd, &status) < 0)
+		return true;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if ((long)status.f_type == types[i])
+			return true;
+	return false;
+}
+
+static bool enters_mount(void *arg, int fd)
+{
+	const Packing *packing = arg;
+	struct stat status;
+
+	return !is_kernels_own(fd) && fstat(fd, &status) == 0 &&
+	       !(packing->left_out && status.st_dev == packing->left_out);
+}
+
+Error *pack_branch(TarOut *out, int directory, const char *path, dev_t device)
+{
+	Packing packing = {.out = out, .prefix = path, .left_out = device};
+	const TreeVisitor visitor = {
+		.directory = pack_branch_directory, .file = pack_branch_entry, .enters = enters_mount, .arg = &packing};
+	struct stat status;
+
+	if (fstat(directory, &status) < 0)
+		return failed(path, "look at");
+	TRY(pack_directory(&packing, directory, path, &status));
+	if (is_kernels_own(directory))
+		return NULL;
+	return pack_visited(&packing, directory, &visitor);
+}
+
+Error *pack_leaf(TarOut *out, int dir, const char *name, const char *path)
+{
+	Packing packing = {.out = out, .linked = table_new()};
+	Error *error = pack_entry(&packing, dir, name, path);
+
+	linked_free(packing.linked);
+	return error;
 }
 
 /* ---- layers ---- */

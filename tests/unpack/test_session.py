@@ -184,7 +184,7 @@ def test_nonsense_from_the_other_end(session, what):
     if what == "text":
         session.send_raw(b"x" * 7)
     elif what == "texts":
-        session.send_raw(unpack.NUMBERS.pack(1, unpack.INPUT, *[0] * 11), b"no end")
+        session.send_raw(unpack.NUMBERS.pack(1, unpack.INPUT, *[0] * 16), b"no end")
     elif what == "version":
         session.send(unpack.INPUT, version=2)
     elif what == "word":

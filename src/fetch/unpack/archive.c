@@ -37,7 +37,7 @@ static fallible add_file(Extractor *extractor, TarReader *reader, const TarEntry
 	TRY(extract_count_bytes(extractor, entry->size));
 	TRY(extract_make(extractor, &plain, make_file, &fd));
 	autofd file = fd;
-	TRY(content_write(file, reader, entry, hash));
+	TRY(content_write(file, reader, entry, CONTENT_SENT, hash));
 	hash_end(hash, &digest);
 	return remember_digest(extractor, &digest);
 }

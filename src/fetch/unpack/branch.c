@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/strings.h"
 #include "fetch/unpack/branch.h"
 #include "fetch/unpack/names.h"
 
@@ -46,6 +47,7 @@ void branch_init(Branch *branch, int root, OpaqueSet *opaque)
 	branch->root = root;
 	branch->fd = -1;
 	branch->path[0] = '\0';
+	branch->base = NULL;
 	branch->opaque = opaque;
 }
 
@@ -60,7 +62,8 @@ void branch_leave(Branch *branch)
 {
 	if (branch->fd < 0)
 		return;
-	restore_time(branch->fd, &branch->before);
+	if (!string_equal(branch->path, branch->base))
+		restore_time(branch->fd, &branch->before);
 	close_fd(&branch->fd);
 }
 

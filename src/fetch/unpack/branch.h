@@ -24,6 +24,7 @@ typedef struct Branch {
 	int fd;   /* -1: none is open */
 	char path[PATH_MAX];
 	struct stat before;
+	const char *base;  /* the one directory that does not keep its time; NULL: none */
 	OpaqueSet *opaque; /* borrowed: gets directories that take the place of a whiteout */
 } Branch;
 

@@ -40,7 +40,7 @@ static void start_writeback(int file, int64_t *from, int64_t to)
 	*from = to;
 }
 
-Error *content_write(int file, TarReader *reader, const TarEntry *entry, Hash *hash)
+Error *content_write(int file, TarReader *reader, const TarEntry *entry, ContentDisk disk, Hash *hash)
 {
 	const uint8_t *run = NULL;
 	size_t length = 0;
@@ -55,6 +55,7 @@ Error *content_write(int file, TarReader *reader, const TarEntry *entry, Hash *h
 		if (hash)
 			hash_add(hash, run, length);
 		TRY(write_run(file, run, length, offset));
-		start_writeback(file, &started, offset + (int64_t)length);
+		if (disk == CONTENT_SENT)
+			start_writeback(file, &started, offset + (int64_t)length);
 	}
 }

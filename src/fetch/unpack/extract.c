@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "base/strings.h"
 #include "fetch/unpack/content.h"
 #include "fetch/unpack/extractor.h"
 #include "fetch/unpack/names.h"
@@ -14,7 +16,7 @@
 static const UnpackLimits default_limits = {
 	.max_bytes = UNPACK_MAX_BYTES, .max_entries = UNPACK_MAX_ENTRIES, .max_depth = UNPACK_MAX_DEPTH};
 
-static const char *const nouns[] = {[UNPACK_LAYER] = "layer", [UNPACK_ARCHIVE] = "archive"};
+static const char *const nouns[] = {[UNPACK_LAYER] = "layer", [UNPACK_ARCHIVE] = "archive", [UNPACK_COPY] = "archive"};
 
 static int64_t either(int64_t given, int64_t otherwise)
 {
@@ -61,7 +63,24 @@ Extractor *extractor_free(Extractor *extractor)
 	return NULL;
 }
 
+void extractor_copy(Extractor *extractor, const UnpackCopy *copy)
+{
+	extractor->copy = copy;
+	snprintf(extractor->base, sizeof extractor->base, "%s", copy->path + strspn(copy->path, "/"));
+	extractor->branch.base = extractor->base;
+}
+
 /* ---- shared by layers and archives ---- */
+
+Error *extract_below_base(const Extractor *extractor, char path[PATH_MAX])
+{
+	autofree char *joined = string_printf("%s/%s", extractor->base, path);
+
+	if (strlen(joined) >= PATH_MAX)
+		return error_new(ERROR_INVALID, "the name is longer than %d bytes", PATH_MAX - 1);
+	strcpy(path, joined);
+	return NULL;
+}
 
 Error *extract_count_bytes(Extractor *extractor, int64_t bytes)
 {
@@ -79,6 +98,18 @@ Error *extract_enter_parent(Extractor *extractor)
 	return branch_enter(&extractor->branch, extractor->path, above ? above - 1 : 0);
 }
 
+/* Docker's words. */
+static fallible check_kinds(const Extractor *extractor, const TarEntry *entry, bool is_directory)
+{
+	char shown[NAME_SHOWN_MAX];
+
+	if (is_directory == (entry->type == TAR_DIRECTORY))
+		return NULL;
+	return error_new(ERROR_INVALID, "cannot overwrite %s \"/%s\" with %s \"/%s\"",
+		is_directory ? "directory" : "non-directory", name_show(shown, extractor->path),
+		is_directory ? "non-directory" : "directory", extractor->base);
+}
+
 /* Removes what has the entry's name. *ret_kept: a directory that may stay. */
 static fallible clear_way(Extractor *extractor, const TarEntry *entry, bool *ret_kept)
 {
@@ -90,6 +121,8 @@ static fallible clear_way(Extractor *extractor, const TarEntry *entry, bool *ret
 	*ret_kept = S_ISDIR(status.st_mode) && entry->type == TAR_DIRECTORY;
 	if (*ret_kept)
 		return NULL;
+	if (extractor->copy && extractor->copy->keeps_directories)
+		TRY(check_kinds(extractor, entry, S_ISDIR(status.st_mode)));
 	if (S_ISDIR(status.st_mode))
 		return tree_remove(parent, extractor->name);
 	if (unlinkat(parent, extractor->name, 0) < 0)
@@ -192,9 +225,14 @@ static fallible wrap(const Extractor *extractor, Error *error, const char *path)
 static fallible enter(Extractor *extractor, const TarEntry *entry)
 {
 	TRY(name_clean(extractor->path, entry->path, extractor->limits.max_depth));
+	if (*extractor->base && *extractor->path)
+		TRY(extract_below_base(extractor, extractor->path));
 	extractor->name = name_base(extractor->path);
 	return NULL;
 }
+
+static ExtractAdd *const rules[] = {
+	[UNPACK_LAYER] = layer_add, [UNPACK_ARCHIVE] = archive_add, [UNPACK_COPY] = copy_add};
 
 static fallible add(Extractor *extractor, TarReader *reader, const TarEntry *entry)
 {
@@ -202,8 +240,7 @@ static fallible add(Extractor *extractor, TarReader *reader, const TarEntry *ent
 		return error_new(
 			ERROR_TOO_LARGE, "there are more than %lld entries", (long long)extractor->limits.max_entries);
 	TRY(enter(extractor, entry));
-	return extractor->mode == UNPACK_LAYER ? layer_add(extractor, reader, entry)
-					       : archive_add(extractor, reader, entry);
+	return rules[extractor->mode](extractor, reader, entry);
 }
 
 static fallible next(Extractor *extractor, TarReader *reader, const TarEntry **ret)

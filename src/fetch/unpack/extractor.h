@@ -16,6 +16,9 @@ struct Extractor {
 	char path[PATH_MAX]; /* of the entry, clean; "" is the root */
 	const char *name;    /* its last part */
 
+	const UnpackCopy *copy; /* NULL: none; copies */
+	char base[PATH_MAX];    /* what their paths begin with, clean */
+
 	/* archives */
 	Table *digests;     /* path -> Digest, owned */
 	StringMap symlinks; /* path -> clean path of its target: made at the end, as hard links */
@@ -32,11 +35,15 @@ ExtractMake make_file, make_directory;
 fallible extract_link(Extractor *extractor, const TarEntry *entry, const char *target);
 /* Opens the current entry, a directory that was made or kept. */
 fallible extract_open_directory(Extractor *extractor, int *ret);
+/* A clean path of the archive becomes one below the base. */
+fallible extract_below_base(const Extractor *extractor, char path[PATH_MAX]);
 fallible extract_count_bytes(Extractor *extractor, int64_t bytes);
 
 /* Opens the current entry's directory as the branch. */
 fallible extract_enter_parent(Extractor *extractor);
 
 typedef Error *ExtractAdd(Extractor *extractor, TarReader *reader, const TarEntry *entry);
-ExtractAdd layer_add, archive_add;
+ExtractAdd layer_add, archive_add, copy_add;
+/* What layers and copies have alike: an entry that is no mark, in its directory. */
+ExtractAdd plain_add;
 fallible archive_finish(Extractor *extractor, UnpackResult *ret);

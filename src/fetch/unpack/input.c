@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -16,15 +18,18 @@ struct Input {
 	int64_t available;
 	bool complete;
 	bool stopped;
+	bool is_stream;                /* a pipe: its end is the archive's */
 	atomic_int_least64_t position; /* written by the reading thread alone */
 };
 
 Input *input_new(int fd, int wake_fd)
 {
 	Input *input = mem_new(Input);
+	struct stat status;
 
 	input->fd = fd;
 	input->wake_fd = wake_fd;
+	input->is_stream = fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
 	pthread_mutex_init(&input->lock, NULL);
 	pthread_cond_init(&input->changed, NULL);
 	return input;
@@ -88,11 +93,44 @@ static void advance(Input *input, int64_t count)
 		return; /* progress that nobody hears of */
 }
 
+static bool is_stopped(Input *input)
+{
+	bool stopped;
+
+	pthread_mutex_lock(&input->lock);
+	stopped = input->stopped;
+	pthread_mutex_unlock(&input->lock);
+	return stopped;
+}
+
+/* Looks up now and then: nobody wakes a thread that waits for a pipe. */
+static fallible read_stream(Input *input, void *to, size_t room, size_t *ret_length)
+{
+	enum { LOOK_MS = 50 };
+	struct pollfd ready = {.fd = input->fd, .events = POLLIN};
+	ssize_t got = -1;
+
+	while (got < 0) {
+		if (is_stopped(input))
+			return error_new(ERROR_CANCELLED, "unpacking was stopped");
+		if (poll(&ready, 1, LOOK_MS) <= 0)
+			continue;
+		got = read(input->fd, to, room);
+		if (got < 0 && errno != EINTR && errno != EAGAIN)
+			return error_errno(errno, "could not read the archive");
+	}
+	advance(input, got);
+	*ret_length = (size_t)got;
+	return NULL;
+}
+
 Error *input_read(Input *input, void *to, size_t room, size_t *ret_length)
 {
 	int64_t count = 0;
 	ssize_t got;
 
+	if (input->is_stream)
+		return read_stream(input, to, room, ret_length);
 	TRY(wait_for_bytes(input, &count));
 	if (count > (int64_t)room)
 		count = (int64_t)room;

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The archive file, which may still be growing: another process writes it, and input_allow() says how far it may be
- * read. One thread reads; others allow, stop and ask.
+ * read. A pipe is read as it comes, until its end. One thread reads; others allow, stop and ask.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -81,7 +81,7 @@ static fallible add_file(Extractor *extractor, TarReader *reader, const TarEntry
 	TRY(extract_count_bytes(extractor, entry->size));
 	TRY(extract_make(extractor, entry, make_file, &fd));
 	autofd file = fd;
-	TRY(content_write(file, reader, entry, NULL));
+	TRY(content_write(file, reader, entry, extractor->copy ? CONTENT_LEFT : CONTENT_SENT, NULL));
 	return attributes_set_file(file, entry, extractor->branch.before.st_mode & S_ISGID);
 }
 
@@ -160,6 +160,8 @@ static fallible add_hard_link(Extractor *extractor, TarReader *reader, const Tar
 
 	(void)reader;
 	TRY(name_clean(target, entry->link, extractor->limits.max_depth));
+	if (*extractor->base)
+		TRY(extract_below_base(extractor, target));
 	return extract_link(extractor, entry, target);
 }
 
@@ -173,6 +175,13 @@ static ExtractAdd *const adders[TAR_TYPES] = {
 	[TAR_FIFO] = add_node,
 };
 
+Error *plain_add(Extractor *extractor, TarReader *reader, const TarEntry *entry)
+{
+	if (*extractor->path)
+		TRY(extract_enter_parent(extractor));
+	return adders[entry->type](extractor, reader, entry);
+}
+
 Error *layer_add(Extractor *extractor, TarReader *reader, const TarEntry *entry)
 {
 	if (!*extractor->path && entry->type != TAR_DIRECTORY)
@@ -185,7 +194,5 @@ Error *layer_add(Extractor *extractor, TarReader *reader, const TarEntry *entry)
 		return error_new(ERROR_INVALID, "is below a whiteout");
 	if (string_starts(extractor->name, whiteout_prefix))
 		return add_whiteout(extractor);
-	if (*extractor->path)
-		TRY(extract_enter_parent(extractor));
-	return adders[entry->type](extractor, reader, entry);
+	return plain_add(extractor, reader, entry);
 }

@@ -14,7 +14,7 @@
 #include "fetch/unpack/ring.h"
 #include "fetch/unpack/tar.h"
 
-enum { HASH_READER, TAR_READER };
+enum { TAR_READER, HASH_READER };
 enum { STACK_SIZE = 1 << 20 };
 enum { ARCHIVE_SLACK = 64 << 20 }; /* headers and padding of an archive that unpacks to little */
 
@@ -166,14 +166,22 @@ static int64_t archive_limit(int64_t max_bytes)
 	return limit > (INT64_MAX - ARCHIVE_SLACK) / 2 ? INT64_MAX : limit * 2 + ARCHIVE_SLACK;
 }
 
+/* What is copied into a container has no name of its own. */
+static bool is_hashed(const Pipeline *pipeline)
+{
+	return pipeline->options.mode != UNPACK_COPY;
+}
+
 static Pipeline *pipeline_new(const PipelineOptions *options)
 {
 	Pipeline *pipeline = mem_new(Pipeline);
 
 	pipeline->options = *options;
 	pipeline->input = input_new(options->input_fd, options->wake_fd);
-	pipeline->ring = ring_new();
+	pipeline->ring = ring_new(is_hashed(pipeline) ? RING_READERS : 1);
 	pipeline->extractor = extractor_new(options->root, options->mode, &options->limits);
+	if (options->copy)
+		extractor_copy(pipeline->extractor, options->copy);
 	pipeline->max_archive = archive_limit(options->limits.max_bytes);
 	pthread_mutex_init(&pipeline->lock, NULL);
 	return pipeline;
@@ -181,13 +189,14 @@ static Pipeline *pipeline_new(const PipelineOptions *options)
 
 static fallible start_threads(Pipeline *pipeline)
 {
-	void *(*const mains[])(void *) = {inflate_main, hash_main, extract_main};
+	void *(*const mains[])(void *) = {inflate_main, extract_main, hash_main};
+	const unsigned count = is_hashed(pipeline) ? 3 : 2;
 	pthread_attr_t attributes;
 	int result = 0;
 
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	for (; result == 0 && pipeline->started < sizeof mains / sizeof *mains; pipeline->started += result == 0) {
+	for (; result == 0 && pipeline->started < count; pipeline->started += result == 0) {
 		atomic_fetch_add(&pipeline->running, 1);
 		result = pthread_create(
 			&pipeline->threads[pipeline->started], &attributes, mains[pipeline->started], pipeline);

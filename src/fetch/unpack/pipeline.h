@@ -2,7 +2,8 @@
 #pragma once
 /*
  * Unpacks one archive with three threads: one inflates into a ring of buffers, one hashes what is in it (the diff id),
- * one reads it as tar and writes the files. They are joined by pipeline_finish().
+ * one reads it as tar and writes the files; what is copied into a container is not hashed. They are joined by
+ * pipeline_finish().
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,10 +17,11 @@ typedef struct Pipeline Pipeline;
 typedef struct PipelineOptions {
 	UnpackMode mode;
 	UnpackLimits limits;
-	int input_fd; /* borrowed */
-	int root;     /* borrowed */
-	int wake_fd;  /* borrowed; an eventfd that is written to on progress and at the end; -1: none */
-	bool sync;    /* syncfs(2) at the end */
+	int input_fd;           /* borrowed */
+	int root;               /* borrowed */
+	int wake_fd;            /* borrowed; an eventfd that is written to on progress and at the end; -1: none */
+	bool sync;              /* syncfs(2) at the end */
+	const UnpackCopy *copy; /* borrowed until the end; UNPACK_COPY alone */
 } PipelineOptions;
 
 fallible pipeline_start(Pipeline **ret, const PipelineOptions *options);

@@ -9,6 +9,7 @@
 struct Ring {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
+	unsigned readers;
 	uint64_t written;
 	uint64_t taken[RING_READERS];    /* handed to the reader */
 	uint64_t released[RING_READERS]; /* given back by it */
@@ -18,10 +19,11 @@ struct Ring {
 	uint8_t *buffers;
 };
 
-Ring *ring_new(void)
+Ring *ring_new(unsigned readers)
 {
 	Ring *ring = mem_new(Ring);
 
+	ring->readers = readers;
 	pthread_mutex_init(&ring->lock, NULL);
 	pthread_cond_init(&ring->changed, NULL);
 	ring->buffers = mem_realloc(NULL, (size_t)RING_BUFFERS * RING_BUFFER_SIZE);
@@ -41,7 +43,7 @@ Ring *ring_free(Ring *ring)
 
 static bool is_full(const Ring *ring)
 {
-	for (unsigned i = 0; i < RING_READERS; i++)
+	for (unsigned i = 0; i < ring->readers; i++)
 		if (ring->written - ring->released[i] >= RING_BUFFERS)
 			return true;
 	return false;

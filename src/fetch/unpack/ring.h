@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * A bounded ring of buffers between one writing thread and RING_READERS reading threads, each of which sees every byte.
- * Nothing is copied: a buffer is free again when all readers have asked for the next one. Any thread may stop the ring;
- * nobody waits on a stopped ring.
+ * A bounded ring of buffers between one writing thread and up to RING_READERS reading threads, each of which sees every
+ * byte. Nothing is copied: a buffer is free again when all readers have asked for the next one. Any thread may stop the
+ * ring; nobody waits on a stopped ring.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@ typedef struct Ring Ring;
 
 typedef enum RingState { RING_DATA, RING_END, RING_STOPPED } RingState;
 
-Ring *ring_new(void);
+Ring *ring_new(unsigned readers); /* at most RING_READERS: the first ones */
 Ring *ring_free(Ring *ring);
 DEFINE_AUTOPTR(Ring, ring_free)
 

@@ -19,6 +19,8 @@ typedef struct Session {
 	int input_fd;
 	int directory_fd; /* -1 once the jail is entered */
 	int root;
+	char *path; /* of copy */
+	UnpackCopy copy;
 	Pipeline *pipeline; /* NULL: not started */
 	int64_t told_position;
 } Session;
@@ -30,10 +32,39 @@ static fallible gone(void)
 
 /* ---- what kedged says ---- */
 
-static fallible set_up(Session *session, const UnpackNumbers *numbers)
+static fallible enter_jail(Session *session, const UnpackNumbers *numbers, int64_t max_bytes)
 {
+	int directory = take_fd(&session->directory_fd);
+
+	if (numbers->mode == UNPACK_COPY)
+		return jail_enter_container(&session->root, directory, numbers->is_described, session->path, max_bytes);
+	return jail_enter(&session->root, directory, max_bytes);
+}
+
+static void read_copy(Session *session, const UnpackMessage *message)
+{
+	const UnpackNumbers *numbers = &message->numbers;
+
+	session->path = mem_strdup(message->first);
+	session->copy = (UnpackCopy){.path = session->path,
+		.keeps_directories = numbers->keeps_directories,
+		.has_owner = numbers->has_owner,
+		.uid = (uid_t)numbers->uid,
+		.gid = (gid_t)numbers->gid};
+}
+
+static UnpackMode mode_of(const UnpackNumbers *numbers)
+{
+	return numbers->mode == UNPACK_ARCHIVE || numbers->mode == UNPACK_COPY ? (UnpackMode)numbers->mode
+									       : UNPACK_LAYER;
+}
+
+static fallible set_up(Session *session, const UnpackMessage *message)
+{
+	const UnpackNumbers *numbers = &message->numbers;
 	PipelineOptions options = {
-		.mode = numbers->mode == UNPACK_ARCHIVE ? UNPACK_ARCHIVE : UNPACK_LAYER,
+		.mode = mode_of(numbers),
+		.copy = numbers->mode == UNPACK_COPY ? &session->copy : NULL,
 		.limits = {numbers->max_bytes, numbers->max_entries, numbers->max_depth},
 		.input_fd = session->input_fd,
 		.wake_fd = session->wake_fd,
@@ -41,8 +72,9 @@ static fallible set_up(Session *session, const UnpackNumbers *numbers)
 	};
 	int64_t max_bytes = numbers->max_bytes > 0 ? numbers->max_bytes : UNPACK_MAX_BYTES;
 
+	read_copy(session, message);
 	hash_prepare();
-	TRY(jail_enter(&session->root, take_fd(&session->directory_fd), max_bytes));
+	TRY(enter_jail(session, numbers, max_bytes));
 	options.root = session->root;
 	TRY(pipeline_start(&session->pipeline, &options));
 	pipeline_allow(session->pipeline, numbers->available, numbers->complete);
@@ -59,7 +91,7 @@ static fallible handle(Session *session, const UnpackMessage *message)
 		return NULL;
 	case UNPACK_START:
 		session->input_fd = fd;
-		return set_up(session, &message->numbers);
+		return set_up(session, message);
 	case UNPACK_INPUT:
 		if (session->pipeline)
 			pipeline_allow(session->pipeline, message->numbers.available, message->numbers.complete);
@@ -181,6 +213,7 @@ static void session_clear(Session *session)
 	close_fd(&session->input_fd);
 	close_fd(&session->directory_fd);
 	close_fd(&session->root);
+	free(session->path);
 }
 DEFINE_AUTOCLEAR(Session, session_clear)
 

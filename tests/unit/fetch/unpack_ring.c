@@ -48,7 +48,7 @@ static void *read_rounds(void *arg)
 
 static void run(Reader readers[2])
 {
-	autoptr(Ring) ring = ring_new();
+	autoptr(Ring) ring = ring_new(RING_READERS);
 	pthread_t threads[3];
 
 	for (unsigned i = 0; i < 2; i++) {

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Files of containers: archives out of them and into them. Source: moby api/swagger.yaml, ContainerArchive. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/base64.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "docker/forms.h"
+#include "docker/internal.h"
+#include "docker/packed.h"
+#include "engine/copy_in.h"
+#include "engine/export.h"
+
+#define STAT_HEADER "X-Docker-Container-Path-Stat"
+
+/* ---- what is at a path ---- */
+
+/* Source: Go, io/fs, FileMode. */
+static const struct GoMode {
+	unsigned mask, value;
+	uint32_t bits;
+} go_modes[] = {
+	{S_IFMT, S_IFDIR, UINT32_C(1) << 31},
+	{S_IFMT, S_IFLNK, UINT32_C(1) << 27},
+	{S_IFMT, S_IFBLK, UINT32_C(1) << 26},
+	{S_IFMT, S_IFCHR, UINT32_C(1) << 26 | UINT32_C(1) << 21},
+	{S_IFMT, S_IFIFO, UINT32_C(1) << 25},
+	{S_IFMT, S_IFSOCK, UINT32_C(1) << 24},
+	{S_ISUID, S_ISUID, UINT32_C(1) << 23},
+	{S_ISGID, S_ISGID, UINT32_C(1) << 22},
+	{S_ISVTX, S_ISVTX, UINT32_C(1) << 20},
+};
+
+static uint32_t go_mode(unsigned mode)
+{
+	uint32_t found = mode & 0777;
+
+	for (size_t i = 0; i < sizeof(go_modes) / sizeof(go_modes[0]); i++)
+		if ((mode & go_modes[i].mask) == go_modes[i].value)
+			found |= go_modes[i].bits;
+	return found;
+}
+
+/* 1970 is a time here, not the word for never; and what no int64_t holds in nanoseconds is the last that it does. */
+static void write_mtime(Writer *writer, long long seconds, long nanos)
+{
+	const long long most = INT64_MAX / NANOS_PER_SECOND - 1;
+
+	seconds = seconds > most ? most : seconds < -most ? -most : seconds;
+	if (!seconds && !nanos)
+		write_string(writer, "mtime", "1970-01-01T00:00:00Z");
+	else
+		write_time(writer, "mtime", seconds * NANOS_PER_SECOND + nanos);
+}
+
+typedef struct PathStat {
+	unsigned mode;
+	long long size, seconds;
+	long nanos;
+	const char *name, *target; /* name: up to the slash before target */
+} PathStat;
+
+static fallible parse_stat(PathStat *ret, const char *line)
+{
+	int length = 0;
+
+	if (sscanf(line, "%o %lld %lld %ld %n", &ret->mode, &ret->size, &ret->seconds, &ret->nanos, &length) != 4 ||
+		!length)
+		return error_new(ERROR_INTERNAL, "\"kedge-pack\" said \"%.100s\"", line);
+	ret->name = line + length;
+	ret->target = strchr(ret->name, '/');
+	if (!ret->target++)
+		return error_new(ERROR_INTERNAL, "\"kedge-pack\" said \"%.100s\"", line);
+	return NULL;
+}
+
+static Error *add_stat(HttpRequest *request, const char *line)
+{
+	autoclear(Buffer) json = {0}, encoded = {0};
+	PathStat stat;
+	Writer writer;
+
+	TRY(parse_stat(&stat, line));
+	writer_init(&writer, &json);
+	write_object(&writer, NULL);
+	write_stringf(&writer, "name", "%.*s", stat.target == stat.name + 1 ? 1 : (int)(stat.target - stat.name) - 1,
+		stat.name);
+	write_int(&writer, "size", stat.size);
+	write_int(&writer, "mode", go_mode(stat.mode));
+	write_mtime(&writer, stat.seconds, stat.nanos);
+	write_string(&writer, "linkTarget", stat.target);
+	write_object_end(&writer);
+	base64_encode(&encoded, json.data, json.length);
+	http_response_header(request, STAT_HEADER, buffer_text(&encoded));
+	return NULL;
+}
+
+/* ---- out ---- */
+
+typedef struct ArchiveOut {
+	Container *container;
+	CopyRequest request;
+} ArchiveOut;
+
+static fallible start_copy(Pack **ret, const PackHandlers *handlers, void *arg, void *start_arg)
+{
+	const ArchiveOut *out = start_arg;
+
+	return container_copy_out(ret, out->container, &out->request, handlers, arg);
+}
+
+/* Docker's words, which are the same for every method. */
+static fallible check_path(const HttpRequest *request)
+{
+	return string_empty(http_request_query(request, "path"))
+		       ? error_new(ERROR_INVALID, "bad parameter: path cannot be empty")
+		       : NULL;
+}
+
+static void get_archive(HttpRequest *request, void *context)
+{
+	Error *error = check_path(request);
+	Container *container;
+
+	if (error) {
+		http_respond_error(request, error);
+		return;
+	}
+	container = find_container(request, context);
+	if (!container)
+		return;
+	ArchiveOut out = {container, {http_request_query(request, "path"), http_request_param(request, "id"),
+					     string_equal(http_request_method(request), "HEAD")}};
+	packed_respond_behind(request, start_copy, &out, add_stat);
+}
+
+/* ---- in ---- */
+
+typedef struct ArchiveIn {
+	HttpRequest *request;
+	CopyIn *copy;
+} ArchiveIn;
+
+static void archive_in_free(ArchiveIn *in)
+{
+	copy_in_free(in->copy);
+	free(in);
+}
+
+static void on_drained(void *arg)
+{
+	ArchiveIn *in = arg;
+
+	http_request_pause_body(in->request, false);
+}
+
+static void on_ended(void *arg, Error *take_error)
+{
+	ArchiveIn *in = arg;
+
+	if (take_error)
+		http_respond_error(in->request, take_error);
+	else
+		respond_status(in->request, 200);
+	http_request_pause_body(in->request, false); /* the rest of it is thrown away */
+	archive_in_free(in);
+}
+
+static void on_body(void *arg, const char *bytes, size_t length)
+{
+	ArchiveIn *in = arg;
+
+	if (!copy_in_data(in->copy, bytes, length))
+		http_request_pause_body(in->request, true);
+}
+
+static void on_body_end(void *arg, bool complete)
+{
+	ArchiveIn *in = arg;
+
+	if (complete) {
+		copy_in_finish(in->copy);
+		return;
+	}
+	http_request_on_gone(in->request, NULL, NULL);
+	archive_in_free(in);
+}
+
+static void on_gone(void *arg)
+{
+	archive_in_free(arg);
+}
+
+static fallible begin_copy(ArchiveIn *in, Container *container)
+{
+	static const CopyInHandlers handlers = {.drained = on_drained, .ended = on_ended};
+	const CopyInRequest wanted = {
+		.path = http_request_query(in->request, "path"),
+		.name = http_request_param(in->request, "id"),
+		.keeps_directories = http_request_flag(in->request, "noOverwriteDirNonDir"),
+		.gives_to_user = http_request_flag(in->request, "copyUIDGID"),
+	};
+
+	return container_copy_in(&in->copy, container, &wanted, &handlers, in);
+}
+
+static void put_archive(HttpRequest *request, void *context)
+{
+	Error *error = check_path(request);
+	Container *container = error ? NULL : find_container(request, context);
+	ArchiveIn *in;
+
+	if (error)
+		http_respond_error(request, error);
+	if (!container)
+		return;
+	in = mem_new(ArchiveIn);
+	in->request = request;
+	error = begin_copy(in, container);
+	if (error) {
+		archive_in_free(in);
+		http_respond_error(request, error);
+		return;
+	}
+	http_request_on_body(request, on_body, on_body_end, in);
+	http_request_on_gone(request, on_gone, in);
+}
+
+const HttpRoute container_file_routes[] = {
+	{"GET", "/containers/{id}/archive", get_archive, 0, 0},
+	{"PUT", "/containers/{id}/archive", put_archive, HTTP_BODY_STREAM, 0},
+	{0},
+};
