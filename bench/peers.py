@@ -91,6 +91,23 @@ class Client:
             raise RuntimeError(f"{method} {target}: {status} {answer[:500]!r}")
         return elapsed, json.loads(answer) if answer[:1] in (b"{", b"[") and b"\n{" not in answer else answer
 
+    def take_over(self, method, target, body):
+        """The connection is the stream's from the head of the answer on."""
+        self.send(method, target, json.dumps(body).encode(), "Connection: Upgrade\r\nUpgrade: tcp\r\n")
+        status = int(self.line().split()[1])
+        while self.line():
+            pass
+        if status != 101:
+            raise RuntimeError(f"{method} {target}: {status}")
+
+    def read_to_end(self):
+        """How many bytes came until the other side closed; closes."""
+        count = len(self.rest)
+        while data := self.socket.recv(1 << 18):
+            count += len(data)
+        self.close()
+        return count
+
     def close(self):
         self.socket.close()
 

@@ -3,6 +3,7 @@
  * Prints what a container's process finds as one JSON object: who it is, its environment, limits, mounts, namespaces,
  * devices. Arguments are further questions, answered in order under "answers": read:PATH, write:PATH (may it be opened
  * for writing), open:PATH (read and write), list:PATH, node:TYPE:MAJOR:MINOR (made and opened), errors as "E..." words.
+ * Alone, last:PATH prints nothing: the time of CLOCK_MONOTONIC, in nanoseconds, written there is the last that is done.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { TEXT_MAX = 256 << 10, GROUPS_MAX = 64 };
@@ -285,8 +287,20 @@ static void answer(const char *question)
 	}
 }
 
+static int last_act(const char *path)
+{
+	struct timespec now;
+	int fd = open(path, O_WRONLY);
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	dprintf(fd, "%lld\n", (long long)now.tv_sec * 1000000000 + now.tv_nsec);
+	_exit(fd < 0);
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 2 && strncmp(argv[1], "last:", 5) == 0)
+		return last_act(argv[1] + 5);
 	putchar('{');
 	identity();
 	names();
