@@ -79,7 +79,6 @@ static void no_exec(HttpRequest *request, void *context)
 static const struct Work {
 	const char *suffix, *words;
 } work[] = {
-	{"/resize", "resizing a terminal"},
 	{"/changes", "showing the changes of a container"},
 	{"/ws", "attaching over a websocket"},
 	{"/build", "building an image"},
@@ -158,7 +157,6 @@ const HttpRoute absent_routes[] = {
 	{"POST", "/commit", not_available, 0, 0},
 	{"POST", "/session", not_available, 0, 0},
 	{"POST", "/grpc", not_available, 0, 0},
-	{"POST", "/containers/{id}/resize", not_for_containers, 0, 0},
 	{"GET", "/containers/{id}/changes", not_for_containers, 0, 0},
 	{"GET", "/containers/{id}/attach/ws", not_for_containers, 0, 0},
 	{"POST", "/exec/{name}/resize", no_exec, 0, 0},

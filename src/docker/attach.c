@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* POST /containers/{id}/attach: the connection becomes the container's output. With logs=1 what was written before
- * comes first. */
+/* POST /containers/{id}/attach: with "Upgrade: tcp" the connection becomes the container's own, and is handed over to
+ * its shim. A client that does not ask for that gets the output alone, as an answer that lasts. With logs=1 what was
+ * written before comes first. POST /containers/{id}/resize belongs to it. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -15,8 +16,12 @@ typedef struct Attach {
 	Container *container;
 	Output *output;
 	LogReader *reader;       /* while what was written before is sent */
-	ContainerAttach *attach; /* while what is written now is */
-	bool want_stdout, want_stderr, want_logs, want_stream, framed;
+	ContainerAttach *attach; /* while what is written now is, where the connection is not handed over */
+	bool want_stdin, want_stdout, want_stderr, want_logs, want_stream, framed;
+	bool hijacked;
+	Keys detach_keys;
+	char *early; /* input that came with the request */
+	size_t early_length;
 } Attach;
 
 static void attach_free(Attach *attach)
@@ -25,6 +30,7 @@ static void attach_free(Attach *attach)
 	log_reader_close(attach->reader);
 	container_attach_end(attach->attach);
 	container_unref(attach->container);
+	free(attach->early);
 	free(attach);
 }
 
@@ -64,6 +70,34 @@ static void attach_live(Attach *attach)
 		attach_finish(attach);
 }
 
+/* ---- a connection of the container's own ---- */
+
+static void attach_hand_over(void *arg, int fd)
+{
+	Attach *attach = arg;
+	const ContainerClient client = {
+		.wants_stdin = attach->want_stdin,
+		.wants_stdout = attach->want_stdout,
+		.wants_stderr = attach->want_stderr,
+		.detach_keys = &attach->detach_keys,
+		.early = attach->early,
+		.early_length = attach->early_length,
+	};
+	Error *error = container_hand_over(attach->container, &client, fd);
+
+	if (error)
+		error_log(error, "could not attach to a container"); /* its end is all that the client can be told */
+	attach_free(attach);
+}
+
+static void attach_continue(Attach *attach)
+{
+	if (attach->hijacked && attach->want_stream)
+		output_release(attach->output, attach_hand_over);
+	else
+		attach_live(attach);
+}
+
 /* ---- what was written before ---- */
 
 static void on_entry(void *arg, int stream, const char *time, int64_t time_ns, const char *data, size_t length)
@@ -77,7 +111,7 @@ static void on_log_end(void *arg)
 	Attach *attach = arg;
 
 	attach->reader = log_reader_close(attach->reader);
-	attach_live(attach);
+	attach_continue(attach);
 }
 
 static void attach_logs(Attach *attach)
@@ -92,7 +126,7 @@ static void attach_logs(Attach *attach)
 	if (!error)
 		return;
 	error_log(error, "could not read a container's log"); /* the answer has begun: what comes now is still of use */
-	attach_live(attach);
+	attach_continue(attach);
 }
 
 /* ---- the client ---- */
@@ -127,13 +161,18 @@ static void on_hijacked(void *arg, int fd, const char *early, size_t length)
 	Attach *attach = arg;
 	Error *error = NULL;
 
-	(void)early, (void)length; /* input, which is not taken yet */
+	attach->early = mem_dup(early, length);
+	attach->early_length = length;
+	if (fd >= 0 && !attach->want_logs) {
+		attach_hand_over(attach, fd);
+		return;
+	}
 	if (fd >= 0)
 		error = output_on_fd(&attach->output, attach->loop, fd, attach->framed, &output_handlers, attach);
 	if (error)
 		error_log(error, "could not attach a client");
 	if (attach->output)
-		attach_begin(attach);
+		attach_logs(attach);
 	else
 		attach_free(attach);
 }
@@ -148,11 +187,9 @@ void attaches_end(DockerApi *api)
 
 /* ---- the request ---- */
 
-static fallible check_attach(
-	const Attach *attach, const HttpRequest *request, const ContainerSpec *spec, ContainerState state)
+static fallible check_attach(Attach *attach, const HttpRequest *request, ContainerState state)
 {
-	if (http_request_flag(request, "stdin") && spec->open_stdin)
-		return error_new(ERROR_UNSUPPORTED, "attaching to standard input is not available yet");
+	TRY(keys_parse(&attach->detach_keys, http_request_query(request, "detachKeys")));
 	if (!attach->want_logs && !attach->want_stream)
 		return error_new(ERROR_INVALID, "Either the stream or logs parameter must be true");
 	if (state == CONTAINER_PAUSED)
@@ -172,6 +209,7 @@ static Attach *attach_new(const HttpRequest *request, Container *container, Engi
 	attach->loop = engine_loop(engine);
 	attach->container = container_ref(container);
 	attach->framed = !spec->tty;
+	attach->want_stdin = http_request_flag(request, "stdin");
 	attach->want_stdout = http_request_flag(request, "stdout");
 	attach->want_stderr = http_request_flag(request, "stderr");
 	attach->want_logs = http_request_flag(request, "logs");
@@ -190,7 +228,7 @@ static void attach_container(HttpRequest *request, void *context)
 		return;
 	container_view(container, &view);
 	attach = attach_new(request, container, docker_engine(context), view.spec);
-	error = check_attach(attach, request, view.spec, view.state);
+	error = check_attach(attach, request, view.state);
 	if (error) {
 		attach_free(attach);
 		http_respond_error(request, error);
@@ -198,6 +236,7 @@ static void attach_container(HttpRequest *request, void *context)
 	}
 	const char *type = output_content_type(docker_version(request), attach->framed);
 	if (http_request_header(request, "Upgrade")) {
+		attach->hijacked = true;
 		list_append(&((DockerApi *)context)->attaches, &attach->in_api);
 		http_hijack(request, type, on_hijacked, attach);
 		return;
@@ -207,7 +246,43 @@ static void attach_container(HttpRequest *request, void *context)
 	attach_begin(attach);
 }
 
+/* ---- the size of its terminal ---- */
+
+enum { SIZE_MAX_CHARACTERS = UINT16_MAX };
+
+static fallible read_side(int *ret, const HttpRequest *request, const char *name)
+{
+	int64_t side;
+
+	TRY(request_int(&side, request, name, -1));
+	if (side < 0 || side > SIZE_MAX_CHARACTERS)
+		return error_new(ERROR_INVALID, "parameter \"%s\" must be a number of characters", name);
+	*ret = (int)side;
+	return NULL;
+}
+
+static fallible resize(const HttpRequest *request, Container *container)
+{
+	int rows = 0, columns = 0;
+
+	TRY(read_side(&rows, request, "h"));
+	TRY(read_side(&columns, request, "w"));
+	return container_resize(container, rows, columns);
+}
+
+static void resize_container(HttpRequest *request, void *context)
+{
+	Container *container = find_container(request, context);
+	Error *error = container ? resize(request, container) : NULL;
+
+	if (error)
+		http_respond_error(request, error);
+	else if (container)
+		respond_status(request, 200);
+}
+
 const HttpRoute attach_routes[] = {
+	{"POST", "/containers/{id}/resize", resize_container, 0, 0},
 	{"POST", "/containers/{id}/attach", attach_container, 0, 0},
 	{0},
 };

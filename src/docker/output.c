@@ -13,6 +13,7 @@ struct Output {
 	bool framed, paused;
 	OutputHandlers handlers;
 	void *arg;
+	void (*released)(void *arg, int fd);
 };
 
 static size_t pending(const Output *output)
@@ -126,6 +127,22 @@ void output_break(Output *output)
 {
 	http_stream_break(output->http);
 	free(output);
+}
+
+static void on_released(void *arg, int fd)
+{
+	Output *output = arg;
+	void (*released)(void *, int) = output->released;
+	void *released_arg = output->arg;
+
+	free(output);
+	released(released_arg, fd);
+}
+
+void output_release(Output *output, void (*released)(void *arg, int fd))
+{
+	output->released = released;
+	raw_stream_release(output->raw, on_released);
 }
 
 void output_abandon(Output *output)

@@ -19,7 +19,7 @@ enum { OUTPUT_PENDING_MAX = 1 << 20 };
 
 Output *output_on_stream(
 	HttpRequest *request, const char *content_type, bool framed, const OutputHandlers *handlers, void *arg);
-/* fd of http_hijack(), owned from now on. */
+/* fd of http_hijack(), owned from now on; what the client sends is left to output_release(). */
 fallible output_on_fd(Output **ret, Loop *loop, int fd, bool framed, const OutputHandlers *handlers, void *arg);
 void output_may_last(Output *output); /* as http_stream_may_last() */
 void output_on_carry(
@@ -29,5 +29,7 @@ void output_write(Output *output, int stream, const char *head, const void *data
 void output_end(Output *output); /* sends the rest and ends; frees */
 void output_break(
 	Output *output); /* of output_on_stream(): ends in a way that tells the client that more should come; frees */
+/* Of output_on_fd(): sends the rest, then gives the connection away and frees; or gone() comes. */
+void output_release(Output *output, void (*released)(void *arg, int fd));
 void output_abandon(Output *output); /* of output_on_fd(): closes at once */
 const char *output_content_type(int version, bool framed);

@@ -10,7 +10,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 
-enum { READ_PIECE = 16 << 10, QUEUE_KEPT = 256 << 10 };
+enum { QUEUE_KEPT = 256 << 10 };
 
 struct RawStream {
 	int fd;
@@ -20,13 +20,13 @@ struct RawStream {
 	size_t sent; /* bytes at the queue's front */
 	RawHandlers handlers;
 	void *arg;
-	bool reads, ending;
+	void (*released)(void *arg, int fd); /* NULL: the connection is ours to the end */
+	bool ending;
 };
 
 static void set_events(RawStream *stream)
 {
-	source_set_events(
-		stream->io, (stream->reads ? LOOP_READ : 0) | (raw_stream_pending(stream) > 0 ? LOOP_WRITE : 0));
+	source_set_events(stream->io, (0) | (raw_stream_pending(stream) > 0 ? LOOP_WRITE : 0));
 }
 
 static void leave(RawStream *stream)
@@ -61,14 +61,15 @@ static bool send_queue(RawStream *stream)
 
 /* ---- what the socket says ---- */
 
-static bool read_away(RawStream *stream)
+static void finish(RawStream *stream)
 {
-	char bytes[READ_PIECE];
-	ssize_t count = recv(stream->fd, bytes, sizeof(bytes), 0);
+	void (*released)(void *, int) = stream->released;
+	void *arg = stream->arg;
+	int fd = released ? take_fd(&stream->fd) : -1;
 
-	if (count == 0)
-		stream->reads = false;
-	return count >= 0 || errno == EAGAIN || errno == EINTR;
+	raw_stream_free(stream);
+	if (released)
+		released(arg, fd);
 }
 
 static void on_io(void *arg, int fd, unsigned events)
@@ -76,16 +77,16 @@ static void on_io(void *arg, int fd, unsigned events)
 	RawStream *stream = arg;
 	bool had_pending = raw_stream_pending(stream) > 0;
 
-	(void)fd;
-	if (((events & LOOP_READ) && stream->reads && !read_away(stream)) || !send_queue(stream)) {
+	(void)fd, (void)events;
+	if (!send_queue(stream)) {
 		leave(stream);
 		return;
 	}
 	set_events(stream);
 	if (!had_pending || raw_stream_pending(stream) > 0)
 		return;
-	if (stream->ending)
-		raw_stream_free(stream);
+	if (stream->ending || stream->released)
+		finish(stream);
 	else
 		stream->handlers.drained(stream->arg);
 }
@@ -106,7 +107,7 @@ static fallible watch_sources(RawStream *stream, Loop *loop)
 	if (stream->watch_fd < 0 || epoll_ctl(stream->watch_fd, EPOLL_CTL_ADD, stream->fd, &event) < 0)
 		return error_errno(errno, "could not watch a client");
 	TRY(loop_watch(&stream->watch, loop, stream->watch_fd, LOOP_READ, on_hangup, stream));
-	return loop_watch(&stream->io, loop, stream->fd, LOOP_READ, on_io, stream);
+	return loop_watch(&stream->io, loop, stream->fd, 0, on_io, stream);
 }
 
 fallible raw_stream_new(RawStream **ret, Loop *loop, int fd, const RawHandlers *handlers, void *arg)
@@ -117,7 +118,6 @@ fallible raw_stream_new(RawStream **ret, Loop *loop, int fd, const RawHandlers *
 	stream->watch_fd = -1;
 	stream->handlers = *handlers;
 	stream->arg = arg;
-	stream->reads = true;
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	TRY(watch_sources(stream, loop));
 	*ret = take(stream);
@@ -158,4 +158,11 @@ void raw_stream_end(RawStream *stream)
 	stream->ending = true;
 	if (raw_stream_pending(stream) == 0)
 		raw_stream_free(stream);
+}
+
+void raw_stream_release(RawStream *stream, void (*released)(void *arg, int fd))
+{
+	stream->released = released;
+	if (raw_stream_pending(stream) == 0)
+		finish(stream);
 }

@@ -397,6 +397,19 @@ static void complete_capabilities(StringList *names)
 	}
 }
 
+/* Rows, then columns. */
+static fallible read_console_size(ContainerSpec *spec, const Value *size)
+{
+	if (value_is_null(size))
+		return NULL;
+	spec->console_rows = value_int(value_at(size, 0), -1);
+	spec->console_columns = value_int(value_at(size, 1), -1);
+	if (value_count(size) != 2 || spec->console_rows < 0 || spec->console_rows > UINT16_MAX ||
+		spec->console_columns < 0 || spec->console_columns > UINT16_MAX)
+		return error_new(ERROR_INVALID, "field \"HostConfig.ConsoleSize\" must be two numbers of characters");
+	return NULL;
+}
+
 static fallible convert(CreateBody *body, const Value *value)
 {
 	ContainerSpec *spec = &body->spec;
@@ -436,6 +449,7 @@ static fallible read_body(CreateBody *body, const Value *value)
 		TRY_WRAP(fields_read(host_default_fields, &body->spec, host, 0), "HostConfig");
 	if (string_empty(body->spec.image))
 		return error_new(ERROR_INVALID, "field \"Image\" is missing");
+	TRY(read_console_size(&body->spec, value_get(host, "ConsoleSize")));
 	TRY(refuse_unavailable(value));
 	return convert(body, value);
 }

@@ -219,6 +219,10 @@ static void write_policies(Writer *writer, const ContainerSpec *spec)
 	write_string(writer, "Name", restart_policy_names[spec->restart_policy]);
 	write_int(writer, "MaximumRetryCount", spec->restart_max);
 	write_object_end(writer);
+	write_array(writer, "ConsoleSize");
+	write_int(writer, NULL, spec->console_rows);
+	write_int(writer, NULL, spec->console_columns);
+	write_array_end(writer);
 	if (spec->init)
 		write_bool(writer, "Init", true);
 }
@@ -237,7 +241,6 @@ static void write_absent(Writer *writer)
 	write_empty(writer, "0", numbers);
 	write_empty(writer, "{}", objects);
 	write_empty(writer, "false", no);
-	write_raw(writer, "ConsoleSize", "[0,0]");
 }
 
 static void write_paths(Writer *writer, const ContainerSpec *spec)

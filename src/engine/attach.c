@@ -130,6 +130,7 @@ void container_attaches_connect(Container *container)
  * to wait for. */
 void container_attaches_end(Container *container)
 {
+	container_clients_end(container);
 	for (bool found = true; found;) {
 		found = false;
 		list_each(&container->attaches, ContainerAttach, link, attach) {

@@ -100,6 +100,7 @@ Container *container_new(Engine *engine, const char *id)
 	list_init(&container->waits);
 	list_init(&container->attaches);
 	list_init(&container->execs);
+	list_init(&container->clients);
 	container_spec_init(&container->record.spec);
 	return container;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/keys.h"
 #include "engine/engine.h"
 #include "oci/digest.h"
 #include "runtime/spec.h"
@@ -130,3 +131,17 @@ fallible container_attach(ContainerAttach **ret, Container *container, bool want
 	const AttachHandlers *handlers, void *arg);
 void container_attach_pause(ContainerAttach *attach, bool paused);
 void container_attach_end(ContainerAttach *attach);
+
+/* A client whose socket becomes the container's own: what is said from then on, this process neither sees nor
+ * interrupts by its end. Before a start the socket waits here, until the start, the removal, or until the client
+ * leaves. */
+typedef struct ContainerClient {
+	bool wants_stdin, wants_stdout, wants_stderr;
+	const Keys *detach_keys; /* by which it leaves a container that has a terminal */
+	const char *early;       /* input that it has sent already; may be NULL */
+	size_t early_length;
+} ContainerClient;
+fallible container_hand_over(Container *container, const ContainerClient *client, int fd); /* fd: taken */
+
+/* The size of its terminal, in characters. */
+fallible container_resize(Container *container, int rows, int columns);

@@ -74,6 +74,7 @@ struct Container {
 	List waits;    /* ContainerWait */
 	List attaches; /* ContainerAttach */
 	List execs;    /* Exec */
+	List clients;  /* those that wait for a start, hand_over.c */
 
 	Health *health; /* NULL when the container has no check or does not run */
 	HealthState health_state;
@@ -151,6 +152,10 @@ void container_attaches_end(Container *container);
 void container_execs_restore(Container *container); /* those that run go on */
 void container_execs_end(Container *container);     /* it has ended, or is about to begin again */
 void container_execs_forget(Container *container);  /* it is removed, or kedged ends */
+
+/* ---- hand_over.c ---- */
+fallible container_clients_hand_over(Container *container); /* a start's socket listens now */
+void container_clients_end(Container *container);           /* nothing more to wait for */
 
 /* ---- orders.c ---- */
 /* The same as a stop, with the container's own signal and time, but nobody has asked for it: no word of it is noted. */

@@ -210,7 +210,7 @@ static fallible launch_listen(Container *container, int *ret_fd)
 	TRY(shim_listen(ret_fd, container->bundle));
 	container->shim_listens = true;
 	container_attaches_connect(container);
-	return NULL;
+	return container_clients_hand_over(container);
 }
 
 /* "N:SOURCE", as the bundle numbers them. */
@@ -251,6 +251,8 @@ static fallible launch_spawn(Container *container, const Image *image, const Sha
 		.work = work,
 		.oom_file = oom_file,
 		.log_driver = spec->log_driver ? spec->log_driver : engine->config.log_driver,
+		.has_stdin = spec->open_stdin,
+		.has_terminal = spec->tty,
 		.is_crun = runtime->is_crun,
 		.is_planned = container->is_planned,
 		.start_timeout_ms = engine->config.start_timeout_ns / NANOS_PER_MILLI,

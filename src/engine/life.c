@@ -312,7 +312,13 @@ static void shim_says_exec_exited(void *arg, const ShimExecExit *exit, const cha
 	health_exec_exited(arg, exit, output, length);
 }
 
+static void shim_says_detached(void *arg)
+{
+	container_event(arg, "detach", NULL, NULL);
+}
+
 const ShimHandlers container_shim_handlers = {
+	.detached = shim_says_detached,
 	.status = shim_says_status,
 	.started = shim_says_started,
 	.failed = shim_says_failed,

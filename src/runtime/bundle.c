@@ -47,6 +47,17 @@ static void write_arguments(Writer *writer, const ContainerSpec *spec)
 	write_array_end(writer);
 }
 
+static void write_terminal(Writer *writer, const ContainerSpec *spec)
+{
+	write_bool(writer, "terminal", spec->tty);
+	if (!spec->tty || !spec->console_rows || !spec->console_columns)
+		return;
+	write_object(writer, "consoleSize");
+	write_uint(writer, "height", (uint64_t)spec->console_rows);
+	write_uint(writer, "width", (uint64_t)spec->console_columns);
+	write_object_end(writer);
+}
+
 /* Ours first, so that the caller's and the image's replace them. A bare NAME takes a variable away. */
 static void write_env(Writer *writer, const BundleInput *input)
 {
@@ -56,6 +67,8 @@ static void write_env(Writer *writer, const BundleInput *input)
 	if (!string_empty(input->hostname))
 		strings_printf(&env, "HOSTNAME=%s", input->hostname);
 	strings_printf(&env, "HOME=%s", input->user->home);
+	if (input->spec->tty)
+		strings_add(&env, "TERM=xterm");
 	for (size_t i = 0; i < input->spec->env.count; i++)
 		if (strchr(input->spec->env.items[i], '='))
 			strings_env_set(&env, input->spec->env.items[i]);
@@ -92,7 +105,6 @@ static fallible write_process_members(Writer *writer, const BundleInput *input)
 	TRY(spec_read_security(&security, spec));
 	TRY(apparmor_choose(&profile, spec, input->apparmor));
 	TRY(capability_set(&capabilities, &spec->cap_add, &spec->cap_drop, spec->privileged));
-	write_bool(writer, "terminal", false);
 	write_user(writer, input->user);
 	write_env(writer, input);
 	write_string(writer, "cwd", string_empty(spec->workdir) ? "/" : spec->workdir);
@@ -247,6 +259,7 @@ fallible bundle_write(Buffer *out, const BundleInput *input)
 	write_string(&writer, "ociVersion", "1.0.2");
 	write_object(&writer, "process");
 	write_arguments(&writer, input->spec);
+	write_terminal(&writer, input->spec);
 	TRY(write_process_members(&writer, input));
 	write_object_end(&writer);
 	write_root(&writer, input);
@@ -266,6 +279,7 @@ fallible bundle_write_process(Buffer *out, const BundleInput *input, const Strin
 	writer_init(&writer, out);
 	write_object(&writer, NULL);
 	write_strings(&writer, "args", arguments);
+	write_bool(&writer, "terminal", false);
 	TRY(write_process_members(&writer, input));
 	write_object_end(&writer);
 	return NULL;

@@ -111,6 +111,8 @@ const Field container_spec_fields[] = {
 	PAIRS("labels", labels),
 	TEXTS("exposedPorts", exposed_ports),
 	TRUTH("tty", tty),
+	NUMBER("consoleRows", console_rows),
+	NUMBER("consoleColumns", console_columns),
 	TRUTH("openStdin", open_stdin),
 	TRUTH("stdinOnce", stdin_once),
 	TRUTH("attachStdin", attach_stdin),

@@ -85,6 +85,7 @@ typedef struct ContainerSpec {
 	StringMap labels;
 	StringList exposed_ports; /* of the image and of the caller: shown, no effect */
 	bool tty;
+	int64_t console_rows, console_columns; /* of its terminal at first; 0: as the runtime has it */
 	bool open_stdin, stdin_once;
 	bool attach_stdin, attach_stdout, attach_stderr; /* kept for clients, no effect */
 	StringList on_build, shell;                      /* as above: for who builds images of it */

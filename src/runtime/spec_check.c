@@ -20,11 +20,6 @@ static fallible bad(const char *field, const char *reason)
 	return error_new(ERROR_INVALID, "field \"%s\" %s", field, reason);
 }
 
-static fallible not_yet(const char *field)
-{
-	return error_new(ERROR_UNSUPPORTED, "field \"%s\" is not supported yet", field);
-}
-
 /* ---- numbers ---- */
 
 #define MEBI (INT64_C(1) << 20)
@@ -184,13 +179,6 @@ static fallible check_process(const ContainerSpec *spec)
 	TRY(check_env(spec));
 	TRY(check_hostname("hostname", spec->hostname));
 	return check_hostname("domainname", spec->domainname);
-}
-
-static fallible check_terminal(const ContainerSpec *spec)
-{
-	if (spec->tty)
-		return not_yet("tty");
-	return spec->open_stdin ? not_yet("openStdin") : NULL;
 }
 
 /* ---- storage ---- */
@@ -599,7 +587,6 @@ static fallible check_life(const ContainerSpec *spec)
 
 fallible container_spec_check(const ContainerSpec *spec)
 {
-	TRY(check_terminal(spec));
 	TRY(check_process(spec));
 	TRY(spec_check_limits(spec));
 	TRY(check_mounts(spec));

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/files.h"
+#include "shim/console.h"
 #include "shim/distant.h"
 #include "shim/exitfile.h"
 #include "shim/hurry.h"
@@ -94,7 +95,7 @@ static fallible open_state(Server *s)
 	return NULL;
 }
 
-/* The container's end blocks as a program expects of its output, the shim's never does. */
+/* The container's end blocks as a program expects of its streams, the shim's never does. */
 static fallible make_output(Server *s, int number, int *ret_write_end)
 {
 	int ends[2];
@@ -102,29 +103,53 @@ static fallible make_output(Server *s, int number, int *ret_write_end)
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return error_errno(errno, "could not make a pipe");
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
-	stream_init(&s->streams[number - 1], number, ends[0], s->scratch->streams[number - 1]);
+	stream_init(&s->streams[number - 1], number, ends[0], s->scratch->streams[number - 1], &s->clients);
 	*ret_write_end = ends[1];
 	return NULL;
 }
 
-static fallible start_exec(Server *s, int out, int err)
+static fallible start_exec(Server *s, const ProgramStreams *streams)
 {
-	LaunchExec launch = {s->settings->exec, "pid", "runtime.log", out, err};
+	const ShimSettings *settings = s->settings;
+	LaunchExec launch = {settings->exec, "pid", "runtime.log", *streams, settings->has_terminal};
 
-	return launch_exec(&s->runtime, s->settings, &launch);
+	return launch_exec(&s->runtime, settings, &launch);
 }
 
+static fallible make_input(Server *s, int *ret_read_end)
+{
+	int ends[2];
+
+	if (!s->settings->has_stdin)
+		return NULL;
+	if (s->settings->has_terminal) {
+		input_expect(&s->input);
+		return NULL;
+	}
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_errno(errno, "could not make a pipe");
+	input_open(&s->input, ends[1]);
+	*ret_read_end = ends[0];
+	return NULL;
+}
+
+/* A terminal takes the pipes' place once the runtime has made it; until then they carry what a runtime says that fails.
+ */
 static fallible start_runtime(Server *s)
 {
-	autofd out = -1, err = -1;
+	autofd in = -1, out = -1, err = -1;
 
+	TRY(make_input(s, &in));
 	TRY(make_output(s, LOG_STDOUT, &out));
 	TRY(make_output(s, LOG_STDERR, &err));
+	if (s->settings->has_terminal)
+		TRY(console_listen(&s->console_fd));
 	oomwatch_init(&s->oom, s->settings->oom_file);
+	ProgramStreams streams = {in, out, err};
 	if (s->settings->exec)
-		return start_exec(s, out, err);
-	return s->settings->is_planned ? native_run(&s->runtime, s->settings, out, err)
-				       : launch_run(&s->runtime, s->settings, out, err);
+		return start_exec(s, &streams);
+	return s->settings->is_planned ? native_run(&s->runtime, s->settings, &streams)
+				       : launch_run(&s->runtime, s->settings, &streams);
 }
 
 /* A command in a container finds everything mounted. */

@@ -19,8 +19,9 @@
 #include "base/memory.h"
 #include "base/process.h"
 #include "shim/exitfile.h"
+#include "shim/passed.h"
 
-enum { FIRST_CONNECTION_FD = 3, LISTEN_FD = 4, RUNTIME_FD = 5, BACKLOG = 16, PACKETS_PER_TURN = 16 };
+enum { FIRST_CONNECTION_FD = 3, LISTEN_FD = 4, RUNTIME_FD = 5, BACKLOG = 64, PACKETS_PER_TURN = 16 };
 
 struct Shim {
 	Loop *loop;
@@ -120,6 +121,13 @@ static void on_oom(Shim *shim, const Payload *payload)
 		shim->handlers.oom(shim->arg, &status);
 }
 
+static void on_detached(Shim *shim, const Payload *payload)
+{
+	(void)payload;
+	if (shim->handlers.detached)
+		shim->handlers.detached(shim->arg);
+}
+
 static void on_exited(Shim *shim, const Payload *payload)
 {
 	ShimStatus status;
@@ -153,6 +161,7 @@ static const struct {
 	{SHIM_FAILED, on_failed},
 	{SHIM_EXITED, on_exited},
 	{SHIM_OOM, on_oom},
+	{SHIM_DETACHED, on_detached},
 	{SHIM_OUTPUT, on_output},
 	{SHIM_EXEC_EXITED, on_exec_exited},
 };
@@ -285,6 +294,10 @@ static void make_command(StringList *words, const ShimOptions *options)
 	add_number(words, "start-timeout-ms", options->start_timeout_ms);
 	for (size_t i = 0; options->runtime_options && i < options->runtime_options->count; i++)
 		strings_printf(words, "--runtime-option=%s", options->runtime_options->items[i]);
+	if (options->has_stdin)
+		strings_add(words, "--stdin");
+	if (options->has_terminal)
+		strings_add(words, "--terminal");
 	if (options->is_crun)
 		strings_add(words, "--crun");
 	if (options->is_planned)
@@ -436,18 +449,29 @@ Error *shim_seal_program(int *ret_fd, const char *path)
 
 /* ---- requests ---- */
 
-static fallible send_request(Shim *shim, ShimMessage message, const void *head, size_t length, const char *text)
-{
-	size_t text_length = text ? strlen(text) + 1 : 0;
-	ShimHeader header = {message, (uint32_t)(length + text_length)};
-	struct iovec parts[] = {{&header, sizeof(header)}, {(void *)head, length}, {(void *)text, text_length}};
-	struct msghdr request = {.msg_iov = parts, .msg_iovlen = 3};
+enum { PARTS_MAX = 3 };
 
+static fallible send_parts(Shim *shim, ShimMessage message, const struct iovec parts[PARTS_MAX], int fd)
+{
+	ShimHeader header = {message, 0};
+	struct iovec all[1 + PARTS_MAX] = {{&header, sizeof(header)}};
+
+	for (int i = 0; i < PARTS_MAX; i++) {
+		all[1 + i] = parts[i];
+		header.length += (uint32_t)parts[i].iov_len;
+	}
 	if (shim->fd < 0)
 		return error_new(ERROR_UNAVAILABLE, "the container's shim is gone");
-	if (sendmsg(shim->fd, &request, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	if (passed_send(shim->fd, all, 1 + PARTS_MAX, fd) < 0)
 		return error_errno(errno, "could not reach the container's shim");
 	return NULL;
+}
+
+static fallible send_request(Shim *shim, ShimMessage message, const void *head, size_t length, const char *text)
+{
+	struct iovec parts[PARTS_MAX] = {{(void *)head, length}, {(void *)text, text ? strlen(text) + 1 : 0}};
+
+	return send_parts(shim, message, parts, -1);
 }
 
 Error *shim_signal(Shim *shim, int signal)
@@ -469,6 +493,19 @@ Error *shim_exec(Shim *shim, uint64_t exec, const char *process_file, int64_t ti
 	ShimExec request = {exec, timeout_ms};
 
 	return send_request(shim, SHIM_EXEC, &request, sizeof(request), process_file);
+}
+
+Error *shim_client(Shim *shim, const ShimClient *client, const void *keys, const void *early, int fd)
+{
+	struct iovec parts[PARTS_MAX] = {{(void *)client, sizeof(*client)}, {(void *)keys, client->key_count},
+		{(void *)early, client->early_length}};
+
+	return send_parts(shim, SHIM_CLIENT, parts, fd);
+}
+
+Error *shim_resize(Shim *shim, const ShimResize *size)
+{
+	return send_request(shim, SHIM_RESIZE, size, sizeof(*size), NULL);
 }
 
 Error *shim_forget(Shim *shim)

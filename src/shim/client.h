@@ -25,7 +25,8 @@ typedef struct ShimHandlers {
 	void (*exited)(void *arg, const ShimStatus *status);
 	void (*exec_exited)(void *arg, const ShimExecExit *exit, const char *output, size_t length);
 	void (*output)(void *arg, int stream, const char *data, size_t length); /* length 0: the stream ended */
-	void (*gone)(void *arg); /* the connection ended; without exited or failed before it, the shim was killed */
+	void (*gone)(void *arg);     /* the connection ended; without exited or failed before it, the shim was killed */
+	void (*detached)(void *arg); /* a client has detached by its keys */
 	void (*oom)(void *arg, const ShimStatus *status); /* the kernel's OOM killer has struck */
 } ShimHandlers;                                           /* any may be NULL */
 
@@ -50,6 +51,8 @@ typedef struct ShimOptions {
 	int64_t log_max_size;      /* bytes a file; 0: no limit */
 	int64_t log_max_files;     /* 1..: container.log, container.log.1, ... */
 	const StringList *distant; /* directories to be made before the start; looking at them may take long */
+	bool has_stdin;            /* else it is /dev/null */
+	bool has_terminal;
 	bool is_crun;
 	bool is_planned;          /* <bundle>/plan is there: the shim starts the container itself */
 	int64_t start_timeout_ms; /* a runtime that hangs longer is killed and reported */
@@ -80,6 +83,10 @@ DEFINE_AUTOPTR(Shim, shim_free)
 fallible shim_signal(Shim *shim, int signal);
 fallible shim_attach(Shim *shim, bool want_stdout, bool want_stderr);
 fallible shim_exec(Shim *shim, uint64_t exec, const char *process_file, int64_t timeout_ms);
+/* A client's socket becomes the shim's; the caller closes its own descriptor. keys and early may be NULL when their
+ * counts are 0. */
+fallible shim_client(Shim *shim, const ShimClient *client, const void *keys, const void *early, int fd);
+fallible shim_resize(Shim *shim, const ShimResize *size);
 fallible shim_forget(Shim *shim);
 /* Hears what has been said already; handlers run inside this call. */
 void shim_catch_up(Shim *shim);

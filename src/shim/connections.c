@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "shim/passed.h"
 
 void connections_init(Connections *connections, int listen_fd)
 {
@@ -74,17 +75,12 @@ SendResult connection_send(Connection *connection, const Packet *packet)
 	return SEND_LATER;
 }
 
-int connection_receive(Connection *connection, ShimHeader *ret_header, void *payload)
+int connection_receive(Connection *connection, ShimHeader *ret_header, void *payload, int *ret_fd)
 {
 	struct iovec parts[] = {{ret_header, sizeof(*ret_header)}, {payload, REQUEST_MAX}};
-	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-	ssize_t count;
+	autofd fd = -1;
+	ssize_t count = passed_receive(connection->fd, parts, 2, &fd);
 
-	/* Who leaves without having read everything resets the connection: what it said before that is behind the
-	 * error. */
-	do
-		count = recvmsg(connection->fd, &message, MSG_DONTWAIT);
-	while (count < 0 && errno == ECONNRESET);
 	if (count < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (count <= 0)
@@ -92,5 +88,6 @@ int connection_receive(Connection *connection, ShimHeader *ret_header, void *pay
 	/* What says a length that it does not have comes from no kedged: such a connection is ended. */
 	if ((size_t)count < sizeof(*ret_header) || ret_header->length != (size_t)count - sizeof(*ret_header))
 		return -1;
+	*ret_fd = take_fd(&fd);
 	return 1;
 }

@@ -11,14 +11,15 @@
 
 #include "shim/protocol.h"
 
-enum { CONNECTIONS_MAX = 32, REQUEST_MAX = 4608 };
+enum { CONNECTIONS_MAX = 32, REQUEST_MAX = 52 * 1024 };
 
 enum {
 	OWED_STATUS = 1,
 	OWED_STARTED = 2,
 	OWED_FINAL = 4,
 	OWED_ENDS = 8 /* << stream: 16 stdout, 32 stderr */,
-	OWED_OOM = 64
+	OWED_OOM = 64,
+	OWED_DETACHED = 128
 };
 
 typedef struct Connection {
@@ -52,5 +53,6 @@ void connection_mute(Connection *connection); /* owes and wants nothing any more
 void connection_close(Connection *connection);
 
 SendResult connection_send(Connection *connection, const Packet *packet);
-/* One request into memory of REQUEST_MAX bytes; 0: none there, -1: the other side left. */
-int connection_receive(Connection *connection, ShimHeader *ret_header, void *payload);
+/* One request into memory of REQUEST_MAX bytes, with the descriptor that came with it, -1: none. 0: none there, -1: the
+ * other side left. */
+int connection_receive(Connection *connection, ShimHeader *ret_header, void *payload, int *ret_fd);

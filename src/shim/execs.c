@@ -91,7 +91,7 @@ static fallible exec_launch(Exec *exec, const ShimSettings *settings, const Exec
 	autofd write_end = ends[1];
 	exec->output_fd = ends[0];
 	fcntl(exec->output_fd, F_SETFL, O_NONBLOCK);
-	LaunchExec launch = {process_file, files->pid, files->log, write_end, write_end};
+	LaunchExec launch = {process_file, files->pid, files->log, {-1, write_end, write_end}, false};
 	return launch_exec(&exec->runtime, settings, &launch);
 }
 

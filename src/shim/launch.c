@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/process.h"
+#include "shim/console.h"
 #include "shim/flat.h"
 
 enum { WORDS_MAX = 48, LOG_TAIL = 2048, ADOPTION_MS = 200 };
@@ -72,7 +73,14 @@ void launch_unprotect(void)
 	set_oom_score("0");
 }
 
-static fallible command_spawn(pid_t *ret, const Command *command, const ShimSettings *settings, int out_fd, int err_fd)
+static void give_stream(ProcessSpec *spec, int fd, int number)
+{
+	if (fd >= 0)
+		spec->fds[spec->fd_count++] = (ProcessFd){fd, number};
+}
+
+static fallible command_spawn(
+	pid_t *ret, const Command *command, const ShimSettings *settings, const ProgramStreams *streams)
 {
 	char opened[RUNTIME_NAME_MAX];
 	ProcessSpec spec = {.path = settings->runtime, .argv = command->words, .new_session = true};
@@ -81,10 +89,9 @@ static fallible command_spawn(pid_t *ret, const Command *command, const ShimSett
 		snprintf(opened, sizeof(opened), "/proc/self/fd/%d", (int)settings->runtime_fd);
 		spec.path = opened;
 	}
-	if (out_fd >= 0) {
-		spec.fds[spec.fd_count++] = (ProcessFd){out_fd, STDOUT_FILENO};
-		spec.fds[spec.fd_count++] = (ProcessFd){err_fd, STDERR_FILENO};
-	}
+	give_stream(&spec, streams->in, STDIN_FILENO);
+	give_stream(&spec, streams->out, STDOUT_FILENO);
+	give_stream(&spec, streams->err, STDERR_FILENO);
 	launch_unprotect(); /* it is inherited */
 	Error *error = process_spawn(ret, &spec);
 	launch_protect();
@@ -97,7 +104,7 @@ void launch_forget_earlier(void)
 	unlink(log_file_name);
 }
 
-Error *launch_run(pid_t *ret, const ShimSettings *settings, int out_fd, int err_fd)
+Error *launch_run(pid_t *ret, const ShimSettings *settings, const ProgramStreams *streams)
 {
 	Command command;
 
@@ -106,9 +113,11 @@ Error *launch_run(pid_t *ret, const ShimSettings *settings, int out_fd, int err_
 	add(&command, "--detach");
 	add_option(&command, "--bundle", settings->bundle);
 	add_option(&command, "--pid-file", pid_file_name);
+	if (settings->has_terminal)
+		add_option(&command, "--console-socket", console_name);
 	add(&command, settings->id);
 	launch_forget_earlier();
-	return command_spawn(ret, &command, settings, out_fd, err_fd);
+	return command_spawn(ret, &command, settings, streams);
 }
 
 Error *launch_exec(pid_t *ret, const ShimSettings *settings, const LaunchExec *exec)
@@ -120,10 +129,12 @@ Error *launch_exec(pid_t *ret, const ShimSettings *settings, const LaunchExec *e
 	add(&command, "--detach");
 	add_option(&command, "--process", exec->process_file);
 	add_option(&command, "--pid-file", exec->pid_file);
+	if (exec->has_terminal)
+		add_option(&command, "--console-socket", console_name);
 	add(&command, settings->id);
 	unlink(exec->pid_file);
 	unlink(exec->log_file);
-	return command_spawn(ret, &command, settings, exec->out_fd, exec->err_fd);
+	return command_spawn(ret, &command, settings, &exec->streams);
 }
 
 Error *launch_delete(pid_t *ret, const ShimSettings *settings)
@@ -134,7 +145,7 @@ Error *launch_delete(pid_t *ret, const ShimSettings *settings)
 	add(&command, "delete");
 	add(&command, "--force");
 	add(&command, settings->id);
-	return command_spawn(ret, &command, settings, -1, -1);
+	return command_spawn(ret, &command, settings, &(ProgramStreams){-1, -1, -1});
 }
 
 /* ---- what the runtime wrote ---- */

@@ -14,17 +14,23 @@
 
 enum { RUNTIME_REASON_MAX = 256, RUNTIME_NAME_MAX = 32 };
 
+typedef struct ProgramStreams {
+	int in; /* -1: /dev/null */
+	int out, err;
+} ProgramStreams;
+
 /* The shim should be the last to fall to the kernel's OOM killer; what it starts is not protected with it. */
 void launch_protect(void);
 void launch_unprotect(void); /* by who is started, if it inherited the protection */
 /* Removes what an earlier start left: the pid and the log. */
 void launch_forget_earlier(void);
 
-fallible launch_run(pid_t *ret, const ShimSettings *settings, int out_fd, int err_fd);
+fallible launch_run(pid_t *ret, const ShimSettings *settings, const ProgramStreams *streams);
 typedef struct LaunchExec {
 	const char *process_file;
 	const char *pid_file, *log_file; /* removed first */
-	int out_fd, err_fd;
+	ProgramStreams streams;
+	bool has_terminal; /* the process file asks for one: handed over at console_name */
 } LaunchExec;
 fallible launch_exec(pid_t *ret, const ShimSettings *settings, const LaunchExec *exec);
 fallible launch_delete(pid_t *ret, const ShimSettings *settings);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "shim/console.h"
 #include "shim/exitfile.h"
 #include "shim/launch.h"
 #include "shim/mount.h"
@@ -47,14 +49,21 @@ static void tell_end(Server *s)
 	s->deadline_ns = 0;
 }
 
+static void close_streams(Server *s)
+{
+	input_close(&s->input);
+	close_fd(&s->console_fd);
+	close_fd(&s->streams[0].fd);
+	close_fd(&s->streams[1].fd);
+}
+
 void server_start_failed(Server *s, const char *reason)
 {
 	s->status.state = SHIM_START_FAILED;
 	s->status.not_found = (uint32_t)launch_reason_code(reason);
 	snprintf(s->status.error, sizeof(s->status.error), "%s", reason);
 	note_finished(s);
-	close_fd(&s->streams[0].fd);
-	close_fd(&s->streams[1].fd);
+	close_streams(s);
 	tell_end(s);
 }
 
@@ -86,6 +95,22 @@ static void runtime_failed(Server *s, int wait_status)
 	server_start_failed(s, reason);
 }
 
+/* What the container writes comes from its terminal alone. Without one, a runtime has not done what it was told. */
+static void adopt_terminal(Server *s)
+{
+	int terminal = console_take(s->console_fd);
+
+	close_fd(&s->console_fd);
+	close_fd(&s->streams[1].fd);
+	close_fd(&s->streams[0].fd);
+	s->streams[0].fd = terminal;
+	if (terminal < 0)
+		return;
+	fcntl(terminal, F_SETFL, fcntl(terminal, F_GETFL) | O_NONBLOCK);
+	if (s->settings->has_stdin)
+		input_open(&s->input, fcntl(terminal, F_DUPFD_CLOEXEC, 0));
+}
+
 static void runtime_ended(Server *s, int wait_status)
 {
 	s->init = wait_status ? 0 : launch_read_pid("pid");
@@ -93,6 +118,8 @@ static void runtime_ended(Server *s, int wait_status)
 		runtime_failed(s, wait_status);
 		return;
 	}
+	if (s->settings->has_terminal)
+		adopt_terminal(s);
 	note_started(s);
 	s->status.state = SHIM_RUNNING;
 	s->status.pid = s->init;
@@ -118,6 +145,7 @@ void server_oom(Server *s)
 static void init_ended(Server *s, int wait_status)
 {
 	s->init = 0;
+	input_close(&s->input);
 	note_finished(s);
 	s->status.exit_signal = WIFSIGNALED(wait_status) ? (uint32_t)WTERMSIG(wait_status) : 0;
 	s->status.exit_code = WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
@@ -131,7 +159,7 @@ static void init_ended(Server *s, int wait_status)
  */
 static void find_late_failure(Server *s)
 {
-	Stream *stream = &s->streams[1];
+	Stream *stream = &s->streams[s->settings->has_terminal ? 0 : 1];
 	int64_t age_ns = s->status.finished_monotonic_ns - s->status.started_monotonic_ns;
 	char reason[RUNTIME_REASON_MAX];
 

@@ -146,22 +146,22 @@ static fallible start(Native *native, const char *plan, size_t length)
 	return error;
 }
 
-static fallible start_planned(const ShimSettings *settings, int out_fd, int err_fd)
+static fallible start_planned(const ShimSettings *settings, const ProgramStreams *streams)
 {
 	static Native native; /* large, and in a process of its own: never cleaned up */
 	char *plan;
 	size_t length;
 
-	native = (Native){.settings = settings, .out = out_fd, .err = err_fd, .report = -1, .born_in = -1, .null = -1};
+	native = (Native){.settings = settings, .streams = *streams, .report = -1, .born_in = -1, .null = -1};
 	TRY(file_read(&plan, &length, AT_FDCWD, plan_name, PLAN_MAX));
 	return start(&native, plan, length);
 }
 
-static _Noreturn void stand_for_runtime(const ShimSettings *settings, int out_fd, int err_fd)
+static _Noreturn void stand_for_runtime(const ShimSettings *settings, const ProgramStreams *streams)
 {
 	launch_unprotect();
 	launch_forget_earlier();
-	Error *error = start_planned(settings, out_fd, err_fd);
+	Error *error = start_planned(settings, streams);
 
 	if (!error)
 		_exit(0);
@@ -169,14 +169,14 @@ static _Noreturn void stand_for_runtime(const ShimSettings *settings, int out_fd
 	_exit(other ? 2 : 1);
 }
 
-Error *native_run(pid_t *ret, const ShimSettings *settings, int out_fd, int err_fd)
+Error *native_run(pid_t *ret, const ShimSettings *settings, const ProgramStreams *streams)
 {
 	pid_t pid = fork();
 
 	if (pid < 0)
 		return error_errno(errno, "could not fork");
 	if (!pid)
-		stand_for_runtime(settings, out_fd, err_fd);
+		stand_for_runtime(settings, streams);
 	*ret = pid;
 	return NULL;
 }

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "shim/launch.h"
 #include "shim/settings.h"
 
-fallible native_run(pid_t *ret, const ShimSettings *settings, int out_fd, int err_fd);
+fallible native_run(pid_t *ret, const ShimSettings *settings, const ProgramStreams *streams);

@@ -152,10 +152,12 @@ Error *native_read_capabilities(Native *native, const char *const *fields)
 
 /* ---- streams ---- */
 
-/* As runtimes do: a program that is not root opens /dev/stdout too. */
+/* As runtimes do: a program that is not root opens /dev/stdin and /dev/stdout too. */
 static void own_streams(const Native *native)
 {
-	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+	int first = native->streams.in < 0 ? STDOUT_FILENO : STDIN_FILENO; /* /dev/null stays as it is */
+
+	for (int fd = first; fd <= STDERR_FILENO; fd++)
 		if (fchown(fd, native->uid, native->gid) < 0)
 			continue; /* not every kind of file has an owner */
 }
@@ -164,7 +166,10 @@ static void own_streams(const Native *native)
  * leads to them. */
 Error *native_keep_streams(Native *native)
 {
-	if (dup2(native->out, STDOUT_FILENO) < 0 || dup2(native->err, STDERR_FILENO) < 0)
+	const ProgramStreams *streams = &native->streams;
+
+	if ((streams->in >= 0 && dup2(streams->in, STDIN_FILENO) < 0) || dup2(streams->out, STDOUT_FILENO) < 0 ||
+		dup2(streams->err, STDERR_FILENO) < 0)
 		return error_errno(errno, "could not give the container its streams");
 	if (native->report != REPORT_FD && dup3(native->report, REPORT_FD, O_CLOEXEC) < 0)
 		return error_errno(errno, "could not keep the pipe for reports");
@@ -174,13 +179,20 @@ Error *native_keep_streams(Native *native)
 	return NULL;
 }
 
-/* All else is closed by execve(2). */
-static fallible set_streams(const Native *native)
+static fallible open_no_input(void)
 {
 	int in = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
 
 	if (in < 0 || dup2(in, STDIN_FILENO) < 0)
 		return error_errno(errno, "could not give the container its streams");
+	return NULL;
+}
+
+/* All else is closed by execve(2). */
+static fallible set_streams(const Native *native)
+{
+	if (native->streams.in < 0)
+		TRY(open_no_input());
 	own_streams(native);
 	if (syscall(SYS_close_range, REPORT_FD, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return error_errno(errno, "could not keep descriptors from the container");

@@ -5,13 +5,15 @@
 
 #include "base/buffer.h"
 #include "base/strings.h"
+#include "shim/launch.h"
 #include "shim/settings.h"
 
 enum { NATIVE_TREES_MAX = 256, NATIVE_GROUPS_MAX = 1024, NATIVE_FIELDS_MAX = 5 };
 
 typedef struct Native {
 	const ShimSettings *settings;
-	int out, err, report;
+	ProgramStreams streams;
+	int report;
 	/* before */
 	uint64_t namespaces; /* flags of clone(2) */
 	int born_in;         /* directory of the control group of version 2; -1: none */

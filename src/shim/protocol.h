@@ -9,8 +9,13 @@
  * connection gets SHIM_STATUS first, then SHIM_STARTED / SHIM_OOM / SHIM_EXITED / SHIM_EXEC_EXITED as they happen. A
  * connection that sent SHIM_ATTACH gets SHIM_OUTPUT too, with back-pressure: the container waits for a slow reader as
  * it would on a pipe, at most SHIM_STALL_SECONDS, then the reader is dropped.
+ *
+ * SHIM_CLIENT hands over the socket of a client (SCM_RIGHTS): from then on the shim talks with it, and nobody else
+ * (clients.h). The same back-pressure holds for it.
  */
 #include <stdint.h>
+
+#include "base/keys.h"
 
 enum { SHIM_PROTOCOL = 1, SHIM_PACKET_MAX = 60 * 1024, SHIM_STALL_SECONDS = 10 };
 
@@ -20,6 +25,8 @@ typedef enum ShimMessage {
 	SHIM_ATTACH,     /* ShimAttach */
 	SHIM_EXEC,       /* ShimExec, then the path of the process file, NUL-terminated */
 	SHIM_FORGET,     /* the exit is on record: the shim may end as soon as it has cleaned up */
+	SHIM_CLIENT,     /* ShimClient, its detach keys, input that came early; with the client's socket */
+	SHIM_RESIZE,     /* ShimResize */
 	/* from the shim */
 	SHIM_STATUS = 64, /* ShimStatus */
 	SHIM_STARTED,     /* ShimStatus */
@@ -28,6 +35,7 @@ typedef enum ShimMessage {
 	SHIM_OUTPUT, /* one byte stream (1 stdout, 2 stderr), then bytes; no bytes: this stream ended */
 	SHIM_EXEC_EXITED, /* ShimExecExit, then captured output (at most SHIM_EXEC_OUTPUT_MAX bytes) */
 	SHIM_OOM,         /* ShimStatus: the kernel's OOM killer has struck, and the container may live on */
+	SHIM_DETACHED,    /* ShimStatus: a client has detached by its keys */
 } ShimMessage;
 
 enum { SHIM_EXEC_OUTPUT_MAX = 4096 };
@@ -64,6 +72,24 @@ typedef struct ShimAttach {
 	uint32_t want_stdout, want_stderr;
 	uint32_t reserved[2];
 } ShimAttach;
+
+enum { SHIM_WANTS_STDIN = 1, SHIM_WANTS_STDOUT = 2, SHIM_WANTS_STDERR = 4 };
+
+typedef struct ShimClient {
+	uint32_t wants;        /* SHIM_WANTS_... */
+	uint32_t is_framed;    /* 0: raw */
+	uint32_t ends_input;   /* the end of its input is the end of the program's */
+	uint32_t key_count;    /* bytes: at most KEYS_MAX */
+	uint32_t early_length; /* at most SHIM_EARLY_MAX */
+	uint32_t reserved[5];
+} ShimClient;
+
+enum { SHIM_EARLY_MAX = 48 * 1024 };
+
+typedef struct ShimResize {
+	uint16_t rows, columns; /* of the terminal, in characters */
+	uint32_t reserved[3];
+} ShimResize;
 
 typedef struct ShimExec {
 	uint64_t exec;      /* the caller's number, comes back in ShimExecExit */

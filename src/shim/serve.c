@@ -11,7 +11,7 @@
 
 #define QUIET_NS NANOS_PER_SECOND /* then unused memory is given back */
 
-enum { STACK_DEPTH = 64 * 1024, POLL_MAX = 5 + CONNECTIONS_MAX + EXECS_MAX };
+enum { STACK_DEPTH = 64 * 1024, POLL_MAX = 6 + CONNECTIONS_MAX + CLIENTS_MAX + EXECS_MAX };
 
 static Scratch scratch;
 static Server server;
@@ -53,7 +53,8 @@ static void give_back_memory(Server *s)
 		give_back(s->scratch->streams[i], stream_tidy(&s->streams[i]), sizeof(s->scratch->streams[i]));
 	if (execs_are_idle(&s->execs))
 		give_back(s->scratch->outputs, 0, sizeof(s->scratch->outputs));
-	give_back(s->scratch->batch, 0, sizeof(scratch) - offsetof(Scratch, batch));
+	give_back(s->scratch->batch, 0, offsetof(Scratch, input) - offsetof(Scratch, batch));
+	give_back(s->scratch->input, input_tidy(&s->input), sizeof(s->scratch->input));
 	give_back_stack();
 	s->quiet_ns = NEVER;
 }
@@ -64,6 +65,7 @@ static int64_t next_deadline(const Server *s)
 {
 	int64_t next = earlier(s->deadline_ns, earlier(s->quiet_ns, execs_next_deadline(&s->execs)));
 
+	next = earlier(next, clients_next_deadline(&s->clients, STALL_NS));
 	for (int place = 0; place < CONNECTIONS_MAX; place++) {
 		const Connection *connection = &s->connections.table[place];
 		if (connection->fd >= 0 && connection->stalled_ns && server_minds_stall(s, connection))
@@ -97,12 +99,28 @@ static void want(PollSet *set, int fd, short events)
 		set->items[set->count++] = (struct pollfd){.fd = fd, .events = events};
 }
 
+/* What poll(2) found at it; 0: nothing. */
+static short found(const PollSet *set, int fd)
+{
+	for (nfds_t i = 0; fd >= 0 && i < set->count; i++)
+		if (set->items[i].fd == fd && set->items[i].revents)
+			return set->items[i].revents;
+	return 0;
+}
+
 static bool is_ready(const PollSet *set, int fd)
 {
-	for (nfds_t i = 0; i < set->count; i++)
-		if (set->items[i].fd == fd && set->items[i].revents)
-			return true;
-	return false;
+	return found(set, fd);
+}
+
+static void fill_clients(PollSet *set, const Clients *clients)
+{
+	for (size_t i = 0; i < clients->top; i++) {
+		const Client *client = &clients->table[i];
+		short events = client->is_used ? client_events(client) : -1;
+		if (events >= 0)
+			want(set, client->fd, events);
+	}
 }
 
 /* Nothing is read from the container before its start is known to be good: what a failing runtime says there is no
@@ -119,6 +137,21 @@ static void fill(PollSet *set, const Server *s)
 		want(set, s->connections.table[i].fd, s->connections.table[i].stalled_ns ? POLLIN | POLLOUT : POLLIN);
 	for (int i = 0; i < EXECS_MAX; i++)
 		want(set, s->execs.table[i].output_fd, POLLIN);
+	if (input_holds(&s->input))
+		want(set, s->input.fd, POLLOUT);
+	fill_clients(set, &s->clients);
+}
+
+static void handle_clients(Server *s, const PollSet *set)
+{
+	if (is_ready(set, s->input.fd))
+		input_flush(&s->input);
+	for (size_t i = 0; i < s->clients.top; i++) {
+		Client *client = &s->clients.table[i];
+		short events = client->is_used ? found(set, client->fd) : 0;
+		if (events)
+			client_ready(client, events);
+	}
 }
 
 /* Requests before output: who attached before the container wrote gets everything. */
@@ -139,6 +172,7 @@ static void handle_ready(Server *s, const PollSet *set)
 	for (int i = 0; i < EXECS_MAX; i++)
 		if (s->execs.table[i].output_fd >= 0)
 			exec_read(&s->execs.table[i]);
+	handle_clients(s, set);
 	if (is_ready(set, s->oom.fd))
 		server_oom(s);
 	if (is_ready(set, s->signal_fd)) {
@@ -155,6 +189,7 @@ static void step(Server *s)
 
 	server_step(s, now_ns);
 	server_answer(s, now_ns);
+	server_attend(s, now_ns);
 	if (s->phase == REMOVING)
 		server_step_removal(s, now_ns);
 	if (s->quiet_ns <= now_ns)
@@ -168,7 +203,7 @@ static bool is_over(const Server *s)
 	for (int place = 0; place < CONNECTIONS_MAX; place++)
 		if (s->connections.table[place].fd >= 0)
 			return false;
-	return s->streams[0].fd < 0 && s->streams[1].fd < 0;
+	return s->streams[0].fd < 0 && s->streams[1].fd < 0 && clients_are_gone(&s->clients);
 }
 
 static void turn(Server *s)
@@ -193,6 +228,7 @@ void serve(const ShimSettings *settings, ShimStatus *ret_status)
 		.deadline_ns = NEVER,
 		.quiet_ns = NEVER,
 		.signal_fd = -1,
+		.console_fd = -1,
 		.oom = {.fd = -1},
 		.state_dir = -1};
 	s->status.protocol = SHIM_PROTOCOL;
@@ -200,6 +236,7 @@ void serve(const ShimSettings *settings, ShimStatus *ret_status)
 	s->streams[0].fd = s->streams[1].fd = -1;
 	server_adopt_descriptors(s);
 	execs_init(&s->execs, s->scratch->outputs);
+	input_init(&s->input, s->scratch->input);
 	Error *error = server_begin(s);
 	if (error)
 		server_start_failed(s, error_message(error));

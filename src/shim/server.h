@@ -2,7 +2,7 @@
 #pragma once
 /*
  * What the files of the shim's loop share, and nothing else includes: begin.c sets it up, life.c moves the container
- * through its phases, talk.c hears requests and answers, serve.c waits.
+ * through its phases, talk.c hears requests and answers, attend.c serves the clients, serve.c waits.
  *
  *            runtime ended well            init ended            output read, exit told
  * STARTING ----------------------> RUNNING -----------> DRAINING ---------------------> REMOVING ---> LEAVING
@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "shim/clients.h"
 #include "shim/connections.h"
 #include "shim/execs.h"
 #include "shim/oomwatch.h"
@@ -33,6 +34,7 @@ typedef struct Scratch {
 	char outputs[EXECS_MAX * SHIM_EXEC_OUTPUT_MAX] __attribute__((aligned(PAGE)));
 	char batch[LOG_BATCH_SIZE] __attribute__((aligned(PAGE)));
 	char request[REQUEST_MAX] __attribute__((aligned(PAGE)));
+	char input[INPUT_MEMORY] __attribute__((aligned(PAGE)));
 } Scratch;
 
 typedef struct Server {
@@ -48,7 +50,10 @@ typedef struct Server {
 	bool keeps_log;
 	LogFile log;
 	Stream streams[2];
+	Input input;
+	int console_fd; /* where the runtime hands over the terminal; -1: there is none, or it has */
 	Connections connections;
+	Clients clients;
 	Execs execs;
 	Scratch *scratch;
 } Server;
@@ -72,3 +77,8 @@ void server_answer(Server *s, int64_t now_ns);
 /* Whether it is dropped when it takes nothing for STALL_NS. kedged itself may sleep as long as it likes, but for the
  * end. */
 bool server_minds_stall(const Server *s, const Connection *connection);
+
+/* attend.c */
+void server_on_client(Server *s, const void *payload, size_t length, int fd); /* fd: taken */
+void server_on_resize(Server *s, const void *payload, size_t length);
+void server_attend(Server *s, int64_t now_ns); /* after the answers: output, and who is done */

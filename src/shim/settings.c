@@ -16,6 +16,8 @@ const Option shim_options[] = {
 	{"run", 0, OPTION_INT, AT(run), "N", "number of this start, written into the exit file", 0, INT64_MAX},
 	{"bundle", 0, OPTION_STRING, AT(bundle), "DIR", "OCI bundle: config.json; rootfs is mounted here"},
 	{"state", 0, OPTION_STRING, AT(state), "DIR", "where the log and the exit file are written"},
+	{"stdin", 0, OPTION_SWITCH, AT(has_stdin), NULL, "its standard input is open to clients"},
+	{"terminal", 0, OPTION_SWITCH, AT(has_terminal), NULL, "it has a terminal, as config.json says"},
 	{.kind = OPTION_HEADING, .help = "Its root file system (overlay)"},
 	{"layers", 0, OPTION_STRING, AT(layers), "DIR", "directory of the lower layers"},
 	{"lower", 0, OPTION_STRING, AT(lower), "NAMES", "names below it, topmost first: 17:16:3"},

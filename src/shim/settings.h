@@ -15,6 +15,8 @@ typedef struct ShimSettings {
 	StringList runtime_options;
 	int64_t runtime_fd; /* the runtime's program as an open file; -1: `runtime` is executed */
 	bool is_crun;
+	bool has_stdin; /* else it is /dev/null */
+	bool has_terminal;
 	bool is_planned; /* started from the bundle's plan, without the runtime */
 	char *exec;      /* process file of a command in the container, which runs; NULL: the container itself */
 	char *layers, *lower, *upper, *work;

@@ -8,14 +8,20 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 
-void stream_init(Stream *stream, int number, int fd, char *memory)
+void stream_init(Stream *stream, int number, int fd, char *memory, Clients *clients)
 {
-	*stream = (Stream){.number = number, .fd = fd, .data = memory};
+	*stream = (Stream){.number = number, .fd = fd, .data = memory, .clients = clients};
+}
+
+/* Somebody has not got the chunk yet. */
+static bool is_waited_for(const Stream *stream)
+{
+	return stream->waiting || stream->clients_waiting;
 }
 
 bool stream_may_read(const Stream *stream)
 {
-	return stream->fd >= 0 && !stream->waiting;
+	return stream->fd >= 0 && !is_waited_for(stream);
 }
 
 /* ---- lines ---- */
@@ -73,7 +79,7 @@ static void make_room(Stream *stream)
 
 size_t stream_tidy(Stream *stream)
 {
-	if (!stream->waiting)
+	if (!is_waited_for(stream))
 		make_room(stream);
 	return stream->filled;
 }
@@ -83,6 +89,7 @@ static void offer(Stream *stream, Connections *connections)
 	for (int place = 0; place < CONNECTIONS_MAX; place++)
 		if (connections->table[place].wants[stream->number])
 			stream->waiting |= UINT32_C(1) << place;
+	stream->clients_waiting = clients_offer(stream->clients, stream);
 }
 
 static void take_chunk(Stream *stream, LogFile *log, Connections *connections, size_t length)

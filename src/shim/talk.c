@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "shim/server.h"
 
 enum { READS_PER_TURN = 16 };
@@ -53,7 +54,7 @@ static void on_attach(Server *s, Connection *connection, const void *payload, si
 }
 
 /* False: the connection is to be closed. What is not known comes from a newer kedged and is ignored. */
-static bool handle_request(Server *s, int place, const ShimHeader *header)
+static bool handle_request(Server *s, int place, const ShimHeader *header, int *fd)
 {
 	Connection *connection = &s->connections.table[place];
 
@@ -69,6 +70,12 @@ static bool handle_request(Server *s, int place, const ShimHeader *header)
 			return execs_refuse(
 				connection, s->scratch->request, header->length, "the container is not running");
 		return execs_start(&s->execs, s->settings, &s->connections, place, s->scratch->request, header->length);
+	case SHIM_CLIENT:
+		server_on_client(s, s->scratch->request, header->length, take_fd(fd));
+		break;
+	case SHIM_RESIZE:
+		server_on_resize(s, s->scratch->request, header->length);
+		break;
 	default:
 		break;
 	}
@@ -80,10 +87,11 @@ void server_receive(Server *s, int place)
 	ShimHeader header;
 
 	for (int count = 0; count < READS_PER_TURN; count++) {
-		int result = connection_receive(&s->connections.table[place], &header, s->scratch->request);
+		autofd fd = -1;
+		int result = connection_receive(&s->connections.table[place], &header, s->scratch->request, &fd);
 		if (!result)
 			return;
-		if (result < 0 || !handle_request(s, place, &header)) {
+		if (result < 0 || !handle_request(s, place, &header, &fd)) {
 			drop_connection(s, place);
 			return;
 		}
@@ -161,6 +169,8 @@ static SendResult send_all(Server *s, Connection *connection, int place)
 		result = send_status(s, connection, OWED_STARTED, SHIM_STARTED);
 	if (result == SENT)
 		result = send_status(s, connection, OWED_OOM, SHIM_OOM);
+	if (result == SENT)
+		result = send_status(s, connection, OWED_DETACHED, SHIM_DETACHED);
 	if (result == SENT && s->phase != STARTING)
 		result = send_output(s, connection, place);
 	if (result == SENT)

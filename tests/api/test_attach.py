@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attached output: frames, every byte from the first on, slow readers, and the docker CLI on top of it."""
 import hashlib
+import os
+import pathlib
 import time
 
 import pytest
 
 import kedge
-from streams import Attached, Background, joined
+from streams import Attached, Background, Events, joined
+
+BOTH_WAYS = "stream=1&stdin=1&stdout=1&stderr=1"
 
 
 def test_attach_before_start_sees_the_first_byte(box):
@@ -73,14 +77,23 @@ def test_attach_survives_nothing_but_the_container(box):
     assert attached.read_all() == []
 
 
-def test_a_reader_of_a_killed_kedged_is_told(daemon):
-    identity = daemon.run_container(["sh", "-c", "while :; do echo x; sleep 0.05; done"])
-    reader = Background(Attached(daemon, identity).read_all)
-    time.sleep(0.3)
+def counted(first, last):
+    return b"".join(b"%d\n" % number for number in range(first, last + 1))
+
+
+def test_an_attach_survives_a_killed_kedged(daemon):
+    identity = daemon.create(["cat"], OpenStdin=True, StdinOnce=True)
+    attached = Attached(daemon, identity, BOTH_WAYS)
+    daemon.start_container(identity)
+    attached.send(counted(1, 1000))
+    reader = Background(attached.read_all)
     daemon.kill()
-    assert joined(reader.result()).startswith(b"x\n")
+    attached.send(counted(1001, 2000))
     daemon.start()
-    assert daemon.inspect(identity)["State"]["Running"]
+    attached.send(counted(2001, 3000))
+    attached.end_input()
+    assert joined(reader.result()) == counted(1, 3000)
+    assert daemon.wait(identity) == 0
 
 
 @pytest.mark.parametrize("program", ["docker", "kedge"])
@@ -101,3 +114,190 @@ def test_short_runs_lose_nothing(box, program):
         done = getattr(box, program)("run", "--rm", "--network", "none", "busybox:test", "sh", "-c", f"echo {number}; exit {number}",
                                      check=False)
         assert (done.out, done.returncode) == (f"{number}\n", number)
+
+
+# ---- standard input ----
+
+def test_input_goes_through_and_its_end_arrives(box):
+    identity = box.create(["sh", "-c", "cat; echo end >&2"], OpenStdin=True, StdinOnce=True)
+    attached = Attached(box, identity, BOTH_WAYS)
+    box.start_container(identity)
+    sent = hashlib.sha512(b"x").digest() * (2 << 14)
+    reader = Background(attached.read_all)
+    attached.send(sent)
+    attached.end_input()
+    parts = reader.result()
+    assert joined(parts, 1) == sent and joined(parts, 2) == b"end\n"
+
+
+def test_input_that_comes_with_the_request_or_before_the_start(box):
+    identity = box.create(["cat"], OpenStdin=True, StdinOnce=True)
+    attached = Attached(box, identity, BOTH_WAYS, early=b"\0with the request\n")
+    attached.send(b"before the start\n")
+    attached.end_input()
+    box.start_container(identity)
+    assert joined(attached.read_all()) == b"\0with the request\nbefore the start\n"
+
+
+def test_a_container_without_open_input_reads_nothing(box):
+    identity = box.create(["sh", "-c", "cat; echo end"])
+    attached = Attached(box, identity, BOTH_WAYS)
+    attached.send(b"for nobody\n")
+    box.start_container(identity)
+    assert joined(attached.read_all()) == b"end\n"
+
+
+def test_input_stays_open_for_the_next_client(box):
+    identity = box.run_container(["sh", "-c", "read a; read b; echo $a $b"], OpenStdin=True)
+    first = Attached(box, identity, BOTH_WAYS)
+    first.send(b"one\n")
+    first.end_input()
+    assert first.read_all() == []  # as Docker has it, the end of its sending is its own end
+    second = Attached(box, identity, BOTH_WAYS)
+    second.send(b"two\n")
+    assert joined(second.read_all()) == b"one two\n"
+
+
+def test_input_once_ends_when_its_client_leaves(box):
+    identity = box.create(["sh", "-c", "cat >/dev/null; echo end"], OpenStdin=True, StdinOnce=True)
+    attached = Attached(box, identity, "stream=1&stdin=1")
+    box.start_container(identity)
+    attached.send(b"some\n")
+    attached.close()
+    assert box.wait(identity) == 0 and "end" in box.log_text(identity)
+
+
+def test_a_container_that_does_not_read_holds_its_client_back(box):
+    identity = box.create(["sh", "-c", "read line; wc -c"], OpenStdin=True, StdinOnce=True)
+    attached = Attached(box, identity, BOTH_WAYS)
+    attached.socket.settimeout(0.5)
+    sent = 0
+    with pytest.raises(TimeoutError):
+        while True:
+            sent += attached.socket.send(b"x" * 65536)
+    assert sent < 1 << 20
+    box.start_container(identity)
+    attached.socket.settimeout(60)
+    attached.send(b"\n1234567")
+    attached.end_input()
+    assert joined(attached.read_all()).strip() == b"7"
+
+
+@pytest.mark.parametrize("program", ["docker"])
+def test_run_with_input_by_the_command_line(box, program):
+    data = hashlib.sha512(program.encode()).digest() * (4 << 14)
+    done = getattr(box, program)("run", "--rm", "-i", "--network", "none", "busybox:test", "sh", "-c", "cat; exit 7", input=data,
+                                 check=False)
+    assert done.stdout == data and done.returncode == 7
+
+
+# ---- terminals ----
+
+def test_a_terminal(box):
+    identity = box.create(["sh", "-c", "tty; stty size; read line; echo \"<$line>\"; echo err >&2; exit 4"], Tty=True, OpenStdin=True,
+                          StdinOnce=True, HostConfig={"ConsoleSize": [31, 97], "NetworkMode": "none"})
+    attached = Attached(box, identity, BOTH_WAYS)
+    box.start_container(identity)
+    text = attached.read_until(b"31 97\r\n")
+    assert text == b"/dev/pts/0\r\n31 97\r\n"
+    attached.send(b"word\n")
+    assert attached.read_raw() == b"word\r\n<word>\r\nerr\r\n"
+    assert box.wait(identity) == 4
+    assert box.inspect(identity)["HostConfig"]["ConsoleSize"] == [31, 97]
+    assert box.terminal_log(identity) == b"/dev/pts/0\r\n31 97\r\nword\r\n<word>\r\nerr\r\n"
+
+
+def test_the_environment_of_a_terminal(box):
+    for config, expected in ({"Tty": True}, b"xterm"), ({"Tty": True, "Env": ["TERM=vt100"]}, b"vt100"), ({}, b"none"):
+        identity = box.run_container(["sh", "-c", "echo ${TERM-none}"], **config)
+        box.wait(identity)
+        assert expected in box.terminal_log(identity)
+
+
+def test_a_resized_terminal_tells_its_program(box):
+    identity = box.run_container(["sh", "-c", "trap 'stty size' WINCH; echo ready; while :; do read x; done"], Tty=True, OpenStdin=True)
+    attached = Attached(box, identity, BOTH_WAYS + "&logs=1")
+    attached.read_until(b"ready")
+    box.api.post(f"/containers/{identity}/resize?h=40&w=120")
+    attached.send(b"\n")
+    attached.read_until(b"40 120")
+    assert box.api.raw("POST", f"/containers/{identity}/resize?h=x&w=1")[0] == 400
+    assert box.api.raw("POST", f"/containers/{identity}/resize?h=-1&w=1")[0] == 400
+    assert box.api.raw("POST", f"/containers/{identity}/resize?w=1")[0] == 400
+    box.api.post(f"/containers/{identity}/kill")
+    box.wait(identity)
+    assert box.api.raw("POST", f"/containers/{identity}/resize?h=1&w=1")[0] == 409
+
+
+@pytest.mark.parametrize("asked, sent", [("", b"\x10\x11"), ("&detachKeys=ctrl-x,q", b"\x18q"), ("&detachKeys=ctrl-],DEL", b"\x1d\x7f")])
+def test_detach_keys_leave_the_container_running(box, asked, sent):
+    events = Events(box)
+    identity = box.run_container(["cat"], Tty=True, OpenStdin=True)
+    attached = Attached(box, identity, BOTH_WAYS + asked)
+    attached.send(b"before" + sent[:1])
+    attached.read_until(b"before")
+    attached.send(sent[1:] + b"after")
+    attached.read_raw()
+    assert box.inspect(identity)["State"]["Running"]
+    kedge.wait_for(lambda: "detach" in events.of(identity))
+    assert events.of(identity).count("attach") == 1
+    again = Attached(box, identity, BOTH_WAYS)
+    again.send(sent[:1] + b"no\n\x04")
+    assert b"no\r\n" in again.read_raw()  # what only looked like it was passed on
+    events.close()
+
+
+def test_wrong_detach_keys(box):
+    identity = box.create(["cat"], Tty=True, OpenStdin=True)
+    status, body = box.api.raw("POST", f"/containers/{identity}/attach?stream=1&stdin=1&detachKeys=ctrl-9")[:2]
+    assert status == 400 and b"Invalid detach keys (ctrl-9) provided" in body
+
+
+def test_a_terminal_without_readers_goes_on(box):
+    identity = box.run_container(["sh", "-c", "seq 1 100000; echo end"], Tty=True)
+    assert box.wait(identity) == 0
+    assert box.terminal_log(identity).endswith(b"100000\r\nend\r\n")
+
+
+def test_a_command_that_is_not_there_on_a_terminal(box):
+    identity = box.create(["/no/such/command"], Tty=True, OpenStdin=True)
+    attached = Attached(box, identity, BOTH_WAYS)
+    status, body = box.api.raw("POST", f"/containers/{identity}/start")[:2]
+    assert status == 400 and b"executable file not found" in body
+    assert attached.read_raw() == b""
+
+
+# ---- what is left behind ----
+
+def descriptors(daemon, pids):
+    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
+
+
+def shim_of(box, identity):
+    pid = box.inspect(identity)["State"]["Pid"]
+    return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def test_many_clients_leave_no_descriptor(box):
+    identity = box.run_container(["cat"], OpenStdin=True)
+    pids = [box.process.pid, shim_of(box, identity)]
+    before = descriptors(box, pids)
+    clients = [Attached(box, identity, BOTH_WAYS) for _ in range(32)]
+    clients[0].send(b"all\n")
+    for client in clients:
+        assert client.read_until(b"all\n") == b"\1\0\0\0\0\0\0\4all\n"
+    for number, client in enumerate(clients):
+        client.close() if number % 2 else client.end_input()
+    kedge.wait_for(lambda: descriptors(box, pids) <= before)
+    assert box.inspect(identity)["State"]["Running"]
+
+
+def test_clients_of_a_container_that_ends_at_that_moment(box):
+    before = descriptors(box, [box.process.pid])
+    for _ in range(int(os.environ.get("KEDGE_ATTACH_ROUNDS", "10"))):
+        identity = box.run_container(["true"])
+        attached = Attached(box, identity, BOTH_WAYS)
+        box.wait(identity)
+        box.api.delete(f"/containers/{identity}?force=1")
+        attached.read_all()
+    kedge.wait_for(lambda: descriptors(box, [box.process.pid]) <= before)

@@ -289,6 +289,10 @@ class Daemon:
         data = self.api.raw("GET", f"/containers/{identity}/logs?{query}")[1]
         return demultiplex(data)
 
+    def terminal_log(self, identity):
+        """What a container wrote that has a terminal: bytes, in no frames."""
+        return self.api.raw("GET", f"/containers/{identity}/logs?stdout=1&stderr=1")[1]
+
     def log_text(self, identity):
         return b"".join(part for _, part in self.logs(identity)).decode(errors="replace")
 

@@ -73,14 +73,14 @@ class Events:
 
 
 class Attached:
-    """A hijacked attach: read_all() gives [(stream, bytes)] until the container ends."""
+    """A hijacked attach: read_all() gives [(stream, bytes)] until the container ends. Without a terminal."""
 
-    def __init__(self, daemon, identity, query="stream=1&stdout=1&stderr=1", headers=""):
+    def __init__(self, daemon, identity, query="stream=1&stdout=1&stderr=1", headers="", early=b""):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(60)
         self.socket.connect(str(daemon.socket))
         self.socket.sendall(f"POST /containers/{identity}/attach?{query} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
-                            f"Upgrade: tcp\r\nContent-Length: 0\r\n{headers}\r\n".encode())
+                            f"Upgrade: tcp\r\nContent-Length: 0\r\n{headers}\r\n".encode() + early)
         head = b""
         while b"\r\n\r\n" not in head:
             more = self.socket.recv(1)
@@ -88,6 +88,29 @@ class Attached:
             head += more
         self.head = head.decode()
         self.status = int(self.head.split()[1])
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def end_input(self):
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def read_until(self, text):
+        """Raw bytes up to and with text."""
+        data = bytearray()
+        while text not in data:
+            more = self.socket.recv(1 << 16)
+            assert more, f"ended after {bytes(data)!r}"
+            data += more
+        return bytes(data)
+
+    def read_raw(self):
+        """Raw bytes to the end."""
+        data = bytearray()
+        while more := self.socket.recv(1 << 16):
+            data += more
+        self.socket.close()
+        return bytes(data)
 
     def read_all(self):
         data = bytearray()

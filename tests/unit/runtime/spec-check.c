@@ -262,8 +262,6 @@ static void test_life(void **state)
 static void test_not_there_yet(void **state)
 {
 	static const Case cases[] = {
-		{"\"tty\":true", "field \"tty\" is not supported yet"},
-		{"\"openStdin\":true", "field \"openStdin\" is not supported yet"},
 		{"\"networkMode\":\"mine\"",
 			"field \"networkMode\": network \"mine\": user networks are not supported yet"},
 		{"\"logDriver\":\"syslog\"", "field \"logDriver\": \"syslog\" is not supported yet"},
