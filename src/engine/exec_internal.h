@@ -39,5 +39,7 @@ void exec_drop_files(Exec *exec); /* the next kedged finds nothing of it */
 extern const ShimHandlers exec_shim_handlers;
 void exec_follow_end(Exec *exec);
 
-/* exec_process.c: the OCI process of a command in a container, as JSON */
-fallible exec_process_write(Buffer *out, Container *container, const ExecSpec *spec);
+/* exec_process.c */
+extern const char exec_process_name[], exec_plan_name[];
+/* What its shim reads: steps of its own where the container was started by such, else the runtime's process file. */
+fallible exec_process_write(bool *ret_is_planned, const Exec *exec);

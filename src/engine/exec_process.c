@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a command in a container is to be: the container's own process, but for what the caller has asked for. */
+#include <fcntl.h>
 #include <string.h>
 
+#include "base/files.h"
 #include "base/memory.h"
 #include "engine/exec_internal.h"
 #include "runtime/bundle.h"
+#include "runtime/plan.h"
 #include "store/snapshots.h"
+
+const char exec_process_name[] = "process.json", exec_plan_name[] = "plan";
 
 static void merge_env(StringList *env, const StringList *own)
 {
@@ -48,7 +53,7 @@ static fallible resolve_user(UserIds *ret, const Container *container, const Con
 	return user_resolve(ret, spec->user, &spec->groups, &directories);
 }
 
-fallible exec_process_write(Buffer *out, Container *container, const ExecSpec *spec)
+static fallible write_process(Buffer *out, Container *container, const ExecSpec *spec)
 {
 	autoclear(ContainerSpec) merged = {0};
 	char hostname[256];
@@ -65,4 +70,44 @@ fallible exec_process_write(Buffer *out, Container *container, const ExecSpec *s
 		.apparmor = container->engine->apparmor,
 	};
 	return bundle_write_process(out, &input, &spec->command);
+}
+
+/* The container's own, whatever more the command may do. */
+static fallible write_filter(Buffer *out, const Container *container)
+{
+	const BundleInput input = {
+		.spec = &container->record.spec, .seccomp = container->engine->seccomp, .seccomp_ready_made = true};
+
+	return bundle_write_filter(out, &input);
+}
+
+static fallible write_plan(Buffer *out, bool *ret_is_planned, const Container *container, const Buffer *process)
+{
+	autoclear(Buffer) filter = {0};
+
+	TRY(write_filter(&filter, container));
+	const PlanExecInput input = {
+		.id = container->id,
+		.pid = container->record.pid,
+		.cgroup = container->cgroup,
+		.process = process,
+		.filter = filter.length ? buffer_text(&filter) : NULL,
+		.cgroups = container->engine->cgroups,
+	};
+	plan_exec_write(out, ret_is_planned, &input);
+	return NULL;
+}
+
+fallible exec_process_write(bool *ret_is_planned, const Exec *exec)
+{
+	autoclear(Buffer) process = {0}, plan = {0};
+	bool is_planned = false;
+
+	TRY(write_process(&process, exec->container, &exec->spec));
+	if (exec->container->is_planned)
+		TRY(write_plan(&plan, &is_planned, exec->container, &process));
+	const Buffer *text = is_planned ? &plan : &process;
+	autofree char *path = path_join(exec->directory, is_planned ? exec_plan_name : exec_process_name);
+	*ret_is_planned = is_planned;
+	return file_replace(AT_FDCWD, path, text->data, text->length, 0600);
 }

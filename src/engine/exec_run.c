@@ -14,8 +14,6 @@
 
 enum { CGROUPS_MAX = 64 << 10 };
 
-static const char process_name[] = "process.json";
-
 /* ---- followers ---- */
 
 void exec_follow_end(Exec *exec)
@@ -130,16 +128,24 @@ static fallible start_failure(const Exec *exec, const ShimStatus *status, const 
 
 /* ---- what the shim says ---- */
 
+/* It has been read. What stays goes with the directory. */
+static void drop_file(const Exec *exec, const char *name)
+{
+	autofree char *path = path_join(exec->directory, name);
+
+	error_free(file_unlink(AT_FDCWD, path));
+}
+
 static void shim_says_started(void *arg, const ShimStatus *status)
 {
 	Exec *exec = arg;
-	autofree char *process = path_join(exec->directory, process_name);
 
 	if (exec->state != EXEC_STARTING)
 		return;
 	exec->state = EXEC_RUNNING;
 	exec->pid = status->pid;
-	error_free(file_unlink(AT_FDCWD, process)); /* it has been read; what stays goes with the directory */
+	drop_file(exec, exec_process_name);
+	drop_file(exec, exec_plan_name);
 	completions_finish(&exec->starts, NULL);
 }
 
@@ -212,16 +218,7 @@ const ShimHandlers exec_shim_handlers = {
 
 /* ---- the start ---- */
 
-static fallible write_process(const Exec *exec)
-{
-	autofree char *path = path_join(exec->directory, process_name);
-	autoclear(Buffer) text = {0};
-
-	TRY(exec_process_write(&text, exec->container, &exec->spec));
-	return file_replace(AT_FDCWD, path, text.data, text.length, 0600);
-}
-
-static fallible spawn(Exec *exec)
+static fallible spawn(Exec *exec, bool is_planned)
 {
 	Container *container = exec->container;
 	Engine *engine = container->engine;
@@ -234,12 +231,13 @@ static fallible spawn(Exec *exec)
 		.id = container->id,
 		.bundle = exec->directory,
 		.state = exec->directory,
-		.exec = process_name,
+		.exec = exec_process_name,
 		.runtime = runtime->path,
 		.runtime_options = &runtime->options,
 		.runtime_root = runtime_root,
 		.log_driver = "none",
 		.is_crun = runtime->is_crun,
+		.is_planned = is_planned,
 		.start_timeout_ms = engine->config.start_timeout_ns / NANOS_PER_MILLI,
 	};
 
@@ -252,11 +250,13 @@ static fallible spawn(Exec *exec)
 
 static fallible launch(Exec *exec)
 {
+	bool is_planned = false;
+
 	if (!container_runtime(exec->container))
 		return error_new(ERROR_INVALID, "unknown runtime \"%s\"", exec->container->record.spec.runtime);
-	TRY(write_process(exec));
+	TRY(exec_process_write(&is_planned, exec));
 	TRY(fault("engine.exec.spawn"));
-	return spawn(exec);
+	return spawn(exec, is_planned);
 }
 
 fallible exec_start(Exec *exec, ContainerDone *done, void *arg)

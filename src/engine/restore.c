@@ -55,6 +55,13 @@ static bool was_live(const Container *container)
 	       stored == CONTAINER_STOPPING;
 }
 
+static bool has_plan(const Container *container)
+{
+	autofree char *path = path_join(container->bundle, "plan");
+
+	return file_exists(AT_FDCWD, path);
+}
+
 /*
  * A live shim of a record that is not live is either of a start that kedged died in, or still cleaning up after an exit
  * that is on record: its status will tell by the run's number (shim_says_status).
@@ -68,6 +75,7 @@ static void restore_adopt(Container *container)
 	if (cgroup_is_frozen(container->engine->cgroups, container->cgroup))
 		container_move(container, CONTAINER_PAUSED);
 	container->shim_listens = true;
+	container->is_planned = has_plan(container);
 	container_execs_restore(container);
 	health_begin(container);
 	container_stop_resume(container);

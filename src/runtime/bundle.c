@@ -203,6 +203,11 @@ static fallible read_filter(Buffer *out, const BundleInput *input, bool ready_ma
 	return NULL;
 }
 
+fallible bundle_write_filter(Buffer *out, const BundleInput *input)
+{
+	return read_filter(out, input, true);
+}
+
 static fallible write_linux(Writer *writer, const BundleInput *input)
 {
 	const char *propagation = bundle_root_propagation(input);

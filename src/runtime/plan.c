@@ -237,30 +237,46 @@ static bool plan_filter(Plan *plan, const Value *annotations)
 	return true;
 }
 
+static bool knows_process(const Value *process)
+{
+	return KNOWS(process, "args", "terminal", "user", "env", "cwd", "capabilities", "noNewPrivileges", "rlimits",
+		       "oomScoreAdj") &&
+	       !value_bool(value_get(process, "terminal"), false) && value_count(value_get(process, "args"));
+}
+
+static void plan_oom_score(Plan *plan, const Value *process)
+{
+	int64_t oom_score = value_int(value_get(process, "oomScoreAdj"), 0);
+
+	if (oom_score)
+		step_number(plan, "oom-score", oom_score);
+}
+
+/* What a program is executed with, and what it may. */
+static bool plan_program(Plan *plan, const Value *process)
+{
+	plan_paths(plan, "env", value_get(process, "env"));
+	plan_paths(plan, "arg", value_get(process, "args"));
+	if (value_bool(value_get(process, "noNewPrivileges"), false))
+		STEP(plan, "no-new-privileges", "");
+	return plan_limits(plan, value_get(process, "rlimits")) && plan_user(plan, value_get(process, "user")) &&
+	       plan_capabilities(plan, value_get(process, "capabilities"));
+}
+
 static bool plan_process(Plan *plan, const Value *config)
 {
 	const Value *process = value_get(config, "process");
 	const char *hostname = value_string(value_get(config, "hostname"));
-	int64_t oom_score = value_int(value_get(process, "oomScoreAdj"), 0);
 
-	if (!KNOWS(process, "args", "terminal", "user", "env", "cwd", "capabilities", "noNewPrivileges", "rlimits",
-		    "oomScoreAdj") ||
-		value_bool(value_get(process, "terminal"), false) || !value_count(value_get(process, "args")))
+	if (!knows_process(process))
 		return false;
-	if (oom_score)
-		step_number(plan, "oom-score", oom_score);
+	plan_oom_score(plan, process);
 	if (hostname)
 		STEP(plan, "hostname", hostname);
 	STEP(plan, "directory", value_string(value_get(process, "cwd")));
 	if (value_bool(value_get(value_get(config, "root"), "readonly"), false))
 		STEP(plan, "remount", "/", "ro");
-	plan_paths(plan, "env", value_get(process, "env"));
-	plan_paths(plan, "arg", value_get(process, "args"));
-	if (value_bool(value_get(process, "noNewPrivileges"), false))
-		STEP(plan, "no-new-privileges", "");
-	return plan_filter(plan, value_get(config, "annotations")) &&
-	       plan_limits(plan, value_get(process, "rlimits")) && plan_user(plan, value_get(process, "user")) &&
-	       plan_capabilities(plan, value_get(process, "capabilities"));
+	return plan_filter(plan, value_get(config, "annotations")) && plan_program(plan, process);
 }
 
 /* ---- the record, by which crun knows the container for exec, delete and the rest ---- */
@@ -326,4 +342,35 @@ void plan_write(Buffer *out, bool *ret_is_ordinary, const PlanInput *input)
 		return;
 	}
 	*ret_is_ordinary = plan_all(&plan, input, config) && !plan.is_unknown;
+}
+
+/* ---- a command in a container ---- */
+
+/* Whatever is done by paths of the host comes before the container's namespaces are entered. */
+static bool plan_enter(Plan *plan, const PlanExecInput *input, const Value *process)
+{
+	if (!knows_process(process))
+		return false;
+	plan_groups_enter(plan, input->cgroup);
+	STEP(plan, "keyring", input->id);
+	plan_oom_score(plan, process);
+	step_number(plan, "enter", input->pid);
+	STEP(plan, "cwd", value_string(value_get(process, "cwd")));
+	if (input->filter)
+		STEP(plan, "filter", input->filter);
+	return plan_program(plan, process);
+}
+
+void plan_exec_write(Buffer *out, bool *ret_is_ordinary, const PlanExecInput *input)
+{
+	autoptr(Value) process = NULL;
+	Plan plan = {.out = out, .cgroups = input->cgroups};
+
+	*ret_is_ordinary = false;
+	Error *error = value_parse(&process, buffer_text(input->process), input->process->length);
+	if (error) {
+		error_free(error); /* as above */
+		return;
+	}
+	*ret_is_ordinary = plan_enter(&plan, input, process) && !plan.is_unknown;
 }

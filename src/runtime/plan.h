@@ -21,3 +21,15 @@ typedef struct PlanInput {
 /* *ret_is_ordinary false: out is of no use. Version 2 of control groups alone is not ordinary yet, nor is a
  * kernel before 5.12. */
 void plan_write(Buffer *out, bool *ret_is_ordinary, const PlanInput *input);
+
+typedef struct PlanExecInput {
+	const char *id;
+	int64_t pid;           /* of the container's init, which was started from a plan */
+	const char *cgroup;    /* the container's */
+	const Buffer *process; /* the OCI process, JSON */
+	const char *filter;    /* base64 of the container's filter; NULL: none */
+	const CgroupLayout *cgroups;
+} PlanExecInput;
+
+/* The same for a command in such a container. */
+void plan_exec_write(Buffer *out, bool *ret_is_ordinary, const PlanExecInput *input);

@@ -139,3 +139,12 @@ bool plan_groups(Plan *plan, const Value *linux_part)
 		plan_group(plan, &plan->cgroups->items[i], cgroup);
 	return plan_device_rules(plan, cgroup, value_get(resources, "devices")) && plan_limits(plan, cgroup, resources);
 }
+
+void plan_groups_enter(Plan *plan, const char *cgroup)
+{
+	STEP(plan, "group-name", cgroup);
+	for (size_t i = 0; i < plan->cgroups->count; i++) {
+		autofree char *path = cgroup_path(&plan->cgroups->items[i], cgroup, NULL);
+		STEP(plan, plan->cgroups->items[i].is_v2 ? "open-born-in" : "enter-group", path);
+	}
+}

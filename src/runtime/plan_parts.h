@@ -26,5 +26,6 @@ bool plan_knows(const Value *object, const char *const *keys, size_t count);
 
 /* False: not ordinary. */
 bool plan_groups(Plan *plan, const Value *linux_part);
+void plan_groups_enter(Plan *plan, const char *cgroup); /* those of a container that runs */
 void plan_bind_sources(Plan *plan, const Value *mounts);
 bool plan_mounts(Plan *plan, const Value *mounts);

@@ -146,7 +146,7 @@ static fallible start_runtime(Server *s)
 		TRY(console_listen(&s->console_fd));
 	oomwatch_init(&s->oom, s->settings->oom_file);
 	ProgramStreams streams = {in, out, err};
-	if (s->settings->exec)
+	if (s->settings->exec && !s->settings->is_planned)
 		return start_exec(s, &streams);
 	return s->settings->is_planned ? native_run(&s->runtime, s->settings, &streams)
 				       : launch_run(&s->runtime, s->settings, &streams);

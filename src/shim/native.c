@@ -120,7 +120,8 @@ static fallible write_pid(pid_t pid)
 
 static fallible see_through(const Native *native, pid_t pid, int hear_fd)
 {
-	TRY(write_record(native, pid));
+	if (!native->settings->exec)
+		TRY(write_record(native, pid));
 	TRY(hear_report(hear_fd));
 	return write_pid(pid);
 }
@@ -152,7 +153,8 @@ static fallible start_planned(const ShimSettings *settings, const ProgramStreams
 	char *plan;
 	size_t length;
 
-	native = (Native){.settings = settings, .streams = *streams, .report = -1, .born_in = -1, .null = -1};
+	native = (Native){
+		.settings = settings, .streams = *streams, .report = -1, .born_in = -1, .target = -1, .null = -1};
 	TRY(file_read(&plan, &length, AT_FDCWD, plan_name, PLAN_MAX));
 	return start(&native, plan, length);
 }

@@ -7,6 +7,8 @@
  * crun itself goes on to exec in, pause or delete the container.
  *
  * The plan is a sequence of fields, each ended by a NUL: a step's name, then as many fields as native_steps.c says.
+ * A command in such a container (--exec) is the same with other steps: it enters what is there, and there is no record.
+ *
  * Every step is looked at twice: before there is a process (control groups, limits), then inside, by the process itself
  * in its new namespaces. A path is looked up in the container's root as soon as that is the root ("pivot"), so that no
  * link of an image leads outside.

@@ -27,7 +27,7 @@
 #include "base/files.h"
 #include "shim/native_steps.h"
 
-enum { UMASK = 022, CAPABILITIES_MAX = 64, REPORT_FD = STDERR_FILENO + 1 };
+enum { UMASK = 022, CAPABILITIES_MAX = 64, REPORT_FD = STDERR_FILENO + 1, TARGET_FD };
 
 /* ---- its namespaces ---- */
 
@@ -114,6 +114,12 @@ Error *native_read_directory(Native *native, const char *const *fields)
 	return dir_make_all(AT_FDCWD, fields[0], 0755);
 }
 
+Error *native_read_cwd(Native *native, const char *const *fields)
+{
+	native->directory = fields[0];
+	return NULL;
+}
+
 Error *native_read_filter(Native *native, const char *const *fields)
 {
 	native->filter = fields[0];
@@ -174,7 +180,10 @@ Error *native_keep_streams(Native *native)
 	if (native->report != REPORT_FD && dup3(native->report, REPORT_FD, O_CLOEXEC) < 0)
 		return error_errno(errno, "could not keep the pipe for reports");
 	native->report = REPORT_FD;
-	if (syscall(SYS_close_range, REPORT_FD + 1, ~0U, 0) < 0)
+	if (native->target >= 0 && native->target != TARGET_FD && dup3(native->target, TARGET_FD, O_CLOEXEC) < 0)
+		return error_errno(errno, "could not keep the container's init");
+	native->target = native->target >= 0 ? TARGET_FD : -1;
+	if (syscall(SYS_close_range, native->target >= 0 ? TARGET_FD + 1 : REPORT_FD + 1, ~0U, 0) < 0)
 		return error_errno(errno, "could not keep descriptors from the container");
 	return NULL;
 }

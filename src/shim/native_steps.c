@@ -25,6 +25,10 @@ static const struct {
 	{"join", 1, native_make_group, native_join_group},      /* directory of a group of version 1 */
 	{"inherit", 2, native_inherit, NULL},                   /* directory, file: gets the content of the parent's */
 	{"born-in", 1, native_make_born_in, NULL},              /* directory of a group of version 2 */
+	{"group-name", 1, native_read_group_name, NULL},        /* as it stands in /proc/PID/cgroup of its processes */
+	{"enter-group", 1, NULL, native_join_group},            /* directory of a group of version 1, which is there */
+	{"open-born-in", 1, native_open_born_in, NULL},         /* the same of version 2 */
+	{"enter", 1, native_find, native_enter},                /* pid of a container's init: its namespaces */
 	{"write", 2, native_write, NULL},                       /* file of a group, text */
 	{"keyring", 1, NULL, native_join_keyring},              /* name */
 	{"namespaces", 1, read_namespaces, native_own_cgroups}, /* flags of clone(2), without the control groups' */
@@ -41,6 +45,7 @@ static const struct {
 	{"readonly", 1, NULL, native_read_only},                /* path */
 	{"oom-score", 1, NULL, native_oom_score}, {"hostname", 1, NULL, native_hostname},
 	{"directory", 1, NULL, native_read_directory}, /* working directory, made if absent */
+	{"cwd", 1, NULL, native_read_cwd},             /* working directory, which is there */
 	{"env", 1, NULL, native_read_env}, {"arg", 1, NULL, native_read_argument},
 	{"no-new-privileges", 1, NULL, native_read_no_new_privileges},
 	{"filter", 1, native_read_filter, native_read_filter}, /* struct sock_filter[] as base64 */

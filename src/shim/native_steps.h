@@ -17,6 +17,8 @@ typedef struct Native {
 	/* before */
 	uint64_t namespaces; /* flags of clone(2) */
 	int born_in;         /* directory of the control group of version 2; -1: none */
+	const char *group;   /* of a container that is entered */
+	int target;          /* pidfd of its init; -1: none */
 	const char *record;
 	/* inside: mounts that were taken along, and how many have found their place */
 	int trees[NATIVE_TREES_MAX];
@@ -36,12 +38,14 @@ typedef Error *NativeStep(Native *native, const char *const *fields);
 
 /* native_groups.c */
 NativeStep native_make_group, native_join_group, native_make_born_in, native_inherit, native_write;
+/* native_enter.c: a container that runs */
+NativeStep native_read_group_name, native_open_born_in, native_find, native_enter;
 /* native_root.c */
 NativeStep native_take_tree, native_pivot, native_mount, native_place, native_remount, native_device, native_link,
 	native_mask, native_read_only;
 /* native_process.c */
 NativeStep native_join_keyring, native_own_cgroups, native_loopback, native_sysctl, native_oom_score, native_hostname,
-	native_limit, native_read_env, native_read_argument, native_read_directory, native_read_filter,
+	native_limit, native_read_env, native_read_argument, native_read_directory, native_read_cwd, native_read_filter,
 	native_read_no_new_privileges, native_read_group, native_read_user, native_read_capabilities;
 /* Inside, before any step: all other descriptors are closed. */
 fallible native_keep_streams(Native *native);
