@@ -66,13 +66,6 @@ static void never_a_plugin(HttpRequest *request, void *context)
 	http_respond_error(request, error_new(ERROR_UNSUPPORTED, "plugins are not available"));
 }
 
-static void no_exec(HttpRequest *request, void *context)
-{
-	(void)context;
-	http_respond_error(request,
-		error_new(ERROR_NOT_FOUND, "No such exec instance: %.300s", http_request_param(request, "name")));
-}
-
 /* ---- work that is not done here yet ---- */
 
 /* By the end of the path. */
@@ -159,6 +152,5 @@ const HttpRoute absent_routes[] = {
 	{"POST", "/grpc", not_available, 0, 0},
 	{"GET", "/containers/{id}/changes", not_for_containers, 0, 0},
 	{"GET", "/containers/{id}/attach/ws", not_for_containers, 0, 0},
-	{"POST", "/exec/{name}/resize", no_exec, 0, 0},
 	{0},
 };

@@ -261,12 +261,22 @@ static fallible read_side(int *ret, const HttpRequest *request, const char *name
 	return NULL;
 }
 
-static fallible resize(const HttpRequest *request, Container *container)
+fallible request_console_size(int *ret_rows, int *ret_columns, const HttpRequest *request)
 {
 	int rows = 0, columns = 0;
 
 	TRY(read_side(&rows, request, "h"));
 	TRY(read_side(&columns, request, "w"));
+	*ret_rows = rows;
+	*ret_columns = columns;
+	return NULL;
+}
+
+static fallible resize(const HttpRequest *request, Container *container)
+{
+	int rows = 0, columns = 0;
+
+	TRY(request_console_size(&rows, &columns, request));
 	return container_resize(container, rows, columns);
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Commands in running containers: create, start, inspect. A start that is not detached becomes the command's output. */
+/* Commands in running containers: create, start, inspect, resize. With "Upgrade: tcp" the connection of a start becomes
+ * the command's own, and is handed over to its shim; without, it gets the output alone, as an answer that lasts. */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/list.h"
 #include "base/log.h"
@@ -31,6 +34,21 @@ static const Field create_fields[] = {
 	FIELDS_END,
 };
 
+/* [rows, columns] or null. */
+static fallible read_console_size(int64_t *ret_rows, int64_t *ret_columns, const Value *body)
+{
+	const Value *size = value_get(body, "ConsoleSize");
+
+	if (!size || value_is_null(size))
+		return NULL;
+	int64_t rows = value_int(value_at(size, 0), -1), columns = value_int(value_at(size, 1), -1);
+	if (value_count(size) != 2 || rows < 0 || columns < 0 || rows > UINT16_MAX || columns > UINT16_MAX)
+		return error_new(ERROR_INVALID, "field \"ConsoleSize\" must be two numbers of characters");
+	*ret_rows = rows;
+	*ret_columns = columns;
+	return NULL;
+}
+
 static fallible read_create(ExecSpec *ret, const HttpRequest *request)
 {
 	autoptr(Value) body = NULL;
@@ -39,7 +57,7 @@ static fallible read_create(ExecSpec *ret, const HttpRequest *request)
 	TRY(fields_read(create_fields, ret, body, 0));
 	if (!ret->command.count)
 		return error_new(ERROR_INVALID, "No exec command specified");
-	return NULL;
+	return read_console_size(&ret->console_rows, &ret->console_columns, body);
 }
 
 static void respond_created(HttpRequest *request, const Exec *exec)
@@ -138,31 +156,34 @@ static void inspect_exec(HttpRequest *request, void *context)
 
 /* ---- start ---- */
 
-typedef struct ExecStart {
+typedef struct StartBody {
 	bool detach, tty;
-} ExecStart;
+	int64_t rows, columns;
+} StartBody;
 
 static const Field start_fields[] = {
-	{.name = "Detach", .kind = FIELD_BOOL, .offset = offsetof(ExecStart, detach)},
-	{.name = "Tty", .kind = FIELD_BOOL, .offset = offsetof(ExecStart, tty)},
+	{.name = "Detach", .kind = FIELD_BOOL, .offset = offsetof(StartBody, detach)},
+	{.name = "Tty", .kind = FIELD_BOOL, .offset = offsetof(StartBody, tty)},
 	FIELDS_END,
 };
 
-/* A client and the command whose output it gets. */
+/* A client that waits for a start, or for the output that comes through us. */
 typedef struct Session {
 	List in_api;
 	Loop *loop;
 	Exec *exec;
+	StartBody body;
 	HttpRequest *request; /* of a detached start, while its client is there */
-	Output *output;       /* NULL: the client left, or has got everything */
+	int fd;               /* of a connection that was taken over, until the command runs; -1 */
+	Output *output;       /* where it was not taken over; NULL: the client left, or has got everything */
 	bool is_starting;     /* the engine will call once more */
-	bool framed;
 } Session;
 
 static void session_free(Session *session)
 {
 	list_remove(&session->in_api);
 	exec_unref(session->exec);
+	close_fd(&session->fd);
 	free(session);
 }
 
@@ -180,14 +201,28 @@ static void session_finish(Session *session)
 	session_leave(session);
 }
 
-static Session *session_new(DockerApi *api, Exec *exec)
+static Session *session_new(DockerApi *api, Exec *exec, const StartBody *body)
 {
 	Session *session = mem_new(Session);
 
 	list_append(&api->exec_sessions, &session->in_api);
 	session->loop = engine_loop(api->engine);
 	session->exec = exec_ref(exec);
+	session->body = *body;
+	session->fd = -1;
 	return session;
+}
+
+/* done is called in any case. */
+static void session_start(Session *session, const ExecClient *client, ContainerDone *done)
+{
+	const ExecStart start = {
+		.client = client, .console_rows = session->body.rows, .console_columns = session->body.columns};
+
+	session->is_starting = true;
+	Error *error = exec_start(session->exec, &start, done, session);
+	if (error)
+		done(session, error);
 }
 
 /* ---- detached ---- */
@@ -201,6 +236,8 @@ static void detached_done(void *arg, Error *take_error)
 {
 	Session *session = arg;
 
+	if (session->request)
+		http_request_on_gone(session->request, NULL, NULL);
 	if (session->request && take_error)
 		http_respond_error(session->request, take_error);
 	else if (session->request)
@@ -210,22 +247,53 @@ static void detached_done(void *arg, Error *take_error)
 	session_free(session);
 }
 
-static void start_detached(HttpRequest *request, DockerApi *api, Exec *exec)
+static void start_detached(HttpRequest *request, DockerApi *api, Exec *exec, const StartBody *body)
 {
-	Session *session = session_new(api, exec);
-	Error *error = exec_start(exec, detached_done, session);
+	Session *session = session_new(api, exec, body);
 
-	session->is_starting = true;
-	if (error) {
-		session_free(session);
-		http_respond_error(request, error);
-		return;
-	}
 	session->request = request;
 	http_request_on_gone(request, detached_gone, session);
+	session_start(session, NULL, detached_done);
 }
 
-/* ---- attached ---- */
+/* ---- a connection of the command's own ---- */
+
+/* The answer has begun: as Docker has it, the reason stands where the output would. The socket is empty yet. */
+static void tell_failure(int fd, bool is_framed, const char *reason)
+{
+	autofree char *text = string_printf("%s\r\n", reason);
+	size_t length = strlen(text);
+	const unsigned char head[8] = {1, 0, 0, 0, length >> 24, length >> 16, length >> 8, length};
+	struct iovec parts[] = {{(void *)head, is_framed ? sizeof(head) : 0}, {text, length}};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+
+	if (sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_debug("a client has left before it could be told: %s", reason);
+}
+
+static void handed_over(void *arg, Error *take_error)
+{
+	Session *session = arg;
+
+	if (take_error && session->fd >= 0)
+		tell_failure(session->fd, !session->body.tty, error_message(take_error));
+	error_free(take_error); /* told */
+	session_free(session);
+}
+
+static void on_hijacked(void *arg, int fd, const char *early, size_t length)
+{
+	Session *session = arg;
+	const ExecClient client = {.fd = fd, .is_framed = !session->body.tty, .early = early, .early_length = length};
+
+	session->fd = fd;
+	if (fd >= 0)
+		session_start(session, &client, handed_over);
+	else
+		session_free(session);
+}
+
+/* ---- output alone, through us ---- */
 
 static void on_output(void *arg, int stream, const char *data, size_t length)
 {
@@ -237,40 +305,21 @@ static void on_ended(void *arg)
 	session_finish(arg);
 }
 
-/* The answer has begun: as Docker has it, the reason stands where the output would. */
-static void tell_failure(Session *session, Error *take_error)
-{
-	autofree char *text = string_printf("%s\r\n", error_message(take_error));
-
-	if (session->output)
-		output_write(session->output, 1, NULL, text, strlen(text));
-	error_free(take_error);
-}
-
 static void on_started(void *arg, Error *take_error)
 {
 	Session *session = arg;
+	autofree char *reason = take_error ? string_printf("%s\r\n", error_message(take_error)) : NULL;
 	ExecView view;
 
+	error_free(take_error); /* told, if anybody is there */
 	session->is_starting = false;
 	exec_view(session->exec, &view);
-	if (take_error)
-		tell_failure(session, take_error);
+	if (reason && session->output)
+		output_write(session->output, 1, NULL, reason, strlen(reason));
 	else if (session->output && (view.spec->attach_stdout || view.spec->attach_stderr))
 		return;
 	exec_unfollow(session->exec);
 	session_finish(session);
-}
-
-static void session_begin(Session *session)
-{
-	static const AttachHandlers handlers = {.output = on_output, .ended = on_ended};
-
-	exec_follow(session->exec, &handlers, session);
-	session->is_starting = true;
-	Error *error = exec_start(session->exec, on_started, session);
-	if (error)
-		on_started(session, error);
 }
 
 static void on_pause(void *arg, bool paused)
@@ -286,37 +335,28 @@ static void on_gone(void *arg)
 	session_leave(session);
 }
 
-static const OutputHandlers output_handlers = {.pause = on_pause, .gone = on_gone};
-
-static void on_hijacked(void *arg, int fd, const char *early, size_t length)
+static void start_following(HttpRequest *request, Session *session, const char *type)
 {
-	Session *session = arg;
-	Error *error = NULL;
+	static const AttachHandlers handlers = {.output = on_output, .ended = on_ended};
+	static const OutputHandlers output_handlers = {.pause = on_pause, .gone = on_gone};
 
-	(void)early, (void)length;
-	if (fd >= 0)
-		error = output_on_fd(&session->output, session->loop, fd, session->framed, &output_handlers, session);
-	if (error)
-		error_log(error, "could not give a client the output of a command");
-	if (session->output)
-		session_begin(session);
-	else
-		session_free(session);
+	session->output = output_on_stream(request, type, !session->body.tty, &output_handlers, session);
+	output_may_last(session->output);
+	exec_follow(session->exec, &handlers, session);
+	session_start(session, NULL, on_started);
 }
 
-static void start_attached(HttpRequest *request, DockerApi *api, Exec *exec, bool tty)
-{
-	Session *session = session_new(api, exec);
-	const char *type = output_content_type(docker_version(request), !tty);
+/* ---- the request ---- */
 
-	session->framed = !tty;
-	if (http_request_header(request, "Upgrade")) {
+static void start_attached(HttpRequest *request, DockerApi *api, Exec *exec, const StartBody *body)
+{
+	Session *session = session_new(api, exec, body);
+	const char *type = output_content_type(docker_version(request), !body->tty);
+
+	if (http_request_header(request, "Upgrade"))
 		http_hijack(request, type, on_hijacked, session);
-		return;
-	}
-	session->output = output_on_stream(request, type, session->framed, &output_handlers, session);
-	output_may_last(session->output);
-	session_begin(session);
+	else
+		start_following(request, session, type);
 }
 
 void exec_sessions_end(DockerApi *api)
@@ -330,35 +370,55 @@ void exec_sessions_end(DockerApi *api)
 	}
 }
 
-static fallible read_start(ExecStart *ret, const HttpRequest *request)
+static fallible read_start(StartBody *ret, const HttpRequest *request)
 {
 	autoptr(Value) body = NULL;
 
 	TRY(request_object(&body, request));
-	return fields_read(start_fields, ret, body, 0);
+	TRY(fields_read(start_fields, ret, body, 0));
+	return read_console_size(&ret->rows, &ret->columns, body);
 }
 
 static void start_exec(HttpRequest *request, void *context)
 {
 	Exec *exec = find_exec(request, context);
-	ExecStart start = {0};
+	StartBody body = {0};
 
 	if (!exec)
 		return;
-	Error *error = read_start(&start, request);
+	Error *error = read_start(&body, request);
 	if (!error)
 		error = exec_check_container(exec);
 	if (error)
 		http_respond_error(request, error);
-	else if (start.detach)
-		start_detached(request, context, exec);
+	else if (body.detach)
+		start_detached(request, context, exec, &body);
 	else
-		start_attached(request, context, exec, start.tty);
+		start_attached(request, context, exec, &body);
+}
+
+/* ---- the size of its terminal ---- */
+
+static void resize_exec(HttpRequest *request, void *context)
+{
+	Exec *exec = find_exec(request, context);
+	int rows = 0, columns = 0;
+
+	if (!exec)
+		return;
+	Error *error = request_console_size(&rows, &columns, request);
+	if (!error)
+		error = exec_resize(exec, rows, columns);
+	if (error)
+		http_respond_error(request, error);
+	else
+		respond_status(request, 200);
 }
 
 const HttpRoute exec_routes[] = {
 	{"POST", "/containers/{id}/exec", create_exec, 0, 0},
 	{"POST", "/exec/{name}/start", start_exec, 0, 0},
+	{"POST", "/exec/{name}/resize", resize_exec, 0, 0},
 	{"GET", "/exec/{name}/json", inspect_exec, 0, 0},
 	{0},
 };

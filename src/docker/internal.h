@@ -48,6 +48,8 @@ Container *find_container(HttpRequest *request, void *context);
 fallible request_int(int64_t *ret, const HttpRequest *request, const char *name, int64_t otherwise);
 /* Docker's point in time (clock_parse_point); 0 when it is absent, empty or "0". */
 fallible request_time(int64_t *ret_ns, const HttpRequest *request, const char *name);
+/* "h" and "w" of a terminal, in characters. */
+fallible request_console_size(int *ret_rows, int *ret_columns, const HttpRequest *request);
 /* The body as a JSON object; an empty body gives an empty one. */
 fallible request_object(Value **ret, const HttpRequest *request);
 

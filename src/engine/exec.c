@@ -34,6 +34,8 @@ const Field exec_spec_fields[] = {
 	PART("attachStdout", FIELD_BOOL, attach_stdout),
 	PART("attachStderr", FIELD_BOOL, attach_stderr),
 	PART("detachKeys", FIELD_STRING, detach_keys),
+	PART("consoleRows", FIELD_INT, console_rows),
+	PART("consoleColumns", FIELD_INT, console_columns),
 	FIELDS_END,
 };
 
@@ -169,8 +171,20 @@ static fallible write_record(const Exec *exec)
 	return file_replace(AT_FDCWD, path, text.data, text.length, 0600);
 }
 
+static fallible check_keys(const ExecSpec *spec)
+{
+	Keys keys;
+	Error *error = keys_parse(&keys, spec->detach_keys);
+
+	if (!error)
+		return NULL;
+	error_free(error); /* in Docker's words */
+	return error_new(ERROR_INVALID, "Invalid escape keys (%.300s) provided", spec->detach_keys);
+}
+
 static fallible prepare(Exec *exec)
 {
+	TRY(check_keys(&exec->spec));
 	TRY(exec_check_container(exec));
 	exec->on_disk = true;
 	return write_record(exec);

@@ -22,7 +22,8 @@ typedef struct ExecSpec {
 	char *workdir;  /* the same */
 	bool tty, privileged;
 	bool attach_stdin, attach_stdout, attach_stderr;
-	char *detach_keys; /* as given; NULL: the defaults */
+	char *detach_keys;                     /* as given; NULL: the defaults */
+	int64_t console_rows, console_columns; /* of its terminal when it starts; 0: nobody knows */
 } ExecSpec;
 
 extern const Field exec_spec_fields[]; /* the stored form */
@@ -59,6 +60,19 @@ void exec_follow(Exec *exec, const AttachHandlers *handlers, void *arg);
 void exec_follow_pause(Exec *exec, bool paused);
 void exec_unfollow(Exec *exec);
 
-/* done: it runs, or the reason why it does not. ERROR_CONFLICT when it was started before. One that could not be
- * started has ended with 126. */
-fallible exec_start(Exec *exec, ContainerDone *done, void *arg);
+/* A client whose socket becomes the command's own: the shim's, with which it goes on whatever becomes of us. */
+typedef struct ExecClient {
+	int fd; /* lent: until it runs, the caller can still tell the client that it does not */
+	bool is_framed;
+	const char *early; /* input that came with the request; may be NULL */
+	size_t early_length;
+} ExecClient;
+
+/* client: may be NULL. rows and columns: 0 for what it was created with. done: it runs, or the reason why it does not.
+ * ERROR_CONFLICT when it was started before. One that could not be started has ended with 126. */
+typedef struct ExecStart {
+	const ExecClient *client;
+	int64_t console_rows, console_columns;
+} ExecStart;
+fallible exec_start(Exec *exec, const ExecStart *start, ContainerDone *done, void *arg);
+fallible exec_resize(Exec *exec, int rows, int columns); /* of its terminal, in characters */

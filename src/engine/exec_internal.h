@@ -18,6 +18,7 @@ struct Exec {
 	int pid, exit_code;
 	int64_t ended_ns; /* monotonic */
 	bool on_disk;     /* its directory may be there */
+	bool is_size_due; /* its terminal gets another size as soon as it is there */
 	Shim *shim;
 	List starts; /* Completion */
 

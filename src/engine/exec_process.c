@@ -37,6 +37,8 @@ static void merge(ContainerSpec *ret, const ContainerSpec *container, const Exec
 	string_replace(&ret->user, spec->user);
 	string_replace(&ret->workdir, spec->workdir);
 	ret->tty = spec->tty;
+	ret->console_rows = spec->console_rows;
+	ret->console_columns = spec->console_columns;
 	if (spec->privileged)
 		give_all_capabilities(ret);
 }
@@ -69,7 +71,7 @@ static fallible write_process(Buffer *out, Container *container, const ExecSpec 
 		.hostname = hostname,
 		.apparmor = container->engine->apparmor,
 	};
-	return bundle_write_process(out, &input, &spec->command);
+	return bundle_write_process(out, &input, &spec->command, spec->tty);
 }
 
 /* The container's own, whatever more the command may do. */
@@ -104,7 +106,7 @@ fallible exec_process_write(bool *ret_is_planned, const Exec *exec)
 	bool is_planned = false;
 
 	TRY(write_process(&process, exec->container, &exec->spec));
-	if (exec->container->is_planned)
+	if (exec->container->is_planned && !exec->spec.tty)
 		TRY(write_plan(&plan, &is_planned, exec->container, &process));
 	const Buffer *text = is_planned ? &plan : &process;
 	autofree char *path = path_join(exec->directory, is_planned ? exec_plan_name : exec_process_name);

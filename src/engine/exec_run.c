@@ -144,6 +144,9 @@ static void shim_says_started(void *arg, const ShimStatus *status)
 		return;
 	exec->state = EXEC_RUNNING;
 	exec->pid = status->pid;
+	if (exec->is_size_due)
+		error_free(exec_resize(
+			exec, (int)exec->spec.console_rows, (int)exec->spec.console_columns)); /* it may have ended */
 	drop_file(exec, exec_process_name);
 	drop_file(exec, exec_plan_name);
 	completions_finish(&exec->starts, NULL);
@@ -208,17 +211,51 @@ static void shim_is_gone(void *arg)
 		exec_lost(exec);
 }
 
+static void shim_says_detached(void *arg)
+{
+	exec_event(arg, "exec_detach", NULL, NULL);
+}
+
 const ShimHandlers exec_shim_handlers = {
 	.status = shim_says_status,
 	.started = shim_says_started,
 	.failed = shim_says_failed,
 	.exited = shim_says_exited,
+	.detached = shim_says_detached,
 	.gone = shim_is_gone,
 };
 
 /* ---- the start ---- */
 
-static fallible spawn(Exec *exec, bool is_planned)
+/* In front of the shim: the client is there before the first byte is. */
+static fallible hand_over(Exec *exec, const ExecClient *client)
+{
+	static const ShimHandlers nobody = {0};
+	const ExecSpec *spec = &exec->spec;
+	autoptr(Shim) shim = NULL;
+	Keys keys = {.count = 0};
+
+	if (!client)
+		return NULL;
+	if (spec->tty)
+		TRY(keys_parse(&keys, spec->detach_keys));
+	const ShimClient head = {
+		.wants = (spec->attach_stdin ? SHIM_WANTS_STDIN : 0) | (spec->attach_stdout ? SHIM_WANTS_STDOUT : 0) |
+			 (spec->attach_stderr ? SHIM_WANTS_STDERR : 0),
+		.is_framed = client->is_framed,
+		.ends_input = !spec->tty,
+		.key_count = (uint32_t)keys.count,
+		.early_length = (uint32_t)client->early_length,
+	};
+	if (client->early_length > SHIM_EARLY_MAX)
+		return error_new(ERROR_TOO_LARGE, "too much input before the answer");
+	if (!head.wants)
+		return NULL;
+	TRY(shim_connect(&shim, exec->engine->loop, exec->directory, &nobody, NULL));
+	return shim_client(shim, &head, keys.bytes, client->early, client->fd);
+}
+
+static fallible spawn(Exec *exec, const ExecClient *client, bool is_planned)
 {
 	Container *container = exec->container;
 	Engine *engine = container->engine;
@@ -238,6 +275,8 @@ static fallible spawn(Exec *exec, bool is_planned)
 		.log_driver = "none",
 		.is_crun = runtime->is_crun,
 		.is_planned = is_planned,
+		.has_stdin = exec->spec.attach_stdin,
+		.has_terminal = exec->spec.tty,
 		.start_timeout_ms = engine->config.start_timeout_ns / NANOS_PER_MILLI,
 	};
 
@@ -245,10 +284,11 @@ static fallible spawn(Exec *exec, bool is_planned)
 	TRY(shim_listen(&listen_fd, exec->directory));
 	options.listen_fd = listen_fd;
 	TRY(connect_follower(exec));
+	TRY(hand_over(exec, client));
 	return shim_spawn(&exec->shim, engine->loop, &options, &exec_shim_handlers, exec);
 }
 
-static fallible launch(Exec *exec)
+static fallible launch(Exec *exec, const ExecStart *start)
 {
 	bool is_planned = false;
 
@@ -256,10 +296,18 @@ static fallible launch(Exec *exec)
 		return error_new(ERROR_INVALID, "unknown runtime \"%s\"", exec->container->record.spec.runtime);
 	TRY(exec_process_write(&is_planned, exec));
 	TRY(fault("engine.exec.spawn"));
-	return spawn(exec, is_planned);
+	return spawn(exec, start->client, is_planned);
 }
 
-fallible exec_start(Exec *exec, ContainerDone *done, void *arg)
+static void take_size(ExecSpec *spec, const ExecStart *start)
+{
+	if (!start->console_rows || !start->console_columns)
+		return;
+	spec->console_rows = start->console_rows;
+	spec->console_columns = start->console_columns;
+}
+
+fallible exec_start(Exec *exec, const ExecStart *start, ContainerDone *done, void *arg)
 {
 	if (exec->state == EXEC_ENDED)
 		return error_new(ERROR_CONFLICT, "Error: Exec command %s has already run", exec->id);
@@ -268,7 +316,8 @@ fallible exec_start(Exec *exec, ContainerDone *done, void *arg)
 	TRY(exec_check_container(exec));
 	exec->state = EXEC_STARTING;
 	exec_event(exec, "exec_start", NULL, NULL);
-	Error *error = launch(exec);
+	take_size(&exec->spec, start);
+	Error *error = launch(exec, start);
 	if (error) {
 		move_to_end(exec, EXIT_EXEC_FAILED);
 		exec_drop_files(exec);
@@ -276,5 +325,23 @@ fallible exec_start(Exec *exec, ContainerDone *done, void *arg)
 		return error;
 	}
 	completion_add(&exec->starts, done, arg);
+	return NULL;
+}
+
+fallible exec_resize(Exec *exec, int rows, int columns)
+{
+	const ShimResize size = {.rows = (uint16_t)rows, .columns = (uint16_t)columns};
+
+	TRY(exec_check_container(exec));
+	if (exec->state == EXEC_ENDED)
+		return error_new(ERROR_NOT_FOUND, "no such exec");
+	if (exec->state == EXEC_CREATED)
+		return error_new(ERROR_CONFLICT, "Exec command %s has not been started", exec->id);
+	exec->spec.console_rows = rows;
+	exec->spec.console_columns = columns;
+	if (exec->state == EXEC_STARTING)
+		exec->is_size_due = true; /* there is no terminal yet */
+	else if (exec->shim && exec->spec.tty)
+		TRY(shim_resize(exec->shim, &size));
 	return NULL;
 }

@@ -52,7 +52,7 @@ static fallible launch_write_health(Container *container, const BundleInput *inp
 	}
 	for (size_t i = 1; i < test->count; i++)
 		strings_add(&arguments, test->items[i]);
-	TRY(bundle_write_process(&text, input, &arguments));
+	TRY(bundle_write_process(&text, input, &arguments, false));
 	return file_replace(AT_FDCWD, path, text.data, text.length, 0600);
 }
 

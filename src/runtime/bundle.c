@@ -277,14 +277,17 @@ fallible bundle_write(Buffer *out, const BundleInput *input)
 	return NULL;
 }
 
-fallible bundle_write_process(Buffer *out, const BundleInput *input, const StringList *arguments)
+fallible bundle_write_process(Buffer *out, const BundleInput *input, const StringList *arguments, bool has_terminal)
 {
 	Writer writer;
 
 	writer_init(&writer, out);
 	write_object(&writer, NULL);
 	write_strings(&writer, "args", arguments);
-	write_bool(&writer, "terminal", false);
+	if (has_terminal)
+		write_terminal(&writer, input->spec);
+	else
+		write_bool(&writer, "terminal", false);
 	TRY(write_process_members(&writer, input));
 	write_object_end(&writer);
 	return NULL;

@@ -40,5 +40,5 @@ fallible bundle_write(Buffer *out, const BundleInput *input);
 /* The filter as that annotation has it; empty: none. */
 fallible bundle_write_filter(Buffer *out, const BundleInput *input);
 /* The OCI "process" object for an exec in a running container (health checks): the container's user, env, caps and
- * filter. */
-fallible bundle_write_process(Buffer *out, const BundleInput *input, const StringList *arguments);
+ * filter. A terminal is as large as the spec says. */
+fallible bundle_write_process(Buffer *out, const BundleInput *input, const StringList *arguments, bool has_terminal);

@@ -16,7 +16,10 @@ void server_on_client(Server *s, const void *payload, size_t length, int fd)
 {
 	ClientSource source = source_of(s);
 
-	clients_add(&s->clients, &source, payload, length, fd);
+	if (s->settings->exec && s->status.state == SHIM_START_FAILED)
+		close(fd); /* as clients_let_go() */
+	else
+		clients_add(&s->clients, &source, payload, length, fd);
 }
 
 void server_on_resize(Server *s, const void *payload, size_t length)

@@ -314,6 +314,15 @@ bool clients_release(Clients *clients, const ClientSource *source)
 	return are_gone;
 }
 
+void clients_let_go(Clients *clients)
+{
+	for (size_t i = 0; i < clients->top; i++) {
+		if (clients->table[i].is_used)
+			close_fd(&clients->table[i].fd);
+		clients->table[i] = (Client){.fd = -1};
+	}
+}
+
 bool clients_are_gone(const Clients *clients)
 {
 	for (size_t i = 0; i < clients->top; i++)

@@ -65,4 +65,6 @@ bool clients_step(Clients *clients, int64_t now_ns, int64_t stall_ns);
 int64_t clients_next_deadline(const Clients *clients, int64_t stall_ns); /* INT64_MAX: none */
 /* Its streams have ended and its input is of no use: who has got everything is let go. True: all of them are. */
 bool clients_release(Clients *clients, const ClientSource *source);
+/* Nothing has begun: who handed them over still has their sockets, and tells them why. */
+void clients_let_go(Clients *clients);
 bool clients_are_gone(const Clients *clients);

@@ -64,6 +64,8 @@ void server_start_failed(Server *s, const char *reason)
 	snprintf(s->status.error, sizeof(s->status.error), "%s", reason);
 	note_finished(s);
 	close_streams(s);
+	if (s->settings->exec)
+		clients_let_go(&s->clients);
 	tell_end(s);
 }
 

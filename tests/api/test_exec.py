@@ -3,7 +3,9 @@
 import contextlib
 import os
 import pathlib
+import random
 import signal
+import socket
 
 import execs
 import kedge
@@ -177,6 +179,124 @@ def test_it_is_in_the_containers_control_groups(box, sleeper):
     assert {line.split()[0] for line in inside.splitlines()} == {"2"}, inside
 
 
+# ---- input and terminals --------------------------------------------------------------------------------------------------------
+
+INTERACTIVE = {"AttachStdin": True, **execs.BOTH}
+
+
+def until(client, wanted, data=b""):
+    """What came until then, the wanted bytes included."""
+    while wanted not in data:
+        piece = client.recv(65536)
+        assert piece, data
+        data += piece
+    return data
+
+
+def terminal(daemon, container, command, **config):
+    exec_id = execs.create(daemon, container, command, Tty=True, **INTERACTIVE, **config)
+    client, status, rest = execs.start(daemon, exec_id, Tty=True)
+    assert status == 101
+    return exec_id, client, rest
+
+
+def test_input_reaches_the_command_and_its_end_too(box, sleeper):
+    exec_id = execs.create(box, "sleeper", ["sh", "-c", "cat; echo end"], **INTERACTIVE)
+    client, _, rest = execs.start(box, exec_id)
+    client.sendall(b"hello\n")
+    data = until(client, b"hello\n", rest)
+    client.shutdown(socket.SHUT_WR)
+    assert streams.joined(kedge.demultiplex(execs.read_all(client, data))) == b"hello\nend\n"
+    assert execs.inspect(box, exec_id)["ExitCode"] == 0 and execs.inspect(box, exec_id)["OpenStdin"]
+
+
+def test_megabytes_through_a_command(box, sleeper):
+    data = random.Random(1).randbytes(8 << 20)
+    exec_id = execs.create(box, "sleeper", ["cat"], **INTERACTIVE)
+    client, _, rest = execs.start(box, exec_id)
+
+    def send():
+        client.sendall(data)
+        client.shutdown(socket.SHUT_WR)
+    sender = streams.Background(send)
+    assert streams.joined(kedge.demultiplex(execs.read_all(client, rest))) == data
+    sender.result()
+
+
+def test_without_stdin_there_is_none(box, sleeper):
+    exec_id = execs.create(box, "sleeper", ["sh", "-c", "cat; readlink /proc/self/fd/0"], **execs.BOTH)
+    client, _, rest = execs.start(box, exec_id)
+    client.sendall(b"nobody reads this")
+    assert streams.joined(kedge.demultiplex(execs.read_all(client, rest))) == b"/dev/null\n"
+
+
+def test_a_client_that_leaves_ends_the_input(box, sleeper):
+    exec_id = execs.create(box, "sleeper", ["sh", "-c", "cat > /dev/null; exit 3"], **INTERACTIVE)
+    client, _, _ = execs.start(box, exec_id)
+    client.close()
+    assert kedge.wait_for(lambda: execs.inspect(box, exec_id)["ExitCode"]) == 3
+
+
+def test_a_terminal(box, sleeper):
+    exec_id, client, rest = terminal(box, "sleeper", ["sh", "-c", "test -t 0 && test -t 1 && echo $TERM; read x; echo got $x; exit 4"])
+    data = until(client, b"xterm\r\n", rest)
+    client.sendall(b"word\n")
+    assert b"got word\r\n" in execs.read_all(client, data)
+    after = execs.inspect(box, exec_id)
+    assert after["ExitCode"] == 4 and after["ProcessConfig"]["tty"]
+
+
+def test_control_c_reaches_the_command(box, sleeper):
+    exec_id, client, rest = terminal(box, "sleeper", ["sh", "-c", "trap 'echo caught; exit 9' INT; echo up; while :; do sleep 0.05; done"])
+    until(client, b"up\r\n", rest)
+    client.sendall(b"\x03")
+    assert b"caught" in execs.read_all(client)
+    assert execs.inspect(box, exec_id)["ExitCode"] == 9
+
+
+SIZES = ["sh", "-c", "trap 'busybox stty size' WINCH; busybox stty size; while :; do sleep 0.05; done"]
+
+
+def test_the_size_of_a_terminal(box, sleeper):
+    exec_id = execs.create(box, "sleeper", SIZES, Tty=True, ConsoleSize=[20, 30], **INTERACTIVE)
+    client, _, rest = execs.start(box, exec_id, Tty=True, ConsoleSize=[22, 33])
+    until(client, b"22 33\r\n", rest)
+    box.api.post(f"/exec/{exec_id}/resize?h=44&w=55")
+    until(client, b"44 55\r\n")
+    client.close()
+    exec_id = execs.create(box, "sleeper", ["sh", "-c", "busybox stty size"], Tty=True, ConsoleSize=[20, 30], **execs.BOTH)
+    client, _, rest = execs.start(box, exec_id, Tty=True)
+    assert execs.read_all(client, rest) == b"20 30\r\n"
+
+
+def test_sizes_that_are_none(box, sleeper):
+    exec_id = execs.create(box, "sleeper", ["true"], Tty=True, **execs.BOTH)
+    assert failure(box.api.post, f"/exec/{exec_id}/resize?h=x&w=3")[0] == 400
+    assert failure(box.api.post, f"/exec/{exec_id}/resize?h=3&w=3")[0] == 409
+    assert failure(box.api.post, "/exec/nobody/resize?h=3&w=3") == (404, "No such exec instance: nobody")
+    for size in ([1], [1, "x"], [-1, 3], [70000, 3]):
+        assert failure(execs.create, box, "sleeper", ["true"], ConsoleSize=size)[0] == 400
+    execs.read_all(execs.start(box, exec_id, Tty=True)[0])
+    assert failure(box.api.post, f"/exec/{exec_id}/resize?h=3&w=3")[0] == 404
+
+
+def test_detach_keys_leave_the_command_running(box, sleeper):
+    assert failure(execs.create, box, "sleeper", ["true"], DetachKeys="foo-bar") == (400, "Invalid escape keys (foo-bar) provided")
+    with contextlib.closing(streams.Events(box)) as events:
+        exec_id, client, rest = terminal(box, "sleeper", ["sh", "-c", "echo up; exec sleep 1000"], DetachKeys="ctrl-a,x")
+        until(client, b"up\r\n", rest)
+        client.sendall(b"\x01x")
+        execs.read_all(client)
+        kedge.wait_for(lambda: "exec_detach" in actions(events))
+    after = execs.inspect(box, exec_id)
+    assert after["Running"] and after["DetachKeys"] == "ctrl-a,x"
+    exec_id, client, rest = terminal(box, "sleeper", ["sh", "-c", "echo up; exec sleep 1000"])
+    until(client, b"up\r\n", rest)
+    client.sendall(b"\x10\x11")  # ctrl-p,ctrl-q
+    execs.read_all(client)
+    assert execs.inspect(box, exec_id)["Running"]
+
+
 # ---- failures to start ----------------------------------------------------------------------------------------------------------
 
 BEFORE = "OCI runtime exec failed: exec failed: unable to start container process: exec: "
@@ -281,6 +401,25 @@ def test_a_command_goes_on_when_kedged_ends(daemon):
     assert execs.inspect(daemon, running)["ExitCode"] == 143
 
 
+@pytest.mark.parametrize("how", ["killed", "upgraded"])
+def test_a_session_goes_on_when_kedged(daemon, how):
+    daemon.run_container(["sleep", "1000"], name="one")
+    for with_terminal in (False, True):
+        exec_id = execs.create(daemon, "one", ["sh", "-c", "echo up; read x; echo got $x; exit 5"], Tty=with_terminal, **INTERACTIVE)
+        client, _, rest = execs.start(daemon, exec_id, Tty=with_terminal)
+        until(client, b"up", rest)
+        if how == "killed":
+            daemon.kill()
+        else:
+            daemon.process.send_signal(signal.SIGHUP)
+        client.sendall(b"word\n")
+        assert b"got word" in execs.read_all(client)
+        if how == "killed":
+            daemon.start()
+        kedge.wait_for(daemon.answers)
+        assert execs.inspect(daemon, exec_id)["ExitCode"] == 5
+
+
 def test_an_exec_whose_shim_died_with_kedged_has_ended(daemon):
     daemon.run_container(["sleep", "1000"], name="one")
     exec_id = execs.create(daemon, "one", ["sleep", "1000"])
@@ -300,6 +439,10 @@ def test_docker_exec(box, sleeper):
     assert (done.out, done.err, done.returncode) == ("b\n/etc\n1000\n", "no\n", 6)
     assert box.docker("exec", "-d", "sleeper", "sh", "-c", "echo here > /tmp/it").out == ""
     kedge.wait_for(lambda: box.docker("exec", "sleeper", "cat", "/tmp/it", check=False).out == "here\n")
+
+
+def test_docker_exec_with_input(box, sleeper):
+    assert box.docker("exec", "-i", "sleeper", "sh", "-c", "cat; echo end", input=b"some\ninput\n").out == "some\ninput\nend\n"
 
 
 def test_python_client(box, sleeper):

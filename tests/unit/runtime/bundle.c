@@ -396,7 +396,7 @@ static void test_exec_process(void **state)
 	strings_add(&spec.env, "A=b");
 	spec.init = true;
 	strings_split(&arguments, "probe -x", ' ');
-	check_ok(bundle_write_process(&out, &input, &arguments));
+	check_ok(bundle_write_process(&out, &input, &arguments, false));
 	check_ok(value_parse(&process, buffer_text(&out), out.length));
 	check_text(member(process, "args"), "[\"probe\",\"-x\"]");
 	check_text(member(process, "user"), "{\"uid\":7,\"gid\":8,\"additionalGids\":[8]}");
