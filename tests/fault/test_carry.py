@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
@@ -61,6 +62,9 @@ def test_ten_upgrades(movable):
     events = [Follower(movable, "GET", target) for target in ("/events", "/events?filters=%7B%22event%22%3A%5B%22die%22%5D%7D")]
     stats = Follower(movable, "GET", f"/containers/{counting}/stats")
     waiting = Follower(movable, "POST", f"/containers/{counting}/wait")
+    programs = {program: subprocess.Popen([program, "logs", "-f", counting], env=movable.client_environment(), stdout=subprocess.PIPE,
+                                          stderr=subprocess.DEVNULL) for program in (str(kedge.BIN / "kedge"), "docker")}
+    outputs = [Background(program.stdout.read) for program in programs.values()]
     pings = [Hammer(movable, "/_ping", lambda body: body == b"OK"), Keeper(movable, "/_ping", lambda body: body == b"OK")]
     ended = []
     for number in range(UPGRADES):
@@ -81,6 +85,9 @@ def test_ten_upgrades(movable):
     for follower in logs:
         frames = kedge.demultiplex(follower.end())
         assert numbers(frames, 1) == numbers(written, 1) and numbers(frames, 2, "e") == numbers(written, 2, "e")
+    for output in outputs:
+        assert [int(line) for line in output.result().splitlines()] == numbers(written, 1)
+    assert [program.wait(10) for program in programs.values()] == [0, 0]
     last = [line.split()[1] for line in b"".join(data for _, data in kedge.demultiplex(tail.end())).splitlines()]
     assert last == [str(number).encode() for number in range(int(last[0]), numbers(written, 1)[-1] + 1)]
     kedge.wait_for(lambda: any(event["Actor"]["ID"] == counting for event in events[1].lines()))
@@ -168,6 +175,28 @@ def test_followers_that_leave(movable):
     for client in clients:
         client.close()
     kedge.wait_for(lambda: count_descriptors(movable) <= before + 3)  # kedged's own come and go
+
+
+def test_a_read_only_connection_stays_so(movable):
+    """Each connection goes to the socket that it came from."""
+    monitor = movable.run_directory / "monitor.sock"
+    movable.configure(readOnlySocket=str(monitor), readOnlySocketGroup="root")
+    identity = movable.run_container(["sleep", "1000"])
+    kept, follower, free = kedge.UnixConnection(monitor), kedge.UnixConnection(monitor), kedge.UnixConnection(movable.socket)
+    for connection in (kept, free):
+        connection.request("GET", "/_ping")
+        assert connection.getresponse().read() == b"OK"
+    follower.request("GET", "/events")
+    events = follower.getresponse()
+    for _ in range(2):
+        movable.upgrade()
+        kedge.wait_for(movable.answers)
+    for connection, status in ((kept, 403), (free, 204)):
+        connection.auto_open = 0
+        connection.request("POST", f"/containers/{identity}/kill")
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read())) == (status, status == 403)
+    assert json.loads(events.readline())["Action"] == "kill"
 
 
 def test_a_transfer_is_waited_for(movable):

@@ -86,6 +86,7 @@ def test_killed(daemon, slow):
         "pull": (f"POST /images/create?fromImage={slow.host}/a&tag=1", b"Pulling fs layer"),
         "export": (f"GET /containers/{big}/export", b"200 OK"),
         "save": ("GET /images/busybox:test/get", b"200 OK"),
+        "cp": (f"GET /containers/{big}/archive?path=/", b"200 OK"),
         "all logs": (f"GET /containers/{big}/logs?stdout=1", b"0123"),
     }
     clients = {}
@@ -94,6 +95,8 @@ def test_killed(daemon, slow):
         clients[name].read_until(sign)
     load = f"POST /images/load HTTP/1.1\nHost: x\nContent-Length: {len(archive)}\n\n"
     clients["load"] = Asking(daemon, load, archive[:len(archive) // 2])
+    copy = f"PUT /containers/{identity}/archive?path=/tmp HTTP/1.1\nHost: x\nContent-Length: {len(archive)}\n\n"
+    clients["cp in"] = Asking(daemon, copy, archive[:len(archive) // 2])
     programs = [subprocess.Popen([program, *words], env=daemon.client_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
                 for program in (str(kedge.BIN / "kedge"), "docker")
                 for words in (["logs", "-f", identity], ["wait", identity], ["events", "--since", "1h"])]
