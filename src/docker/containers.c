@@ -49,6 +49,7 @@ static fallible make_container(Buffer *out, HttpRequest *request, Engine *engine
 
 	TRY(request_object(&body, request));
 	TRY(spec_read(&spec, body));
+	spec_as_version(&spec, docker_version(request));
 	TRY(check_platform(engine, spec.image, http_request_query(request, "platform")));
 	TRY(container_create(&container, engine, string_empty(name) ? NULL : name, &spec, &warnings));
 	write_created(out, container, &warnings);
@@ -220,12 +221,15 @@ static void respond_inspect(HttpRequest *request, void *context, const Container
 	write_object(&writer, NULL);
 	write_identity(&writer, container, &view);
 	write_state(&writer, container, &view);
-	write_host_config(&writer, &view, view.default_runtime);
+	write_host_config(&writer, &view, docker_version(request));
 	write_driver(&writer, &view);
 	write_container_sizes(&writer, container, sizes);
-	write_mounts(&writer, &view);
+	if (docker_version(request) < 20)
+		write_old_mounts(&writer, &view);
+	else
+		write_mounts(&writer, &view);
 	write_config_shown(&writer, request, &view);
-	write_network_settings(&writer, context, &view);
+	write_network_settings(&writer, context, &view, docker_version(request));
 	write_object_end(&writer);
 	respond_json(request, 200, &out);
 }

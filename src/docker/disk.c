@@ -8,12 +8,13 @@
 #include "docker/internal.h"
 #include "docker/volume_list.h"
 
-/* "type" may be given several times; without it everything is wanted. */
+/* "type" may be given several times; without it, and before 1.42, everything is wanted. */
 static bool is_wanted(const HttpRequest *request, const char *type)
 {
 	autoclear(StringList) types = {0};
 
-	http_request_query_all(&types, request, "type");
+	if (docker_version(request) >= 42)
+		http_request_query_all(&types, request, "type");
 	return types.count == 0 || strings_has(&types, type);
 }
 
@@ -22,7 +23,8 @@ static fallible check_types(const HttpRequest *request)
 	static const char *const known[] = {"container", "image", "volume", "build-cache"};
 	autoclear(StringList) types = {0};
 
-	http_request_query_all(&types, request, "type");
+	if (docker_version(request) >= 42)
+		http_request_query_all(&types, request, "type");
 	for (size_t i = 0; i < types.count; i++)
 		if (names_find(known, sizeof(known) / sizeof(known[0]), types.items[i]) < 0)
 			return error_new(ERROR_INVALID, "unknown object type: %.64s", types.items[i]);

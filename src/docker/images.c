@@ -153,7 +153,7 @@ static void list_images(HttpRequest *request, void *context)
 	Error *error = read_image_query(&query, docker_engine(context), request);
 
 	query.users = image_users(docker_engine(context));
-	query.wants_shared = http_request_flag(request, "shared-size");
+	query.wants_shared = docker_version(request) >= 42 && http_request_flag(request, "shared-size");
 	if (!error)
 		error = make_list(&out, docker_engine(context), &query);
 	if (error)

@@ -86,12 +86,14 @@ static void write_plugins(Writer *writer)
 	write_object_end(writer);
 }
 
-static void write_limits(Writer *writer, const EngineInfo *info)
+static void write_limits(Writer *writer, const EngineInfo *info, int version)
 {
 	write_bool(writer, "MemoryLimit", info->has_memory_limit);
 	write_bool(writer, "SwapLimit", info->has_memory_limit && file_exists(AT_FDCWD, "/proc/swaps"));
-	write_bool(writer, "KernelMemory", false);
-	write_bool(writer, "KernelMemoryTCP", false);
+	if (version < 42) {
+		write_bool(writer, "KernelMemory", false);
+		write_bool(writer, "KernelMemoryTCP", false);
+	}
 	write_bool(writer, "CpuCfsPeriod", info->has_cpu_quota);
 	write_bool(writer, "CpuCfsQuota", info->has_cpu_quota);
 	write_bool(writer, "CPUShares", info->has_cpu_quota);
@@ -250,7 +252,7 @@ static void write_info(Writer *writer, Engine *engine, const EngineInfo *info, i
 	write_counts(writer, info);
 	write_driver(writer, config);
 	write_plugins(writer);
-	write_limits(writer, info);
+	write_limits(writer, info, version);
 	write_process(writer, engine, info);
 	write_host(writer);
 	write_registry(writer, config);

@@ -70,6 +70,23 @@ static void call_settle(Call *call, Error *error, bool already)
 		respond_status(request, 304);
 }
 
+enum { OBJECT_LEAST = 7 }; /* bytes of a JSON object that says something, for Docker */
+
+/* Until 1.23 a start could bring another host configuration. */
+static fallible refuse_start_body(const HttpRequest *request)
+{
+	size_t length;
+
+	http_request_body(request, &length);
+	if (length <= OBJECT_LEAST)
+		return NULL;
+	if (docker_version(request) >= 24)
+		return error_new(ERROR_INVALID, "starting container with non-empty request body was deprecated since "
+						"API v1.22 and removed in v1.24");
+	return error_new(ERROR_UNSUPPORTED,
+		"a host configuration for a start is not available: it is given when the container is created");
+}
+
 static void start_container(HttpRequest *request, void *context)
 {
 	Container *container = find_container(request, context);
@@ -79,8 +96,10 @@ static void start_container(HttpRequest *request, void *context)
 
 	if (!container)
 		return;
+	error = refuse_start_body(request);
 	call = call_new(request, container);
-	error = container_start(container, &already, call_done, call);
+	if (!error)
+		error = container_start(container, &already, call_done, call);
 	call_settle(call, error, already);
 }
 
@@ -93,7 +112,7 @@ typedef struct StopQuery {
 
 static fallible read_stop(StopQuery *ret, const HttpRequest *request)
 {
-	const char *signal = http_request_query(request, "signal");
+	const char *signal = docker_version(request) >= 42 ? http_request_query(request, "signal") : NULL;
 
 	ret->signal = 0;
 	TRY(request_int(&ret->timeout_s, request, "t", STOP_TIMEOUT_OWN));
@@ -260,7 +279,7 @@ static fallible read_condition(WaitCondition *ret, const HttpRequest *request)
 {
 	static const char *const names[] = {
 		[WAIT_NOT_RUNNING] = "not-running", [WAIT_NEXT_EXIT] = "next-exit", [WAIT_REMOVED] = "removed"};
-	const char *text = http_request_query(request, "condition");
+	const char *text = docker_version(request) >= 30 ? http_request_query(request, "condition") : NULL;
 	int condition = string_empty(text) ? WAIT_NOT_RUNNING : names_find(names, 3, text);
 
 	if (condition < 0)

@@ -6,7 +6,7 @@
 void networks_prepare(DockerApi *api);
 void networks_clear(DockerApi *api);
 /* "NetworkSettings" of a container's inspection, or the short form of a list. */
-void write_network_settings(Writer *writer, const DockerApi *api, const ContainerView *view);
+void write_network_settings(Writer *writer, const DockerApi *api, const ContainerView *view, int version);
 void write_network_settings_short(Writer *writer, const DockerApi *api, const ContainerView *view);
 /* The network that a container is on: a mode that shares another container's has none. */
 const char *network_of(const ContainerSpec *spec);

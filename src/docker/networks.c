@@ -99,7 +99,7 @@ void write_network_settings_short(Writer *writer, const DockerApi *api, const Co
 	write_object_end(writer);
 }
 
-void write_network_settings(Writer *writer, const DockerApi *api, const ContainerView *view)
+void write_network_settings(Writer *writer, const DockerApi *api, const ContainerView *view, int version)
 {
 	static const char *const empty[] = {"Bridge", "EndpointID", "Gateway", "GlobalIPv6Address", "IPAddress",
 		"IPv6Gateway", "LinkLocalIPv6Address", "MacAddress"};
@@ -120,7 +120,8 @@ void write_network_settings(Writer *writer, const DockerApi *api, const Containe
 	write_null(writer, "SecondaryIPAddresses");
 	write_null(writer, "SecondaryIPv6Addresses");
 	write_raw(writer, "Ports", "{}");
-	write_endpoints(writer, api, view);
+	if (version >= 21)
+		write_endpoints(writer, api, view);
 	write_object_end(writer);
 }
 

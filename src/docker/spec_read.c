@@ -470,3 +470,11 @@ fallible spec_read(ContainerSpec *ret, const Value *value)
 	fields_clear(body_fields, &body);
 	return error;
 }
+
+void spec_as_version(ContainerSpec *spec, int version)
+{
+	if (version < 25)
+		spec->auto_remove = false; /* was the client's own work */
+	if (version < 40 && string_empty(spec->ipc_mode))
+		string_replace(&spec->ipc_mode, "shareable");
+}

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "docker/forms.h"
 #include "docker/network.h"
 #include "docker/spec.h"
@@ -174,16 +175,23 @@ static const char *propagation_shown(const MountSpec *mount)
 	return mount->propagation ? mount->propagation : "rprivate";
 }
 
+/* Of a volume without a name, the engine gives each one. */
+static char *source_shown(const MountSpec *mount, const ContainerView *view)
+{
+	const char *source = mount->source ? mount->source : "";
+
+	return mount->kind == MOUNT_VOLUME ? string_printf("%s/%s/_data", view->volumes, source) : mem_strdup(source);
+}
+
 static void write_source(Writer *writer, const MountSpec *mount, const ContainerView *view)
 {
-	if (mount->kind != MOUNT_VOLUME) {
-		write_string(writer, "Source", mount->source ? mount->source : "");
-		return;
-	}
-	const char *name = mount->source ? mount->source : ""; /* the engine gives each one */
-	write_string(writer, "Name", name);
-	write_stringf(writer, "Source", "%s/%s/_data", view->volumes, name);
-	write_string(writer, "Driver", "local");
+	autofree char *source = source_shown(mount, view);
+
+	if (mount->kind == MOUNT_VOLUME)
+		write_string(writer, "Name", mount->source ? mount->source : "");
+	write_string(writer, "Source", source);
+	if (mount->kind == MOUNT_VOLUME)
+		write_string(writer, "Driver", "local");
 }
 
 void write_mounts(Writer *writer, const ContainerView *view)
@@ -207,6 +215,24 @@ void write_mounts(Writer *writer, const ContainerView *view)
 	write_array_end(writer);
 }
 
+void write_old_mounts(Writer *writer, const ContainerView *view)
+{
+	const MountSpec *mounts = view->spec->mounts.items;
+
+	write_object(writer, "Volumes");
+	for (size_t i = 0; i < view->spec->mounts.count; i++) {
+		autofree char *source = is_from_tmpfs(&mounts[i]) ? NULL : source_shown(&mounts[i], view);
+		if (source)
+			write_string(writer, mounts[i].target, source);
+	}
+	write_object_end(writer);
+	write_object(writer, "VolumesRW");
+	for (size_t i = 0; i < view->spec->mounts.count; i++)
+		if (!is_from_tmpfs(&mounts[i]))
+			write_bool(writer, mounts[i].target, !mounts[i].read_only);
+	write_object_end(writer);
+}
+
 /* ---- HostConfig ---- */
 
 static void write_policies(Writer *writer, const ContainerSpec *spec)
@@ -228,17 +254,20 @@ static void write_policies(Writer *writer, const ContainerSpec *spec)
 }
 
 /* Members that clients expect to be there, of what kedge has nothing of. */
-static void write_absent(Writer *writer)
+static void write_absent(Writer *writer, int version)
 {
+	static const char *const kernel[] = {"KernelMemory", "KernelMemoryTCP", NULL};
 	static const char *const nulls[] = {"Links", "DeviceRequests", NULL};
 	static const char *const texts[] = {"Cgroup", "Isolation", NULL};
-	static const char *const numbers[] = {"CpuRealtimePeriod", "CpuRealtimeRuntime", "KernelMemory",
-		"KernelMemoryTCP", "CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth", NULL};
+	static const char *const numbers[] = {"CpuRealtimePeriod", "CpuRealtimeRuntime", "CpuCount", "CpuPercent",
+		"IOMaximumIOps", "IOMaximumBandwidth", NULL};
 	static const char *const objects[] = {"PortBindings", NULL}, *const no[] = {"PublishAllPorts", NULL};
 
 	write_empty(writer, "null", nulls);
 	write_empty(writer, "\"\"", texts);
 	write_empty(writer, "0", numbers);
+	if (version < 42)
+		write_empty(writer, "0", kernel);
 	write_empty(writer, "{}", objects);
 	write_empty(writer, "false", no);
 }
@@ -271,18 +300,18 @@ static void write_defaults(Writer *writer, const ContainerSpec *spec, const char
 		write_int(writer, "MemorySwappiness", spec->memory_swappiness);
 }
 
-void write_host_config(Writer *writer, const ContainerView *view, const char *default_runtime)
+void write_host_config(Writer *writer, const ContainerView *view, int version)
 {
 	const ContainerSpec *spec = view->spec;
 
 	write_object(writer, "HostConfig");
 	fields_write_members(host_plain_fields, spec, writer);
-	write_defaults(writer, spec, default_runtime);
+	write_defaults(writer, spec, view->default_runtime);
 	write_policies(writer, spec);
 	write_asked_mounts(writer, spec);
 	write_paths(writer, spec);
 	if (spec->annotations.count > 0)
 		write_map(writer, "Annotations", &spec->annotations);
-	write_absent(writer);
+	write_absent(writer, version);
 	write_object_end(writer);
 }

@@ -19,6 +19,7 @@ typedef struct StatsStream {
 	HttpStream *stream; /* NULL: one answer */
 	Container *container;
 	Source *timer;
+	int version; /* of the API */
 	ContainerStats last;
 } StatsStream;
 
@@ -106,24 +107,46 @@ static void write_blkio(Writer *writer, const ContainerStats *stats)
 	write_object_end(writer);
 }
 
+static void write_network(Writer *writer, const char *key, const NetworkStats *network)
+{
+	write_object(writer, key);
+	write_int(writer, "rx_bytes", network->rx_bytes);
+	write_int(writer, "rx_packets", network->rx_packets);
+	write_int(writer, "rx_errors", network->rx_errors);
+	write_int(writer, "rx_dropped", network->rx_dropped);
+	write_int(writer, "tx_bytes", network->tx_bytes);
+	write_int(writer, "tx_packets", network->tx_packets);
+	write_int(writer, "tx_errors", network->tx_errors);
+	write_int(writer, "tx_dropped", network->tx_dropped);
+	write_object_end(writer);
+}
+
+/* Until 1.20 all of them were one. */
+static void write_network_sum(Writer *writer, const ContainerStats *stats)
+{
+	NetworkStats sum = {.rx_bytes = 0};
+
+	for (size_t i = 0; i < stats->network_count; i++) {
+		const NetworkStats *network = &stats->networks[i];
+		sum.rx_bytes += network->rx_bytes;
+		sum.rx_packets += network->rx_packets;
+		sum.rx_errors += network->rx_errors;
+		sum.rx_dropped += network->rx_dropped;
+		sum.tx_bytes += network->tx_bytes;
+		sum.tx_packets += network->tx_packets;
+		sum.tx_errors += network->tx_errors;
+		sum.tx_dropped += network->tx_dropped;
+	}
+	write_network(writer, "network", &sum);
+}
+
 static void write_networks(Writer *writer, const ContainerStats *stats)
 {
 	if (stats->network_count == 0)
 		return;
 	write_object(writer, "networks");
-	for (size_t i = 0; i < stats->network_count; i++) {
-		const NetworkStats *network = &stats->networks[i];
-		write_object(writer, network->name);
-		write_int(writer, "rx_bytes", network->rx_bytes);
-		write_int(writer, "rx_packets", network->rx_packets);
-		write_int(writer, "rx_errors", network->rx_errors);
-		write_int(writer, "rx_dropped", network->rx_dropped);
-		write_int(writer, "tx_bytes", network->tx_bytes);
-		write_int(writer, "tx_packets", network->tx_packets);
-		write_int(writer, "tx_errors", network->tx_errors);
-		write_int(writer, "tx_dropped", network->tx_dropped);
-		write_object_end(writer);
-	}
+	for (size_t i = 0; i < stats->network_count; i++)
+		write_network(writer, stats->networks[i].name, &stats->networks[i]);
 	write_object_end(writer);
 }
 
@@ -137,12 +160,13 @@ static void write_pids(Writer *writer, const CgroupStats *cgroup)
 	write_object_end(writer);
 }
 
-static void write_sample(Buffer *out, Container *container, const ContainerStats *before, const ContainerStats *now)
+static void write_sample(Buffer *out, const StatsStream *stats, const ContainerStats *now)
 {
+	const ContainerStats *before = &stats->last;
 	ContainerView view;
 	Writer writer;
 
-	container_view(container, &view);
+	container_view(stats->container, &view);
 	writer_init(&writer, out);
 	write_object(&writer, NULL);
 	write_time(&writer, "read", now->read_wall_ns);
@@ -156,7 +180,10 @@ static void write_sample(Buffer *out, Container *container, const ContainerStats
 	write_memory(&writer, &now->cgroup);
 	write_stringf(&writer, "name", "/%s", view.name);
 	write_string(&writer, "id", view.id);
-	write_networks(&writer, now);
+	if (stats->version < 21)
+		write_network_sum(&writer, now);
+	else
+		write_networks(&writer, now);
 	write_object_end(&writer);
 }
 
@@ -189,7 +216,7 @@ static void send_sample(StatsStream *stats, const ContainerStats *now)
 {
 	autoclear(Buffer) out = {0};
 
-	write_sample(&out, stats->container, &stats->last, now);
+	write_sample(&out, stats, now);
 	if (!stats->stream) {
 		respond_json(stats->request, 200, &out);
 		stats_free(stats);
@@ -233,7 +260,8 @@ static void container_statistics(HttpRequest *request, void *context)
 {
 	Container *container = find_container(request, context);
 	bool streams = !http_request_query(request, "stream") || http_request_flag(request, "stream");
-	bool at_once = (streams && !http_request_carried(request)) || http_request_flag(request, "one-shot");
+	bool at_once = (streams && !http_request_carried(request)) ||
+		       (docker_version(request) >= 41 && http_request_flag(request, "one-shot"));
 	StatsStream *stats;
 	Error *error;
 
@@ -241,6 +269,7 @@ static void container_statistics(HttpRequest *request, void *context)
 		return;
 	stats = mem_new(StatsStream);
 	stats->request = request;
+	stats->version = docker_version(request);
 	stats->container = container_ref(container);
 	error = begin_sampling(stats, engine_loop(docker_engine(context)), at_once || !container_is_live(container));
 	if (error) {

@@ -294,7 +294,10 @@ def test_list_and_its_filters(daemon, api):
     assert names(api, "all=1", network=["none"]) == ["third", "second", "first"] and names(api, network=["host"]) == []
     assert names(api, since=["first"]) == ["third", "second"] and names(api, before=["second"]) == ["first"]
     assert names(api, health=["none"]) == ["first"] and names(api, publish=["80"]) == []
-    for bad in ('{"status":["asleep"]}', '{"colour":["red"]}', '{"exited":["x"]}', "[]", "{", '{"label":[1]}'):
+    for wanted, found in (("80/tcp", ["second"]), ("79-81", ["second"]), ("80/udp", []), ("81-90/tcp", []), ("80-80/tcp", ["second"])):
+        assert names(api, "all=1", expose=[wanted]) == found, wanted
+    assert names(api, **{"is-task": ["false"]}) == ["first"] and names(api, **{"is-task": ["true"]}) == []
+    for bad in ('{"status":["asleep"]}', '{"colour":["red"]}', '{"exited":["x"]}', '{"is-task":["x"]}', '{"expose":["x"]}', '{"publish":["80-70"]}', "[]", "{", '{"label":[1]}'):
         assert failure(api, "GET", "/containers/json?filters=" + bad)[0] == 400
     entry = api.get("/containers/json")[0]
     assert entry["Id"] == first and entry["State"] == "running" and entry["Status"].startswith("Up ")

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Statistics, events and what the daemon says of itself."""
 import json
+import pathlib
+import re
+import socket
 import time
 import urllib.parse
 
@@ -157,6 +160,36 @@ def test_the_history_is_bounded(box):
     kept = told(box, {}, begin)
     assert 100 < len(kept) <= 256
     assert kept[-1]["Actor"]["Attributes"]["oldName"] == "/n199"
+
+
+def test_followers_that_never_read_are_let_go(box):
+    """What waits for them is bounded, and those that read miss nothing meanwhile."""
+    identity = box.create(["true"], Labels={"large": "x" * 60000})
+    before = resident_kb(box)
+    idle = []
+    for _ in range(3):
+        it = socket.socket(socket.AF_UNIX)
+        it.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        it.connect(str(box.socket))
+        it.sendall(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+        idle.append(it)
+    kedge.wait_for(lambda: box.api.get("/info")["NEventsListener"] == 3)
+    reader = Events(box)
+    for number in range(60):
+        box.api.post(f"/containers/{identity}/rename?name=n{number}")
+    kedge.wait_for(lambda: box.api.get("/info")["NEventsListener"] == 1)
+    kedge.wait_for(lambda: len([event for event in list(reader.all) if event["Action"] == "rename"]) == 60)
+    assert box.log().count("a client of /events did not read for too long") >= 3
+    if "sanitize" not in str(kedge.BUILD):  # which keeps what was freed
+        assert resident_kb(box) - before < 12 << 10
+    reader.close()
+    for it in idle:
+        it.close()
+
+
+def resident_kb(box):
+    text = pathlib.Path(f"/proc/{box.process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", text)[1])
 
 
 @pytest.mark.parametrize("program", ["docker", "kedge"])

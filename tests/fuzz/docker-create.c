@@ -6,7 +6,7 @@
 
 static void check_shown(const ContainerSpec *spec)
 {
-	ContainerView view = {.id = "0123456789abcdef", .spec = spec, .volumes = "/volumes"};
+	ContainerView view = {.default_runtime = "crun", .id = "0123456789abcdef", .spec = spec, .volumes = "/volumes"};
 	autoclear(ContainerSpec) again = {0};
 	autoclear(Buffer) text = {0};
 	autoptr(Value) shown = NULL;
@@ -15,7 +15,7 @@ static void check_shown(const ContainerSpec *spec)
 	writer_init(&writer, &text);
 	write_object(&writer, NULL);
 	write_config(&writer, &view);
-	write_host_config(&writer, &view, "crun");
+	write_host_config(&writer, &view, 43);
 	write_mounts(&writer, &view);
 	write_object_end(&writer);
 	must_hold(!value_parse(&shown, text.data, text.length));

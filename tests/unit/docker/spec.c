@@ -135,7 +135,7 @@ static void test_round_trip(void **state)
 {
 	autoclear(ContainerSpec) spec = {0}, again = {0};
 	autoclear(Buffer) text = {0};
-	ContainerView view = {.id = "0123456789abcdef", .spec = &spec};
+	ContainerView view = {.default_runtime = "crun", .id = "0123456789abcdef", .spec = &spec};
 	Writer writer;
 
 	(void)state;
@@ -159,7 +159,7 @@ static void test_round_trip(void **state)
 	writer_init(&writer, &text);
 	write_object(&writer, NULL);
 	write_config(&writer, &view);
-	write_host_config(&writer, &view, "crun");
+	write_host_config(&writer, &view, 43);
 	write_object_end(&writer);
 	autoptr(Value) written = NULL;
 	check_ok(value_parse(&written, text.data, text.length));
