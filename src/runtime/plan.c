@@ -252,13 +252,18 @@ static void plan_oom_score(Plan *plan, const Value *process)
 		step_number(plan, "oom-score", oom_score);
 }
 
-/* What a program is executed with, and what it may. */
-static bool plan_program(Plan *plan, const Value *process)
+/* What a program is executed with. */
+static void plan_program(Plan *plan, const Value *process)
 {
 	plan_paths(plan, "env", value_get(process, "env"));
 	plan_paths(plan, "arg", value_get(process, "args"));
 	if (value_bool(value_get(process, "noNewPrivileges"), false))
 		STEP(plan, "no-new-privileges", "");
+}
+
+/* What it may. */
+static bool plan_rights(Plan *plan, const Value *process)
+{
 	return plan_limits(plan, value_get(process, "rlimits")) && plan_user(plan, value_get(process, "user")) &&
 	       plan_capabilities(plan, value_get(process, "capabilities"));
 }
@@ -276,7 +281,8 @@ static bool plan_process(Plan *plan, const Value *config)
 	STEP(plan, "directory", value_string(value_get(process, "cwd")));
 	if (value_bool(value_get(value_get(config, "root"), "readonly"), false))
 		STEP(plan, "remount", "/", "ro");
-	return plan_filter(plan, value_get(config, "annotations")) && plan_program(plan, process);
+	plan_program(plan, process);
+	return plan_filter(plan, value_get(config, "annotations")) && plan_rights(plan, process);
 }
 
 /* ---- the record, by which crun knows the container for exec, delete and the rest ---- */
@@ -356,9 +362,10 @@ static bool plan_enter(Plan *plan, const PlanExecInput *input, const Value *proc
 	plan_oom_score(plan, process);
 	step_number(plan, "enter", input->pid);
 	STEP(plan, "cwd", value_string(value_get(process, "cwd")));
+	plan_program(plan, process);
 	if (input->filter)
 		STEP(plan, "filter", input->filter);
-	return plan_program(plan, process);
+	return plan_rights(plan, process);
 }
 
 void plan_exec_write(Buffer *out, bool *ret_is_ordinary, const PlanExecInput *input)

@@ -155,6 +155,64 @@ static void test_many_binds(void **state)
 	}
 }
 
+/* ---- a command in a container ---- */
+
+static const char process[] = "{\"args\":[\"a\"],\"terminal\":false,\"user\":{\"uid\":1,\"gid\":2,\"additionalGids\":["
+			      "2]},\"env\":[\"A=b\"],\"cwd\":\"/w\","
+			      "\"noNewPrivileges\":false,\"oomScoreAdj\":5,\"capabilities\":{\"bounding\":[\"CAP_"
+			      "KILL\"],\"effective\":[],\"permitted\":[]}}";
+
+static bool exec_plan_of(Buffer *ret, const char *text)
+{
+	autoptr(CgroupLayout) layout = NULL;
+	Buffer buffer = {.data = (char *)text, .length = strlen(text)};
+	bool is_ordinary = true;
+
+	check_ok(cgroup_layout_parse(&layout, mountinfo));
+	const PlanExecInput input = {
+		.id = "id", .pid = 77, .cgroup = "/k/id", .process = &buffer, .filter = "AAAA", .cgroups = layout};
+	plan_exec_write(ret, &is_ordinary, &input);
+	for (size_t i = 0; i < ret->length; i++)
+		if (!ret->data[i])
+			ret->data[i] = '|';
+	return is_ordinary;
+}
+
+/* Nothing of the host is looked up by its path once the container was entered. */
+static void test_steps_of_a_command(void **state)
+{
+	autoclear(Buffer) plan = {0};
+
+	(void)state;
+	assert_true(exec_plan_of(&plan, process));
+	assert_string_equal(buffer_text(&plan),
+		"group-name|/k/id|enter-group|/c/devices/k/id|enter-group|/c/memory/k/id|enter-group|/c/cpu/k/id|"
+		"enter-group|/c/cpuset/k/id|enter-group|/c/pids/k/id|enter-group|/c/systemd/k/"
+		"id|keyring|id|oom-score|5|"
+		"enter|77|cwd|/w|env|A=b|arg|a|filter|AAAA|group|2|user|1|2|capabilities|20|0|0|");
+}
+
+static void test_commands_that_are_not_ordinary(void **state)
+{
+	static const char *const changes[][2] = {
+		{"\"terminal\":false", "\"terminal\":true"},
+		{"\"cwd\"", "\"apparmorProfile\":\"x\",\"cwd\""},
+		{"[\"a\"]", "[]"},
+		{"CAP_KILL", "CAP_NEW"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		const char *at = strstr(process, changes[i][0]);
+		autoclear(Buffer) text = {0}, plan = {0};
+		buffer_add(&text, process, (size_t)(at - process));
+		buffer_add_text(&text, changes[i][1]);
+		buffer_add_text(&text, at + strlen(changes[i][0]));
+		if (exec_plan_of(&plan, buffer_text(&text)))
+			fail_msg("ordinary with %s", changes[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +220,8 @@ int main(void)
 		cmocka_unit_test(test_unknown_members),
 		cmocka_unit_test(test_unknown_values),
 		cmocka_unit_test(test_many_binds),
+		cmocka_unit_test(test_steps_of_a_command),
+		cmocka_unit_test(test_commands_that_are_not_ordinary),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
