@@ -2,8 +2,11 @@
 /* Containers: create and inspect. The list is container_list.c, their life life.c. */
 #include <string.h>
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "docker/container_list.h"
 #include "docker/container_sizes.h"
@@ -39,30 +42,72 @@ static fallible check_platform(Engine *engine, const char *image, const char *te
 	return image_check_platform(engine, image, &platform);
 }
 
-static fallible make_container(Buffer *out, HttpRequest *request, Engine *engine)
+static fallible make_container(Container **ret, Buffer *out, HttpRequest *request, Engine *engine)
 {
 	const char *name = http_request_query(request, "name");
 	autoclear(ContainerSpec) spec = {0};
 	autoclear(StringList) warnings = {0};
 	autoptr(Value) body = NULL;
-	Container *container;
 
 	TRY(request_object(&body, request));
 	TRY(spec_read(&spec, body));
 	spec_as_version(&spec, docker_version(request));
 	TRY(check_platform(engine, spec.image, http_request_query(request, "platform")));
-	TRY(container_create(&container, engine, string_empty(name) ? NULL : name, &spec, &warnings));
-	write_created(out, container, &warnings);
+	TRY(container_create(ret, engine, string_empty(name) ? NULL : name, &spec, &warnings));
+	write_created(out, *ret, &warnings);
 	return NULL;
+}
+
+/* One whose volumes get files of the image first. */
+typedef struct Creation {
+	HttpRequest *request; /* NULL: the client left, the container stays */
+	Container *container;
+	Buffer answer;
+} Creation;
+
+static void creation_gone(void *arg)
+{
+	((Creation *)arg)->request = NULL;
+}
+
+static void creation_filled(void *arg, Error *take_error)
+{
+	Creation *creation = arg;
+	Error *error = take_error ? container_remove(creation->container, true, true, NULL, NULL) : NULL;
+
+	if (error)
+		error_log(error, "a container whose volumes could not be filled stays");
+	if (creation->request && take_error)
+		http_respond_error(creation->request, take_error);
+	else if (creation->request)
+		respond_json(creation->request, 201, &creation->answer);
+	else if (take_error)
+		error_log(take_error, "a container could not be made");
+	container_unref(creation->container);
+	buffer_clear(&creation->answer);
+	free(creation);
+}
+
+static void fill_volumes(HttpRequest *request, Container *container, Buffer *answer)
+{
+	Creation *creation = mem_new(Creation);
+
+	*creation = (Creation){.request = request, .container = container_ref(container), .answer = *answer};
+	*answer = (Buffer){0}; /* handed on */
+	http_request_on_gone(request, creation_gone, creation);
+	container_fill_volumes(container, creation_filled, creation);
 }
 
 static void create_container(HttpRequest *request, void *context)
 {
 	autoclear(Buffer) out = {0};
-	Error *error = make_container(&out, request, docker_engine(context));
+	Container *container;
+	Error *error = make_container(&container, &out, request, docker_engine(context));
 
 	if (error)
 		http_respond_error(request, error);
+	else if (container_has_volumes_to_fill(container))
+		fill_volumes(request, container, &out);
 	else
 		respond_json(request, 201, &out);
 }

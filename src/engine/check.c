@@ -13,7 +13,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "engine/container_internal.h"
+#include "engine/volume_internal.h"
 #include "store/check.h"
 
 enum { MOUNT_LINE_MAX = 64 << 10 };
@@ -225,6 +225,19 @@ static bool is_below(const char *path, const char *directory, const char *name)
 	return string_starts(path, prefix);
 }
 
+/* One that a container uses is mounted rightly, and one that is about to be unmounted will be. */
+static bool is_idle_volume(const Engine *engine, const char *path)
+{
+	if (!is_below(path, store_root(engine->store), "volumes"))
+		return false;
+	list_each(&engine->volume_order, Volume, link, volume) {
+		autofree char *data = volume_data_path(engine, volume->name);
+		if (string_equal(data, path))
+			return !volume->leaving && !volume_is_at_work(volume);
+	}
+	return true;
+}
+
 static bool is_ours(const Engine *engine, const char *path)
 {
 	static const char *const stored[] = {"containers", "layers", "staging", "trash"};
@@ -232,7 +245,7 @@ static bool is_ours(const Engine *engine, const char *path)
 	for (size_t i = 0; i < sizeof(stored) / sizeof(*stored); i++)
 		if (is_below(path, store_root(engine->store), stored[i]))
 			return true;
-	return is_below(path, engine->config.run_dir, "containers");
+	return is_below(path, engine->config.run_dir, "containers") || is_idle_volume(engine, path);
 }
 
 static fallible list_mounts(StringList *ret, const Engine *engine)

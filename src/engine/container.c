@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/aside.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/memory.h"
@@ -96,6 +97,7 @@ Container *container_new(Engine *engine, const char *id)
 	list_init(&container->starts);
 	list_init(&container->removals);
 	list_init(&container->pauses);
+	list_init(&container->fills);
 	list_init(&container->updates);
 	list_init(&container->waits);
 	list_init(&container->attaches);
@@ -119,6 +121,7 @@ void container_place(Container *container)
 void container_free(Container *container)
 {
 	health_end(container);
+	aside_free(container->preparing);
 	container_retry_cancel(container);
 	source_free(container->kill_timer);
 	source_free(container->freezer);

@@ -77,6 +77,11 @@ typedef void ContainerDone(void *arg, Error *take_error);
  * Durable on return. */
 fallible container_create(
 	Container **ret, Engine *engine, const char *name, const ContainerSpec *spec, StringList *ret_warnings);
+/* What a new container's image has in the place of an empty volume is copied into it, as a part of its creation: in a
+ * child, for as long as that takes. A start does it as well. */
+void container_fill_volumes(Container *container, ContainerDone *done, void *arg);
+/* There is something to be done by it: done is called later. */
+bool container_has_volumes_to_fill(const Container *container);
 /* By name, id or unique id prefix. ERROR_NOT_FOUND `No such container: x`; ERROR_CONFLICT when ambiguous. */
 fallible container_find(Container **ret, Engine *engine, const char *name);
 /* All, newest first; the array is the caller's (free), the containers are borrowed until the next call into the engine.

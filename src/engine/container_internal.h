@@ -52,6 +52,9 @@ struct Container {
 	bool shim_listens; /* this run's shim takes connections */
 	bool is_planned;   /* this run is started from a plan, without a runtime */
 
+	struct Aside *preparing; /* its volumes */
+	bool prepares_later;     /* when another one's file system was unmounted */
+
 	Source *retry; /* restart policy */
 	int64_t retry_delay_ns;
 	int64_t started_monotonic_ns;
@@ -70,6 +73,7 @@ struct Container {
 	List starts;   /* Completion: callers of start */
 	List removals; /* Completion: callers of remove */
 	List pauses;   /* Completion: callers of pause */
+	List fills;    /* Completion: callers of fill */
 	List updates;  /* Update: the first one is at work */
 	List waits;    /* ContainerWait */
 	List attaches; /* ContainerAttach */
@@ -217,6 +221,10 @@ void volumes_remove_anonymous(const ContainerSpec *spec, Engine *engine); /* tho
 fallible volumes_check(const Container *container);                       /* at each start: they are there */
 void volumes_mounted(const Container *container);                         /* it has started, and has ended: told */
 void volumes_unmounted(const Container *container);
+/* *ret_waits: they are mounted or filled first, and the start goes on, or fails, when that is done: as one that has
+ * launch_when_gone. */
+fallible volumes_await(Container *container, bool *ret_waits);
+void volumes_forget(Container *container); /* it goes: whatever is done for it ends */
 
 /* ---- restore.c ---- */
 fallible containers_restore(Engine *engine);

@@ -11,7 +11,7 @@
 #include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
-#include "engine/container_internal.h"
+#include "engine/volume_internal.h"
 #include "runtime/apparmor.h"
 #include "runtime/bundle.h"
 #include "runtime/plan.h"
@@ -302,21 +302,24 @@ static ContainerState state_without_run(const Container *container)
 
 fallible container_launch(Container *container)
 {
+	bool waits = false;
 	Error *error;
 
 	container_move(container, CONTAINER_STARTING);
-	/* The last run is still cleaned up, its files are written into, or the profile is loaded. */
-	if (container->shim || container->cleaning || container->copies || profile_is_awaited(container)) {
-		container->launch_when_gone = true;
+	/* The last run is still cleaned up, its files are written into, the profile is loaded, or a volume mounted or filled. */
+	waits = container->shim || container->cleaning || container->copies || profile_is_awaited(container);
+	error = waits ? NULL : volumes_await(container, &waits);
+	container->launch_when_gone = waits;
+	if (waits)
 		return NULL;
-	}
 	container->record.run++;
 	container->exit_seen = false;
 	container->rebooted = false;
 	container->undecided = false;
 	container->shim_listens = false;
 	string_replace(&container->record.boot_id, container->engine->boot_id);
-	error = launch_try(container);
+	if (!error)
+		error = launch_try(container);
 	if (!error)
 		return NULL;
 	container_move(container, state_without_run(container));
@@ -344,6 +347,7 @@ void container_launch_failed(Container *container, int exit_code, Error *take_er
 	error_free(take_error);
 	container_waits_exit(container);
 	container_attaches_end(container);
+	volumes_release(container->engine);
 	container_remove_if_due(container);
 }
 

@@ -34,6 +34,7 @@ static void remove_files(Container *container)
 static void remove_finish(Container *container)
 {
 	container->removed = true;
+	volumes_forget(container);
 	container_execs_forget(container);
 	container_unindex(container);
 	if (container->remove_volumes || container->record.spec.auto_remove)

@@ -11,7 +11,7 @@
 #include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
-#include "engine/container_internal.h"
+#include "engine/volume_internal.h"
 #include "store/records.h"
 #include "store/snapshots.h"
 
@@ -277,5 +277,6 @@ fallible containers_restore(Engine *engine)
 	list_each(&engine->container_order, Container, link, container)
 		restore_one(container);
 	restore_sweep_litter(engine);
+	volumes_release(engine);
 	return NULL;
 }

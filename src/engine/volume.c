@@ -36,6 +36,7 @@ static Volume *volume_new(Engine *engine, const char *name)
 
 static void volume_free(Volume *volume)
 {
+	aside_free(volume->leaving);
 	fields_clear(volume_record_fields, &volume->record);
 	free(volume->name);
 	free(volume);
@@ -239,6 +240,11 @@ void volume_view_clear(VolumeView *view)
 char *volume_data_path(const Engine *engine, const char *name)
 {
 	return string_printf("%s/%s/" VOLUME_DATA, engine->volumes_path, name);
+}
+
+bool volume_has_mount(const Volume *volume)
+{
+	return map_get(&volume->record.options, "type");
 }
 
 /* ---- users ---- */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /* Volumes as the engine's own files see them. Callers see volume.h. */
+#include "base/aside.h"
 #include "engine/container_internal.h"
 #include "engine/volume.h"
 
@@ -16,12 +17,18 @@ struct Volume {
 	Engine *engine;
 	char *name;
 	VolumeRecord record;
+	Aside *leaving; /* its file system is being unmounted */
 };
+
+bool volume_has_mount(const Volume *volume); /* by its options */
 
 /* ---- volume.c ---- */
 fallible volumes_restore(Engine *engine); /* before the containers */
 void volumes_clear(Engine *engine);
 char *volume_data_path(const Engine *engine, const char *name);
 bool container_uses_volume(const Container *container, const char *name);
+/* Unmounts those that no container has at work any more. */
+void volumes_release(Engine *engine);
+bool volume_is_at_work(const Volume *volume); /* of a container that runs, starts or is being made */
 /* The container's mount of that index, if it is of a volume; NULL else. */
 const MountSpec *container_volume(const Container *container, size_t index);

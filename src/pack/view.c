@@ -17,15 +17,6 @@
 
 static const uint64_t rights_kept = UINT64_C(1) << CAP_DAC_READ_SEARCH;
 
-#ifdef KEDGE_SANITIZED
-/* Finding leaks takes a /proc, which the tree need not have. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-#endif
-
 Error *view_open(int *ret_root, const char *directory)
 {
 	return dir_open(ret_root, AT_FDCWD, directory);

@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes: named and without a name, of other containers, with an image's files, mounted file systems; who keeps them and who takes them along."""
+import fcntl
+import http.client
 import json
+import os
+import pathlib
 import re
+import sqlite3
+import subprocess
 import urllib.parse
 
 import pytest
 
 import kedge
-from streams import Events
+from streams import Background, Events
 
 ANONYMOUS = "com.docker.volume.anonymous"
 
@@ -219,7 +225,6 @@ def test_a_start_without_its_volume_says_so(shared_daemon):
     identity = shared_daemon.create(["true"], host={"Binds": ["web:/data"]})
     (data(shared_daemon, "web") / "f").write_text("x")
     shared_daemon.stop()
-    import sqlite3
     with sqlite3.connect(shared_daemon.store / "kedge.db") as connection:
         connection.execute("DELETE FROM records WHERE kind = 'volume'")
     connection.close()
@@ -227,6 +232,273 @@ def test_a_start_without_its_volume_says_so(shared_daemon):
     shared_daemon.start()
     status, message = fails(shared_daemon, "POST", f"/containers/{identity}/start")
     assert (status, message) == (404, "get web: no such volume")
+
+
+# ---- an image's files ----
+
+def make_layer(layer):
+    """A layer with a directory in which there is something of every kind."""
+    place = layer / "data"
+    (place / "deep" / "er").mkdir(parents=True)
+    (place / "f").write_text("content\n")
+    (place / "deep" / "er" / "secret").write_text("s")
+    os.chmod(place / "deep" / "er" / "secret", 0o4750)
+    os.chown(place / "deep" / "er" / "secret", 7, 8)
+    os.chown(place / "deep", 5, 6)
+    os.chmod(place / "deep", 0o1770)
+    os.link(place / "f", place / "deep" / "again")
+    (place / "link").symlink_to("/etc/passwd")
+    os.lchown(place / "link", 3, 4)
+    os.mkfifo(place / "fifo")
+    os.mknod(place / "null", 0o020666, os.makedev(1, 3))
+    with open(place / "holes", "wb") as file:
+        file.truncate(8 << 20)
+        file.seek(4 << 20)
+        file.write(b"x")
+    os.setxattr(place / "f", "user.note", b"kept")
+    os.chown(place, 1000, 1000)
+    os.chmod(place, 0o750)
+    for path in (place / "f", place / "deep" / "er", place / "deep", place):
+        os.utime(path, ns=(10**18, 10**18 + 123456789))
+    (layer / "afile").write_text("x")
+    (layer / "ways").mkdir()
+    (layer / "ways" / "in").symlink_to("../data")
+    (layer / "ways" / "out").symlink_to("/../../../../../../etc")
+    (layer / "hollow").mkdir()
+    os.chmod(layer / "hollow", 0o711)
+    return layer
+
+
+@pytest.fixture
+def filled_layer(tmp_path):
+    return make_layer(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def filled(shared_daemon, tmp_path_factory):
+    """An image whose volume /data has such a layer's files."""
+    layer = make_layer(tmp_path_factory.mktemp("layer"))
+    return shared_daemon.load_busybox("filled:test", layers=[layer], config={"Volumes": {"/data": {}}})
+
+
+@pytest.fixture
+def daemon_with():
+    """Starts a kedged of the test's own with a fault."""
+    made = []
+
+    def start(fault):
+        made.append(kedge.Daemon(environment={"KEDGE_FAULT": fault} if fault else {}).start())
+        return made[-1]
+    yield start
+    for daemon in made:
+        daemon.environment = {}
+        daemon.close()
+
+
+def tree(directory):
+    """Everything below it, and itself, as lines that are equal only if the trees are."""
+    lines, inodes = [], {}
+    for path in [directory, *sorted(directory.rglob("*"))]:
+        status = path.lstat()
+        what = os.readlink(path) if path.is_symlink() else path.read_bytes()[:20] if path.is_file() else ""
+        attributes = [] if path.is_symlink() or not (path.is_file() or path.is_dir()) else [(name, os.getxattr(path, name)) for name in os.listxattr(path)]
+        inodes.setdefault(status.st_ino, len(inodes))
+        lines.append((str(path.relative_to(directory)), oct(status.st_mode), status.st_uid, status.st_gid, status.st_mtime_ns, status.st_rdev, what, attributes,
+                      status.st_nlink if path.is_file() else 0, inodes[status.st_ino] if path.is_file() else -1, status.st_size if path.is_file() else 0))
+    return lines
+
+
+def image_tree(daemon, image):
+    """Of the image's last layer, as the store has it."""
+    layers = [path for path in (daemon.store / "layers").iterdir() if (path / "data" / "holes").exists()]
+    assert len(layers) == 1
+    subprocess.run(["fallocate", "--dig-holes", str(layers[0] / "data" / "holes")], check=True)
+    return tree(layers[0] / "data")
+
+
+def source_of(daemon, identity, target="/data"):
+    return pathlib.Path(mounts(daemon, identity)[target]["Source"])
+
+
+def test_an_empty_volume_gets_the_image_s_files_at_create(shared_daemon, filled):
+    wanted = image_tree(shared_daemon, filled)
+    for settings in ({}, {"host": {"Binds": ["named:/data"]}}, {"host": {"Binds": ["read-only:/data:ro"]}}, {"host": {"Mounts": [{"Type": "volume", "Target": "/data"}]}}):
+        identity = shared_daemon.create(["true"], image=filled, **settings)
+        assert tree(source_of(shared_daemon, identity)) == wanted
+        assert sorted(path.name for path in source_of(shared_daemon, identity).parent.iterdir()) == ["_data", "volume.json"]
+        assert source_of(shared_daemon, identity).joinpath("holes").stat().st_blocks < 1000  # on a file system that has holes
+    assert run(shared_daemon, "cat /data/f", image=filled) == "content\n"
+    assert shared_daemon.wait(shared_daemon.start_container(identity)) == 0
+
+
+def test_what_is_there_stays(shared_daemon, filled):
+    make(shared_daemon, "mine")
+    (data(shared_daemon, "mine") / "own").write_text("own")
+    shared_daemon.create(["true"], image=filled, host={"Binds": ["mine:/data"]})
+    assert [path.name for path in data(shared_daemon, "mine").iterdir()] == ["own"]
+    for settings in ({"Binds": ["empty:/data:nocopy"]}, {"Mounts": [{"Type": "volume", "Source": "empty", "Target": "/data", "VolumeOptions": {"NoCopy": True}}]}):
+        run(shared_daemon, "ls /data", image=filled, host=settings)
+        assert list(data(shared_daemon, "empty").iterdir()) == []
+    first = shared_daemon.create(["true"], image=filled)
+    assert run(shared_daemon, "cat /data/f", host={"VolumesFrom": [first]}) == "content\n"
+
+
+def test_a_running_container_sees_what_comes(shared_daemon, filled):
+    running = shared_daemon.run_container(["sh", "-c", "until test -e /here/f; do usleep 1000; done; cat /here/f"], host={"Binds": ["shared:/here"]})
+    shared_daemon.create(["true"], image=filled, host={"Binds": ["shared:/data"]})
+    assert shared_daemon.wait(running) == 0 and shared_daemon.log_text(running) == "content\n"
+
+
+def test_links_lead_where_they_lead_the_container(shared_daemon, filled):
+    wanted = image_tree(shared_daemon, filled)
+    for target in ("/ways/in", "/ways/../ways/in/."):
+        identity = shared_daemon.create(["true"], image=filled, Volumes={target: {}})
+        (mount,) = [mount for mount in shared_daemon.inspect(identity)["Mounts"] if mount["Destination"] == "/ways/in"]
+        assert tree(pathlib.Path(mount["Source"])) == wanted
+    identity = shared_daemon.create(["true"], image=filled, Volumes={"/ways/out": {}})
+    assert sorted(path.name for path in source_of(shared_daemon, identity, "/ways/out").iterdir()) == ["group", "passwd"]  # the image's /etc
+
+
+def test_an_empty_directory_gives_its_owner_and_mode(shared_daemon, filled):
+    identity = shared_daemon.create(["true"], image=filled, Volumes={"/hollow": {}, "/absent": {}})
+    assert source_of(shared_daemon, identity, "/hollow").stat().st_mode & 0o7777 == 0o711
+    assert source_of(shared_daemon, identity, "/absent").stat().st_mode & 0o7777 == 0o755
+
+
+def test_a_file_of_the_image_is_no_place_for_a_volume(shared_daemon, filled):
+    status, message = fails(shared_daemon, "POST", "/containers/create?name=odd", {"Image": filled, "Cmd": ["true"], "Volumes": {"/afile": {}}})
+    assert status == 400 and "cannot mount volume over existing file, file exists /afile" in message
+    kedge.wait_for(lambda: shared_daemon.api.get("/containers/json?all=1") == [] and volumes(shared_daemon) == [])
+
+
+def test_many_at_once(shared_daemon, filled):
+    """All of them find the volume empty; the image's files come into it once, and whole."""
+    wanted = image_tree(shared_daemon, filled)
+    makers = [Background(shared_daemon.create, ["true"], filled, None, {"Binds": ["same:/data"]}) for _ in range(8)]
+    for maker in makers:
+        maker.result()
+    assert tree(data(shared_daemon, "same")) == wanted
+
+
+@pytest.mark.parametrize("point", ["volume.copy", "volume.sync", "volume.rename", "volume.move"])
+def test_a_copy_that_breaks_off_is_done_again(daemon_with, filled_layer, point):
+    """The child is killed at each step: the create fails, and the next one finds an empty volume, or ends what was begun."""
+    daemon = daemon_with(f"{point}:1:kill")
+    image = daemon.load_busybox("filled:test", layers=[filled_layer], config={"Volumes": {"/data": {}}})
+    make(daemon, "web")
+    status, message = fails(daemon, "POST", "/containers/create", {"Image": image, "Cmd": ["true"], "HostConfig": {"Binds": ["web:/data"]}})
+    assert status == 500 and "killed by signal 9" in message
+    assert not [path for path in data(daemon, "web").iterdir()]
+    daemon.environment = {}
+    daemon.restart()
+    if point == "volume.move":  # it was whole
+        assert (data(daemon, "web") / "f").read_text() == "content\n"
+    identity = daemon.create(["true"], image=image, host={"Binds": ["web:/data"]})
+    assert sorted(path.name for path in data(daemon, "web").iterdir()) == sorted(path.name for path in (filled_layer / "data").iterdir())
+    assert sorted(path.name for path in data(daemon, "web").parent.iterdir()) == ["_data", "volume.json"]
+    assert daemon.wait(daemon.start_container(identity)) == 0
+    assert daemon.api.post("/kedge/v1/system/check") == {"Problems": []}
+
+
+def test_kedged_dies_while_it_copies(daemon_with, filled_layer):
+    """The container is on record, and its start does what its creation did not; what had been copied does not count."""
+    daemon = daemon_with(None)
+    image = daemon.load_busybox("filled:test", layers=[filled_layer], config={"Volumes": {"/data": {}}})
+    make(daemon, "web")
+    place = data(daemon, "web").parent
+    lock = os.open(place, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # the child waits
+    body = {"Image": image, "Cmd": ["sh", "-c", "cat /data/f; ls -a /data | grep -c partial"], "HostConfig": {"NetworkMode": "none", "Binds": ["web:/data"]}}
+    maker = Background(daemon.api.raw, "POST", "/containers/create?name=cc", json.dumps(body), {"Content-Type": "application/json"})
+    kedge.wait_for(lambda: maker.is_done() or daemon.api.raw("GET", "/containers/cc/json")[0] == 200)
+    assert not maker.is_done(), maker.result()
+    assert not maker.is_done() and daemon.api.raw("GET", "/_ping")[0] == 200  # nobody else waits
+    (place / ".kedge-copy").mkdir()
+    (place / ".kedge-copy" / "partial").write_text("x")
+    daemon.kill()
+    with pytest.raises((OSError, http.client.HTTPException)):
+        maker.result()
+    os.close(lock)
+    daemon.start()
+    assert not (place / ".kedge-copy").exists()
+    daemon.start_container("cc")
+    daemon.wait("cc")
+    assert daemon.log_text("cc") == "content\n0\n"
+
+
+def test_what_waits_for_a_copy(shared_daemon, filled):
+    """A start and a removal that come while the creation copies; a client that leaves."""
+    make(shared_daemon, "web")
+    lock = os.open(data(shared_daemon, "web").parent, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    makers, body = [], {"Image": filled, "Cmd": ["cat", "/data/f"], "HostConfig": {"NetworkMode": "none", "Binds": ["web:/data"]}}
+    for name in ("started", "removed", "left"):
+        connection = kedge.UnixConnection(shared_daemon.socket)
+        connection.request("POST", f"/containers/create?name={name}", json.dumps(body), {"Content-Type": "application/json"})
+        makers.append(connection)
+        kedge.wait_for(lambda: shared_daemon.api.raw("GET", f"/containers/{name}/json")[0] == 200)
+    makers[2].close()
+    start = Background(shared_daemon.api.raw, "POST", "/containers/started/start")
+    shared_daemon.api.delete("/containers/removed")
+    answer = makers[1].getresponse()
+    assert answer.status == 409 and b"is being removed" in answer.read()
+    assert not start.is_done()
+    os.close(lock)
+    assert makers[0].getresponse().status == 201 and start.result()[0] == 204
+    assert shared_daemon.wait("started") == 0 and shared_daemon.log_text("started") == "content\n"
+    assert shared_daemon.wait(shared_daemon.start_container("left")) == 0
+
+
+# ---- file systems ----
+
+def is_mounted(path):
+    return any(line.split()[1] == str(path) for line in pathlib.Path("/proc/self/mounts").read_text().splitlines())
+
+
+def test_a_file_system_is_mounted_while_it_is_used(shared_daemon):
+    make(shared_daemon, "mem", DriverOpts={"type": "tmpfs", "device": "tmpfs", "o": "size=1m,uid=1000,mode=0700,noexec"})
+    first = shared_daemon.run_container(["sh", "-c", "echo x > /m/f; grep ' /m ' /proc/mounts; exec sleep 10000"], host={"Binds": ["mem:/m"]})
+    kedge.wait_for(lambda: "size=1024k" in shared_daemon.log_text(first))
+    assert "noexec" in shared_daemon.log_text(first) and "uid=1000" in shared_daemon.log_text(first)
+    assert is_mounted(data(shared_daemon, "mem"))
+    assert run(shared_daemon, "cat /m/f", host={"Binds": ["mem:/m:ro"]}) == "x\n"  # the same one
+    assert shared_daemon.api.post("/kedge/v1/system/check") == {"Problems": []}
+    shared_daemon.restart()
+    assert run(shared_daemon, "cat /m/f", host={"Binds": ["mem:/m:ro"]}) == "x\n"
+    shared_daemon.api.post(f"/containers/{first}/kill")
+    kedge.wait_for(lambda: not is_mounted(data(shared_daemon, "mem")))
+    assert run(shared_daemon, "ls /m", host={"Binds": ["mem:/m"]}) == ""
+    kedge.wait_for(lambda: not is_mounted(data(shared_daemon, "mem")))
+
+
+def test_a_directory_of_the_host_as_a_volume(shared_daemon, tmp_path, filled):
+    (tmp_path / "there").mkdir()
+    make(shared_daemon, "host", DriverOpts={"type": "none", "device": str(tmp_path / "there"), "o": "bind"})
+    assert run(shared_daemon, "cat /data/f; echo new > /data/g", image=filled, host={"Binds": ["host:/data"]}) == "content\n"
+    assert (tmp_path / "there" / "g").read_text() == "new\n" and not list((tmp_path / "there").glob(".kedge*"))
+    kedge.wait_for(lambda: not is_mounted(data(shared_daemon, "host")))
+    shared_daemon.remove_all()
+    shared_daemon.api.delete("/volumes/host")
+    assert (tmp_path / "there" / "g").exists()  # the volume's data was never in the store
+
+
+def test_a_file_system_that_cannot_be_mounted(shared_daemon, tmp_path):
+    make(shared_daemon, "none", DriverOpts={"type": "none", "device": str(tmp_path / "absent"), "o": "bind"})
+    make(shared_daemon, "net", DriverOpts={"type": "nfs", "device": ":/x", "o": "addr=127.0.0.1,password=hidden,vers=4"})
+    for name in ("none", "net"):
+        identity = shared_daemon.create(["true"], host={"Binds": [f"{name}:/v"]})
+        status, message = fails(shared_daemon, "POST", f"/containers/{identity}/start")
+        assert status >= 400 and "failed to mount local volume" in message and "hidden" not in message, message
+        assert shared_daemon.inspect(identity)["State"]["Status"] == "created"
+        assert not is_mounted(data(shared_daemon, name))
+
+
+def test_an_idle_mount_is_found(shared_daemon):
+    make(shared_daemon, "mem", DriverOpts={"type": "tmpfs", "device": "tmpfs"})
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(data(shared_daemon, "mem"))], check=True)
+    assert any("mem/_data" in problem for problem in shared_daemon.api.post("/kedge/v1/system/check")["Problems"])
+    shared_daemon.api.post("/kedge/v1/system/check?repair=1")
+    assert not is_mounted(data(shared_daemon, "mem"))
 
 
 # ---- what is told ----
