@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""dockerode, the library of most Node programs that talk to Docker."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+import kedge
+
+HERE = pathlib.Path(__file__).parent / "node"
+pytestmark = pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
+
+
+@pytest.fixture(scope="module")
+def modules():
+    """Where the packages are that node/package-lock.json names; installed once a build directory."""
+    place = kedge.TOP / "build" / "node"
+    lock = (HERE / "package-lock.json").read_bytes()
+    mark = place / "installed.json"
+    if not mark.exists() or mark.read_bytes() != lock:
+        place.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(HERE / name, place)
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=place, check=True, timeout=300)
+        mark.write_bytes(lock)
+    return place / "node_modules"
+
+
+def test_a_session(box, modules):
+    os.environ["NODE_PATH"] = str(modules)
+    told = json.loads(box.run("node", HERE / "session.js").out)
+    assert told["ping"] == "OK" and told["version"] == box.api.get("/version")["ApiVersion"]
+    assert told["containers"] == 0 and "busybox:test" in told["images"]
+    assert told["status"] == told["exit"] == 3 and told["output"] == ["out\n", "err\n"] and told["log"] == "out\n"
+    assert told["listed"] == ["/node"] and told["name"] == "/renamed"
+    assert told["missing"][0] == 404 and told["missing"][1].startswith("No such container: ")
+    assert told["echoed"] == ["through the container\n", ""] and told["catStatus"] == 0
+    assert told["exec"] == ["in exec\n", ""] and told["execExit"] == 7
+    assert told["archiveName"] == "busybox"
+    assert told["pids"] == 1 and told["killed"] == 137
+    assert [action for action in told["events"] if action != "attach"] == [
+        "create", "start", "die", "rename", "destroy", "create", "start", "die", "destroy", "create", "start", "archive-path", "kill", "die", "destroy"]
