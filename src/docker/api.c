@@ -204,6 +204,7 @@ size_t docker_api_quiesce(DockerApi *api, int ret_fds[DOCKER_SOCKETS_MAX], void 
 
 void docker_api_hand_over(DockerApi *api, int ret_fds[DOCKER_SOCKETS_MAX])
 {
+	attaches_carry(api);
 	for (size_t i = 0; i < api->server_count; i++)
 		ret_fds[i] = http_server_hand_over(api->servers[i]);
 }

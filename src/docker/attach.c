@@ -3,6 +3,7 @@
  * its shim. A client that does not ask for that gets the output alone, as an answer that lasts. With logs=1 what was
  * written before comes first. POST /containers/{id}/resize belongs to it. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -185,6 +186,62 @@ void attaches_end(DockerApi *api)
 	}
 }
 
+/* ---- clients that wait for a start, from one program to the next ---- */
+
+/* The cursor: how many keys there are, the keys, and input that came early. */
+static void carry_client(void *arg, const char *container_id, const ContainerClient *client, int fd)
+{
+	DockerApi *api = arg;
+	autofree char *path = string_printf("/containers/%s/attach", container_id);
+	autoclear(StringMap) query = {0};
+	autoclear(Buffer) cursor = {0};
+
+	map_set(&query, "stdin", client->wants_stdin ? "1" : "0");
+	map_set(&query, "stdout", client->wants_stdout ? "1" : "0");
+	map_set(&query, "stderr", client->wants_stderr ? "1" : "0");
+	buffer_add_char(&cursor, (char)client->detach_keys->count);
+	buffer_add(&cursor, client->detach_keys->bytes, client->detach_keys->count);
+	buffer_add(&cursor, client->early, client->early_length);
+	http_server_carry_socket(api->servers[0], path, &query, &cursor, fd);
+}
+
+void attaches_carry(DockerApi *api)
+{
+	container_clients_each(api->engine, carry_client, api);
+}
+
+static size_t read_keys(Keys *ret, const Buffer *cursor)
+{
+	size_t count = cursor->length > 0 ? (unsigned char)*cursor->data : 0;
+
+	*ret = (Keys){0};
+	if (count > KEYS_MAX || cursor->length < 1 + count)
+		return cursor->length;
+	ret->count = count;
+	memcpy(ret->bytes, cursor->data + 1, count);
+	return 1 + count;
+}
+
+static void attach_again(HttpRequest *request, Container *container)
+{
+	autoclear(Buffer) cursor = http_request_carried(request)->cursor;
+	Keys keys;
+	size_t read = read_keys(&keys, &cursor);
+	const ContainerClient client = {
+		.wants_stdin = http_request_flag(request, "stdin"),
+		.wants_stdout = http_request_flag(request, "stdout"),
+		.wants_stderr = http_request_flag(request, "stderr"),
+		.detach_keys = &keys,
+		.early = buffer_text(&cursor) + read,
+		.early_length = cursor.length - read,
+	};
+
+	http_request_carried(request)->cursor = (Buffer){0};
+	Error *error = container_hand_over_again(container, &client, http_request_take_socket(request));
+	if (error)
+		error_log(error, "a client that waits for a start is cut");
+}
+
 /* ---- the request ---- */
 
 static fallible check_attach(Attach *attach, const HttpRequest *request, ContainerState state)
@@ -226,6 +283,10 @@ static void attach_container(HttpRequest *request, void *context)
 
 	if (!container)
 		return;
+	if (http_request_carried(request)) {
+		attach_again(request, container);
+		return;
+	}
 	container_view(container, &view);
 	attach = attach_new(request, container, docker_engine(context), view.spec);
 	error = check_attach(attach, request, view.state);

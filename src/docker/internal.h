@@ -54,6 +54,7 @@ fallible request_console_size(int *ret_rows, int *ret_columns, const HttpRequest
 fallible request_object(Value **ret, const HttpRequest *request);
 
 void attaches_end(DockerApi *api);
+void attaches_carry(DockerApi *api); /* before docker_api_hand_over() hands over */
 void exec_sessions_end(DockerApi *api);
 
 /* ---- routes, one table a file, each ends with .method = NULL ---- */

@@ -147,6 +147,10 @@ typedef struct ContainerClient {
 	size_t early_length;
 } ContainerClient;
 fallible container_hand_over(Container *container, const ContainerClient *client, int fd); /* fd: taken */
+/* Those that wait for a start, for the next program; there they are handed over again. The descriptors are lent. */
+void container_clients_each(Engine *engine,
+	void (*visit)(void *arg, const char *container_id, const ContainerClient *client, int fd), void *arg);
+fallible container_hand_over_again(Container *container, const ContainerClient *client, int fd); /* fd: taken */
 
 /* The size of its terminal, in characters. */
 fallible container_resize(Container *container, int rows, int columns);

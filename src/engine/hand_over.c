@@ -79,7 +79,7 @@ static ShimClient head_of(const Container *container, const ContainerClient *cli
 	};
 }
 
-fallible container_hand_over(Container *container, const ContainerClient *client, int fd)
+fallible container_hand_over_again(Container *container, const ContainerClient *client, int fd)
 {
 	autofd socket = fd;
 	ShimClient head = head_of(container, client);
@@ -90,8 +90,32 @@ fallible container_hand_over(Container *container, const ContainerClient *client
 		TRY(shim_client(container->shim, &head, client->detach_keys->bytes, client->early, socket));
 	else
 		TRY(wait_for_start(container, &head, client, &socket));
+	return NULL;
+}
+
+fallible container_hand_over(Container *container, const ContainerClient *client, int fd)
+{
+	TRY(container_hand_over_again(container, client, fd));
 	container_event(container, "attach", NULL, NULL);
 	return NULL;
+}
+
+void container_clients_each(Engine *engine,
+	void (*visit)(void *arg, const char *container_id, const ContainerClient *client, int fd), void *arg)
+{
+	list_each(&engine->container_order, Container, link, container) {
+		list_each(&container->clients, WaitingClient, link, waiting) {
+			const ContainerClient client = {
+				.wants_stdin = waiting->head.wants & SHIM_WANTS_STDIN,
+				.wants_stdout = waiting->head.wants & SHIM_WANTS_STDOUT,
+				.wants_stderr = waiting->head.wants & SHIM_WANTS_STDERR,
+				.detach_keys = &waiting->keys,
+				.early = waiting->early,
+				.early_length = waiting->head.early_length,
+			};
+			visit(arg, container->id, &client, waiting->fd);
+		}
+	}
 }
 
 /* One connection for all of them; what it says is heard by the shim before the container has written anything. */

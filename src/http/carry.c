@@ -32,11 +32,11 @@ enum {
 
 /* ---- giving ---- */
 
-typedef struct Parcel {
+struct Parcel {
 	Buffer text;
 	int *fds;
 	size_t count;
-} Parcel;
+};
 
 static void add_fd(Parcel *parcel, int fd)
 {
@@ -57,12 +57,17 @@ static void add_string(Parcel *parcel, const char *text)
 	add_text(parcel, text, strlen(text));
 }
 
+static void add_map(Parcel *parcel, const StringMap *map)
+{
+	for (size_t i = 0; i < map->count; i++) {
+		add_string(parcel, map->items[i].key);
+		add_string(parcel, map->items[i].value);
+	}
+}
+
 static void add_query(Parcel *parcel, const HttpRequest *request)
 {
-	for (size_t i = 0; i < request->query.count; i++) {
-		add_string(parcel, request->query.items[i].key);
-		add_string(parcel, request->query.items[i].value);
-	}
+	add_map(parcel, &request->query);
 	for (size_t i = 0; i < request->repeated.count; i++) {
 		const char *pair = request->repeated.items[i], *value = strchr(pair, '=') + 1;
 		add_text(parcel, pair, (size_t)(value - pair) - 1);
@@ -173,23 +178,52 @@ static fallible send_to_next(int *ret_fd, const Parcel *parcel)
 	return NULL;
 }
 
+static Parcel *parcel_of(HttpServer *server)
+{
+	if (!server->parcel) {
+		server->parcel = mem_new(Parcel);
+		add_string(server->parcel, FORM);
+	}
+	return server->parcel;
+}
+
+static void parcel_free(Parcel *parcel)
+{
+	buffer_clear(&parcel->text);
+	free(parcel->fds);
+	free(parcel);
+}
+
+void http_server_carry_socket(
+	HttpServer *server, const char *path, const StringMap *query, const Buffer *cursor, int fd)
+{
+	Parcel *parcel = parcel_of(server);
+
+	add_fd(parcel, fd);
+	add_string(parcel, "POST");
+	add_string(parcel, path);
+	add_text(parcel, buffer_text(cursor), cursor->length);
+	add_string(parcel, "");
+	add_string(parcel, "s");
+	add_map(parcel, query);
+	add_string(parcel, "");
+}
+
 int http_server_hand_over(HttpServer *server)
 {
-	Parcel parcel = {0};
+	Parcel *parcel = parcel_of(server);
 	Error *error = NULL;
 	int fd = -1;
 
-	add_string(&parcel, FORM);
 	list_each(&server->connections, HttpConnection, in_server, link)
 		if (connection_may_be_carried(link))
-			add_connection(&parcel, link);
-	if (parcel.count > 0)
-		error = send_to_next(&fd, &parcel);
+			add_connection(parcel, link);
+	if (parcel->count > 0)
+		error = send_to_next(&fd, parcel);
 	if (error)
 		error_log(error, "clients are cut by the upgrade");
 	server->handed_over = true;
-	buffer_clear(&parcel.text);
-	free(parcel.fds);
+	parcel_free(take(server->parcel));
 	return fd;
 }
 
@@ -301,7 +335,8 @@ static void take_request(Reader *reader, HttpRequest *request)
 	text = take_text(reader, &length);
 	chunks_add_coded(&request->stream->chunks, text, length);
 	autofree char *marks = take_string(reader);
-	request->is_old = request->stream->chunks.is_plain = strchr(marks, '0');
+	request->is_old = request->stream->chunks.is_plain = strpbrk(marks, "0s");
+	request->carried.is_socket = strchr(marks, 's');
 	if (strchr(marks, '+'))
 		request->carried.fd = take_next_fd(reader);
 	take_query(reader, request);

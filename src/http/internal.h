@@ -23,6 +23,8 @@ typedef struct HttpServerWait {
 	Source *deferred;
 } HttpServerWait;
 
+typedef struct Parcel Parcel;
+
 struct HttpServer {
 	Loop *loop;
 	struct MHD_Daemon *daemon;
@@ -35,6 +37,7 @@ struct HttpServer {
 	List requests;
 	List connections; /* HttpConnection */
 	HttpServerWait drained, quiet;
+	Parcel *parcel;   /* what goes to the next program, as far as it was packed */
 	bool is_quiet;    /* accepts nobody any more */
 	bool handed_over; /* libmicrohttpd is not to touch its connections again */
 	bool takes_back;  /* the next new connection has been used before */

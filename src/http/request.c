@@ -355,6 +355,14 @@ void request_begin_again(HttpRequest *request)
 		call_handler(request);
 }
 
+int http_request_take_socket(HttpRequest *request)
+{
+	unwatch(request);
+	int fd = take_fd(&request->link->fd);
+	end_connection(request);
+	return fd;
+}
+
 /* ---- what handlers ask ---- */
 
 const char *http_request_method(const HttpRequest *request)

@@ -71,6 +71,10 @@ int http_server_quiesce(HttpServer *server, void (*quiet)(void *arg), void *arg)
  * are cut. -1: nothing could be carried. The server may only be freed after it.
  */
 int http_server_hand_over(HttpServer *server);
+/* Before it: a connection that was taken over by http_hijack() and waits for something goes along, as if by a POST of
+ * that path and query; its handler gets it by http_request_take_socket(). All is lent until http_server_hand_over(). */
+void http_server_carry_socket(
+	HttpServer *server, const char *path, const StringMap *query, const Buffer *cursor, int fd);
 void http_server_take_over(HttpServer *server, int fd); /* fd is the callee's */
 
 /* Binds a unix socket (0660, group if it exists), replacing a stale one. */
@@ -122,7 +126,8 @@ void http_stream_may_last(HttpStream *stream);
 /* Where the handler is, in its own words: what it needs to go on without a gap. */
 typedef struct HttpCarry {
 	Buffer cursor;
-	int fd; /* goes with it, the callee's; -1: none */
+	int fd;         /* goes with it; -1: none. Lent when given, the handler's to take in the next program */
+	bool is_socket; /* it was http_server_carry_socket() */
 } HttpCarry;
 
 /* carry is called in http_server_hand_over(). The same handler gets the request in the next program, and writes to what
@@ -130,6 +135,8 @@ typedef struct HttpCarry {
 void http_stream_on_carry(HttpStream *stream, void (*carry)(void *arg, HttpCarry *ret), void *arg);
 /* NULL: a new request. A handler that cannot go on answers as usual: the stream ends. */
 HttpCarry *http_request_carried(HttpRequest *request);
+/* Of one that is_socket: the caller's, and the request is gone. */
+int http_request_take_socket(HttpRequest *request);
 /* 101 Switching Protocols (Upgrade: tcp) with the content type given; then ready gets the raw descriptor (owned) and
  * bytes that came early. fd -1: the client left. */
 void http_hijack(HttpRequest *request, const char *content_type,

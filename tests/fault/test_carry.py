@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -14,7 +15,7 @@ import kedge
 import registries
 import store
 from movable import Hammer, Keeper
-from streams import Background, opened
+from streams import Attached, Background, opened
 
 UPGRADES = 10
 COUNT = "i=0; while :; do i=$((i+1)); echo $i; echo e$i >&2; usleep 2000; done"
@@ -175,6 +176,48 @@ def test_followers_that_leave(movable):
     for client in clients:
         client.close()
     kedge.wait_for(lambda: count_descriptors(movable) <= before + 3)  # kedged's own come and go
+
+
+def test_attached_before_the_start(movable):
+    """A client that waits for the start keeps its connection, and what it has typed already; one that leaves is forgotten."""
+    identity = movable.create(["cat"], OpenStdin=True, StdinOnce=True, AttachStdin=True)
+    client = Attached(movable, identity, "stream=1&stdin=1&stdout=1", early=b"early\n")
+    leaving = Attached(movable, identity)
+    movable.upgrade()
+    kedge.wait_for(movable.answers)
+    leaving.close()
+    movable.upgrade()
+    kedge.wait_for(movable.answers)
+    movable.start_container(identity)
+    client.send(b"more\n")
+    for number in range(3):
+        movable.upgrade()
+        client.send(f"{number}\n".encode())
+    client.end_input()
+    assert b"".join(data for _, data in client.read_all()) == b"early\nmore\n0\n1\n2\n"
+    assert movable.wait(identity) == 0
+    store.end_clean(movable)
+
+
+def test_run_over_an_upgrade(movable):
+    """docker's and kedge's `run` in a loop while kedged is replaced: each prints what its container wrote."""
+    end = threading.Event()
+
+    def runs(program):
+        count = 0
+        while not end.is_set():
+            done = movable.run(program, "run", "--rm", "--network", "none", "busybox:test", "echo", f"word{count}")
+            assert done.out == f"word{count}\n", (count, done.out, done.err)
+            count += 1
+        return count
+    loops = [Background(runs, program) for program in (str(kedge.BIN / "kedge"), "docker")]
+    for _ in range(UPGRADES):
+        movable.upgrade()
+        kedge.wait_for(movable.answers)
+        time.sleep(0.1)
+    end.set()
+    print([loop.result() for loop in loops])
+    store.end_clean(movable)
 
 
 def test_a_read_only_connection_stays_so(movable):
