@@ -99,13 +99,22 @@ static void print_overview(void)
 	fputs(buffer_text(&out), stdout);
 }
 
+static void print_group(const char *group)
+{
+	autoclear(Buffer) out = {0};
+
+	global_group_help(&out, group);
+	fputs(buffer_text(&out), stdout);
+}
+
 static fallible run_words(Cli *cli, const StringList *words)
 {
 	int used;
 	const Command *command = command_find((int)words->count, words->items, &used);
 
-	if (!command && words->count == 2 && string_equal(words->items[1], "--help")) { /* "kedge container --help" */
-		print_overview();
+	if (!command && words->count == 2 && string_equal(words->items[1], "--help") &&
+		global_is_group(words->items[0])) {
+		print_group(words->items[0]);
 		return NULL;
 	}
 	if (!command)

@@ -78,6 +78,41 @@ void global_help(Buffer *out)
 	buffer_printf(out, "\nOptions:\n%s\nMore: kedge COMMAND --help, man kedge\n", buffer_text(&options));
 }
 
+/* ---- groups of commands ---- */
+
+bool global_is_group(const char *word)
+{
+	const char *const *group = command_groups;
+
+	while (*group && !string_equal(*group, word))
+		group++;
+	return *group != NULL;
+}
+
+/* What follows "container " in that command's name or one of its aliases; NULL: nothing. */
+static const char *word_in_group(const Command *command, const char *group)
+{
+	size_t length = strlen(group);
+
+	if (string_starts(command->name, group) && command->name[length] == ' ')
+		return command->name + length + 1;
+	for (const char *const *alias = command->aliases; alias && *alias; alias++)
+		if (string_starts(*alias, group) && (*alias)[length] == ' ')
+			return *alias + length + 1;
+	return NULL;
+}
+
+void global_group_help(Buffer *out, const char *group)
+{
+	buffer_printf(out, "Usage:  kedge %s COMMAND\n\nCommands:\n", group);
+	for (const Command *const *command = commands; *command; command++) {
+		const char *word = word_in_group(*command, group);
+		if (word)
+			buffer_printf(out, "  %-10s   %s\n", word, (*command)->summary);
+	}
+	buffer_printf(out, "\nMore: kedge %s COMMAND --help, man kedge\n", group);
+}
+
 /* ---- words that are no command ---- */
 
 static const char *refusal_of(const char *word)
@@ -86,15 +121,6 @@ static const char *refusal_of(const char *word)
 		if (string_equal(refused[i].name, word))
 			return refused[i].reason;
 	return NULL;
-}
-
-static bool is_group(const char *word)
-{
-	const char *const *group = command_groups;
-
-	while (*group && !string_equal(*group, word))
-		group++;
-	return *group != NULL;
 }
 
 /* How many letters must change in place, plus what one is longer: enough to tell "imges" from "ps". */
@@ -138,8 +164,8 @@ static fallible unknown_in_group(const StringList *words)
 	if (!reason && word)
 		reason = refusal_of(word);
 	if (!word)
-		return error_hint(
-			error_new(ERROR_INVALID, "\"kedge %s\" needs a command", group), "see \"kedge --help\"");
+		return error_hint(error_new(ERROR_INVALID, "\"kedge %s\" needs a command", group),
+			"see \"kedge %s --help\"", group);
 	if (reason)
 		return error_new(ERROR_UNSUPPORTED, "command \"%s %s\" is not available: %s", group, word, reason);
 	return error_hint(error_new(ERROR_INVALID, "unknown command \"%s %s\"", group, word), "see \"kedge --help\"");
@@ -149,7 +175,7 @@ fallible global_unknown_command(const StringList *words)
 {
 	const char *word = words->items[0], *reason = refusal_of(word), *nearest = nearest_command(word);
 
-	if (is_group(word))
+	if (global_is_group(word))
 		return unknown_in_group(words);
 	if (reason)
 		return error_new(ERROR_UNSUPPORTED, "command \"%s\" is not available: %s", word, reason);

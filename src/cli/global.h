@@ -12,5 +12,8 @@ typedef struct GlobalOptions {
 extern const Option global_options[];
 
 void global_help(Buffer *out);
+/* "container", "image", ...: Docker's longer form begins with one. */
+bool global_is_group(const char *word);
+void global_group_help(Buffer *out, const char *group);
 /* Docker's commands that are not here are named as such; for others the nearest command is suggested. */
 fallible global_unknown_command(const StringList *words);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What registries are asked for clients: logins with identity tokens, what a name stands for before it is pulled, searches."""
 import base64
+import http.client
 import json
 import subprocess
 import threading
@@ -193,3 +194,21 @@ def test_a_client_that_leaves_ends_the_search(box, fake):
     connection.close()
     kedge.wait_for(lambda: not fetchers())
     over.set()
+
+
+def test_kedged_ends_in_the_middle_of_a_search(empty, fake):
+    """At once and whole (a sanitizer's build looks for what is left of it); the client is not left waiting."""
+    asked, over = threading.Event(), threading.Event()
+
+    @fake.rule("/v1/search")
+    def hang(handler, request):
+        asked.set()
+        over.wait(30)
+    connection = kedge.UnixConnection(empty.socket)
+    connection.request("GET", f"/images/search?term={fake.host}/web")
+    assert asked.wait(20)
+    assert empty.stop() == 0
+    with pytest.raises((OSError, http.client.HTTPException)):
+        connection.getresponse()
+    over.set()
+    connection.close()

@@ -101,7 +101,17 @@ def test_overview_lists_all_commands():
     assert done.returncode == 0
     assert set(COMMANDS) <= set(re.findall(r"^  ([a-z]+) ", done.out, re.M))
     assert run().out == done.out
-    assert run("container", "--help").out == done.out
+
+
+@pytest.mark.parametrize("group", ["container", "image", "network", "system"])
+def test_overview_of_a_group(group):
+    done = run(group, "--help")
+    assert done.returncode == 0 and done.out.startswith(f"Usage:  kedge {group} COMMAND\n")
+    words = re.findall(r"^  ([a-z]+)   ", done.out, re.M)
+    assert {form.partition(":")[2] for form in FORMS if form.startswith(group)} - {"list", "ps", "remove"} <= set(words) | {"list", "ps", "remove"}
+    for word in words:
+        assert run(group, word, "--help").out.startswith("Usage:  kedge "), word
+    assert run("help", group).out == done.out
 
 
 def test_version():
@@ -112,7 +122,7 @@ ERRORS = [
     (["frobnicate"], 1, 'unknown command "frobnicate"', 'see "kedge --help"'),
     (["imags"], 1, 'unknown command "imags"', 'did you mean "images"? all commands: kedge --help'),
     (["exec"], 1, 'command "exec" is not available: running commands in a running container is not there yet', None),
-    (["container"], 1, '"kedge container" needs a command', 'see "kedge --help"'),
+    (["container"], 1, '"kedge container" needs a command', 'see "kedge container --help"'),
     (["container", "frob"], 1, 'unknown command "container frob"', 'see "kedge --help"'),
     (["network", "create", "x"], 1, 'command "network create" is not available: networks of one\'s own are not there yet; use --network host or none', None),
     (["system", "df", "-v", "--format", "json"], 1, 'options "--verbose" and "--format" exclude each other', None),
