@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The steps by which a helper program gives up what it does not need, in the order in which they are called:
- * namespaces, root, limits, capabilities, and last the filter of fetch/filter.h. For root with one thread. What is left
+ * namespaces, root, limits, capabilities, and last the filter of jail/filter.h. For root with one thread. What is left
  * to whom is said by the jails (fetch/registry/jail.h, fetch/unpack/jail.h).
  */
 #include <stddef.h>

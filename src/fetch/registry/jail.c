@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fetch/registry/jail.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <nss.h>
-#include <pwd.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -17,6 +13,8 @@
 #include "base/files.h"
 #include "base/memory.h"
 #include "fetch/registry/jail_filter.h"
+#include "jail/root.h"
+#include "jail/user.h"
 
 enum { FILE_MAX = 1 << 20, OPEN_FILES_MAX = 2048 };
 
@@ -46,54 +44,17 @@ static fallible fill_root(int root)
 	return NULL;
 }
 
-/* A file system that has no place yet, so that it is filled before anything else changes. */
-static fallible make_root(int *ret)
-{
-	autofd context = syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
-
-	if (context < 0 || syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
-		syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "size", "4m", 0) < 0 ||
-		syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return error_errno(errno, "could not make a root file system");
-	autofd root = syscall(
-		SYS_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-	if (root < 0)
-		return error_errno(errno, "could not make a root mount");
-	TRY(fill_root(root));
-	*ret = take_fd(&root);
-	return NULL;
-}
-
 static fallible enter_root(void)
 {
 	autofd root = -1;
 
 	TRY(confine_namespaces(CLONE_NEWIPC | CLONE_NEWUTS));
-	TRY(make_root(&root));
+	TRY(jail_root_make(&root));
+	TRY(fill_root(root));
 	return confine_root(root, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
 }
 
 /* ---- rights ---- */
-
-static fallible find_user(const char *user, uid_t *ret_uid, gid_t *ret_gid)
-{
-	const struct passwd *entry = getpwnam(user);
-
-	if (!entry)
-		return error_new(ERROR_NOT_FOUND, "there is no user \"%s\"", user);
-	if (entry->pw_uid == 0)
-		return error_new(ERROR_INVALID, "user \"%s\" is root", user);
-	*ret_uid = entry->pw_uid;
-	*ret_gid = entry->pw_gid;
-	return NULL;
-}
-
-static fallible become(uid_t uid, gid_t gid)
-{
-	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
-		return error_errno(errno, "could not become user %u", (unsigned)uid);
-	return NULL;
-}
 
 static const ConfineLimit limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, OPEN_FILES_MAX}};
 
@@ -105,12 +66,12 @@ Error *fetch_jail_enter(const char *user)
 	umask(022);
 	if (geteuid() != 0)
 		return error_new(ERROR_FORBIDDEN, "only root can enter the jail");
-	TRY(find_user(user, &uid, &gid));
+	TRY(jail_user_find(user, &uid, &gid));
 	__nss_configure_lookup("hosts", "files dns");
 	TRY(enter_root());
 	TRY(confine_limits(limits, COUNT(limits)));
 	TRY(confine_bounding(0));
-	TRY(become(uid, gid));
+	TRY(jail_user_become(uid, gid));
 	TRY(confine_capabilities(0));
 	return fetch_jail_filter_load();
 }

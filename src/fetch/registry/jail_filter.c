@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/memory.h"
-#include "fetch/filter.h"
+#include "jail/filter.h"
 
 /* By name: what an architecture has not is left out. */
 static const char *const allowed[] = {
@@ -113,48 +113,6 @@ static const char *const allowed[] = {
 	"getegid32",
 };
 
-/* Nothing that is linked here calls these: who does is an intruder. */
-static const char *const deadly[] = {
-	"execve",
-	"execveat",
-	"fork",
-	"vfork",
-	"ptrace",
-	"process_vm_readv",
-	"process_vm_writev",
-	"kill",
-	"tkill",
-	"mount",
-	"umount2",
-	"pivot_root",
-	"chroot",
-	"fsopen",
-	"fsmount",
-	"move_mount",
-	"open_tree",
-	"mount_setattr",
-	"unshare",
-	"setns",
-	"bpf",
-	"perf_event_open",
-	"keyctl",
-	"add_key",
-	"request_key",
-	"init_module",
-	"finit_module",
-	"kexec_load",
-	"io_uring_setup",
-	"userfaultfd",
-	"pidfd_getfd",
-	"open_by_handle_at",
-	"setuid",
-	"setresuid",
-	"setgid",
-	"setresgid",
-	"setgroups",
-	"capset",
-};
-
 /* Files for reading alone; sockets for IP and for asking about addresses. */
 static const FilterRule restricted[] = {
 	{SCMP_SYS(openat), SCMP_ACT_ALLOW, 1, {SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)}},
@@ -178,7 +136,7 @@ Error *fetch_jail_filter_load(void)
 		return NULL; /* the sanitizers' runtime calls what it likes */
 	TRY(filter_new(&filter, SCMP_ACT_ERRNO(EPERM)));
 	TRY(filter_add_names(filter, SCMP_ACT_ALLOW, allowed, COUNT(allowed)));
-	TRY(filter_add_names(filter, SCMP_ACT_KILL_PROCESS, deadly, COUNT(deadly)));
+	TRY(filter_add_deadly(filter));
 	TRY(filter_add_memory_and_threads(filter));
 	TRY(filter_add_rules(filter, restricted, COUNT(restricted)));
 	return filter_load(filter);

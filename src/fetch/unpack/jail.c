@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "base/rootfs.h"
 #include "fetch/unpack/jail_filter.h"
+#include "jail/root.h"
 
 enum { OPEN_FILES_MAX = 128 };
 
@@ -29,20 +30,6 @@ const char *__asan_default_options(void)
 	return "detect_leaks=0";
 }
 #endif
-
-/* ---- root ---- */
-
-/* The directory as a mount of its own, which has no place yet. Before the mount namespace is left: a mount of another
- * one cannot be copied. */
-static fallible copy_mount(int *ret, int directory)
-{
-	int tree = (int)syscall(SYS_open_tree, directory, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-
-	if (tree < 0)
-		return error_errno(errno, "could not make the target directory a mount");
-	*ret = tree;
-	return NULL;
-}
 
 /* ---- capabilities and limits ---- */
 
@@ -91,7 +78,7 @@ Error *jail_enter(int *ret_root, int take_directory, int64_t max_file_bytes)
 	autofd directory = take_directory, tree = -1;
 
 	umask(0);
-	TRY(copy_mount(&tree, directory));
+	TRY(jail_root_of(&tree, directory));
 	close_fd(&directory);
 	TRY(confine_namespaces(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS));
 	TRY(confine_root(tree, MS_NOSUID | MS_NODEV | MS_NOEXEC));

@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "base/memory.h"
-#include "fetch/filter.h"
+#include "jail/filter.h"
 
 /* By name: what an architecture has not is left out. */
 static const char *const allowed[] = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "fetch/filter.h"
+#include "jail/filter.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -62,6 +62,53 @@ fallible filter_add_memory_and_threads(Filter *filter)
 	};
 
 	return filter_add_rules(filter, rules, COUNT(rules));
+}
+
+/* No helper program calls these once it is in its jail: who does is an intruder. */
+static const char *const deadly[] = {
+	"execve",
+	"execveat",
+	"fork",
+	"vfork",
+	"ptrace",
+	"process_vm_readv",
+	"process_vm_writev",
+	"kill",
+	"tkill",
+	"mount",
+	"umount2",
+	"pivot_root",
+	"chroot",
+	"fsopen",
+	"fsmount",
+	"move_mount",
+	"open_tree",
+	"mount_setattr",
+	"unshare",
+	"setns",
+	"bpf",
+	"perf_event_open",
+	"keyctl",
+	"add_key",
+	"request_key",
+	"init_module",
+	"finit_module",
+	"kexec_load",
+	"io_uring_setup",
+	"userfaultfd",
+	"pidfd_getfd",
+	"open_by_handle_at",
+	"setuid",
+	"setresuid",
+	"setgid",
+	"setresgid",
+	"setgroups",
+	"capset",
+};
+
+fallible filter_add_deadly(Filter *filter)
+{
+	return filter_add_names(filter, SCMP_ACT_KILL_PROCESS, deadly, COUNT(deadly));
 }
 
 fallible filter_load(Filter *filter)

@@ -31,5 +31,8 @@ fallible filter_add_rules(Filter *filter, const FilterRule *rules, size_t count)
  */
 fallible filter_add_memory_and_threads(Filter *filter);
 
+/* Programs, processes, mounts, traces, other people's rights: the process is killed. */
+fallible filter_add_deadly(Filter *filter);
+
 /* For this process and all threads it makes; sets no_new_privs. */
 fallible filter_load(Filter *filter);
