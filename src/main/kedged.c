@@ -22,6 +22,7 @@
 #include "main/handed.h"
 #include "main/notify.h"
 #include "main/upgrade.h"
+#include "tls/door.h"
 #include "json/fields.h"
 
 enum { CONFIG_MAX = 1 << 20, EXIT_USAGE = 2 };
@@ -39,6 +40,7 @@ typedef struct Settings {
 	char *read_only_socket_group; /* "kedge-monitor" */
 	char *log_level;              /* "info" */
 	int64_t upgrade_timeout_ns;   /* how long an upgrade waits for what runs */
+	TlsConfig tcp;
 } Settings;
 
 static const Field settings_fields[] = {
@@ -48,6 +50,11 @@ static const Field settings_fields[] = {
 	{.name = "readOnlySocketGroup", .kind = FIELD_STRING, .offset = offsetof(Settings, read_only_socket_group)},
 	{.name = "logLevel", .kind = FIELD_STRING, .offset = offsetof(Settings, log_level)},
 	{.name = "upgradeTimeout", .kind = FIELD_DURATION, .offset = offsetof(Settings, upgrade_timeout_ns)},
+	{.name = "tcp",
+		.kind = FIELD_OBJECT,
+		.offset = offsetof(Settings, tcp),
+		.sub = tls_config_fields,
+		.sub_size = sizeof(TlsConfig)},
 	{.name = "engine",
 		.kind = FIELD_OBJECT,
 		.offset = offsetof(Settings, engine),
@@ -83,7 +90,7 @@ static const Option options[] = {
 	TEXT("group", group, "NAME", "group that may use the socket (kedge)"),
 	TEXT("read-only-socket", read_only_socket, "PATH", "socket for monitors: what can be looked at (none)"),
 	TEXT("read-only-group", read_only_group, "NAME", "group that may use it (kedge-monitor)"),
-	TEXT("libexec-dir", libexec_dir, "DIR", "where kedge-shim, kedge-fetch, kedge-unpack and kedge-pack are"),
+	TEXT("libexec-dir", libexec_dir, "DIR", "where kedge-shim, kedge-fetch, kedge-unpack, kedge-pack and kedge-tls are"),
 	TEXT("registries-dir", registries_dir, "DIR", "settings of single registries (/etc/kedge/registries.d)"),
 	TEXT("certs-dir", certs_dir, "DIR", "certificates by registry (/etc/docker/certs.d)"),
 	{.name = "insecure-registry",
@@ -177,6 +184,7 @@ static fallible settings_check(const Settings *settings)
 		return error_new(ERROR_INVALID, "field \"logLevel\": \"%s\" is none of debug, info, warning, error",
 			settings->log_level);
 	TRY(check_sockets(settings));
+	TRY(tls_config_check(&settings->tcp));
 	return engine_config_check(&settings->engine);
 }
 
@@ -185,6 +193,7 @@ static fallible settings_load(Settings *settings, const Arguments *arguments)
 	const char *path = arguments->config ? arguments->config : CONFIG_DEFAULT;
 
 	engine_config_init(&settings->engine);
+	tls_config_init(&settings->tcp);
 	settings->socket_group = mem_strdup("kedge");
 	settings->read_only_socket_group = mem_strdup("kedge-monitor");
 	settings->log_level = mem_strdup("info");
@@ -265,15 +274,21 @@ typedef struct Successor {
 	size_t count; /* 0: there is none */
 } Successor;
 
-static fallible listen_all(DockerApi *api, const Settings *settings)
+static fallible listen_all(DockerApi *api, const Settings *settings, const DoorPlace *place)
 {
-	HandedSocket sockets[] = {
-		{settings->socket, settings->socket_group, -1, -1},
-		{settings->read_only_socket, settings->read_only_socket_group, -1, -1},
-	};
-	static const DockerProfile profiles[] = {DOCKER_ALL, DOCKER_READ_ONLY};
-	size_t count = string_empty(settings->read_only_socket) ? 1 : 2;
+	autofree char *tls_socket = NULL;
+	HandedSocket sockets[DOCKER_SOCKETS_MAX] = {{settings->socket, settings->socket_group, -1, -1}};
+	DockerProfile profiles[DOCKER_SOCKETS_MAX] = {DOCKER_ALL};
+	size_t count = 1;
 
+	if (!string_empty(settings->read_only_socket)) {
+		profiles[count] = DOCKER_READ_ONLY;
+		sockets[count++] = (HandedSocket){settings->read_only_socket, settings->read_only_socket_group, -1, -1};
+	}
+	if (tls_config_is_on(&settings->tcp)) {
+		TRY(door_prepare(&tls_socket, place));
+		sockets[count++] = (HandedSocket){tls_socket, NULL, -1, -1};
+	}
 	TRY(handed_listen(sockets, count));
 	for (size_t i = 0; i < count; i++) {
 		notify_store(sockets[i].fd);
@@ -285,10 +300,20 @@ static fallible listen_all(DockerApi *api, const Settings *settings)
 	return NULL;
 }
 
+/* TLS comes last: its process is none of those that the program before this one had. */
+static fallible open_door(Door **ret, Loop *loop, const Settings *settings, const DoorPlace *place)
+{
+	if (tls_config_is_on(&settings->tcp))
+		return door_new(ret, loop, &settings->tcp, place);
+	door_remove(place);
+	return NULL;
+}
+
 static fallible serve(Successor *ret_next, Loop *loop, Engine *engine, const Settings *settings, char *const *argv)
 {
 	autoptr(DockerApi) api = NULL;
 	autoptr(Upgrade) upgrade = NULL;
+	autoptr(Door) door = NULL;
 	autoptr(Source) terminate = NULL;
 	autoptr(Source) interrupt = NULL;
 	autoptr(Source) power = NULL;
@@ -296,9 +321,10 @@ static fallible serve(Successor *ret_next, Loop *loop, Engine *engine, const Set
 	autoptr(Source) watchdog = NULL;
 	autoptr(Source) resting = NULL;
 	Serving serving = {.loop = loop, .engine = engine};
+	const DoorPlace place = {settings->engine.run_dir, settings->engine.libexec_dir};
 
 	TRY(docker_api_new(&api, engine));
-	TRY(listen_all(api, settings));
+	TRY(listen_all(api, settings, &place));
 	TRY(upgrade_new(&upgrade, loop, api, settings->upgrade_timeout_ns, argv));
 	TRY(loop_timer(&stopping, loop, -1, stop_unless_down, &serving));
 	serving.stopping = stopping;
@@ -309,10 +335,13 @@ static fallible serve(Successor *ret_next, Loop *loop, Engine *engine, const Set
 	TRY(notify_watchdog(&watchdog, loop));
 	notify("READY=1");
 	TRY(handed_children(loop));
+	TRY(open_door(&door, loop, settings, &place));
 	TRY(loop_run(loop));
 	ret_next->count = upgrade_take_sockets(upgrade, ret_next->fds);
-	if (ret_next->count == 0)
-		notify("STOPPING=1");
+	if (ret_next->count > 0)
+		return NULL;
+	door_shut(door);
+	notify("STOPPING=1");
 	return NULL;
 }
 
@@ -353,6 +382,12 @@ static fallible run(const Settings *settings, char *const *argv)
 	return handed_over(next.fds, next.count, program, argv);
 }
 
+/* Not when kedged starts: a certificate that is no good keeps no container from being started. */
+static fallible check_files(const Settings *settings)
+{
+	return tls_config_is_on(&settings->tcp) ? door_check(&settings->tcp, settings->engine.libexec_dir) : NULL;
+}
+
 static fallible kedged(const Arguments *arguments, char *const *argv)
 {
 	Settings settings = {0};
@@ -362,7 +397,9 @@ static fallible kedged(const Arguments *arguments, char *const *argv)
 		log_set_level((LogLevel)log_level_find(settings.log_level));
 		if (arguments->dump)
 			settings_print(&settings);
-		else if (!arguments->check)
+		else if (arguments->check)
+			error = check_files(&settings);
+		else
 			error = run(&settings, argv);
 	}
 	fields_clear(settings_fields, &settings);

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tls/address.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/strings.h"
+
+enum { BACKLOG = 1024 };
+
+/* ---- text ---- */
+
+static bool read_host(Address *ret, const char *host, size_t length, uint16_t port)
+{
+	struct sockaddr_in *four = (struct sockaddr_in *)&ret->storage;
+	struct sockaddr_in6 *six = (struct sockaddr_in6 *)&ret->storage;
+	bool is_bracketed = length > 2 && *host == '[' && host[length - 1] == ']';
+	char text[INET6_ADDRSTRLEN] = "";
+
+	*ret = (Address){0};
+	if (is_bracketed) {
+		host++;
+		length -= 2;
+	}
+	if (length >= sizeof(text))
+		return false;
+	memcpy(text, host, length);
+	if (is_bracketed) {
+		*six = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port)};
+		ret->length = sizeof(*six);
+		return inet_pton(AF_INET6, text, &six->sin6_addr) == 1;
+	}
+	*four = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
+	ret->length = sizeof(*four);
+	return inet_pton(AF_INET, text, &four->sin_addr) == 1;
+}
+
+fallible address_parse(Address *ret, const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	int64_t port = 0;
+
+	if (!colon)
+		return error_new(ERROR_INVALID, "\"%s\" is not of the form ADDRESS:PORT", text);
+	TRY_WRAP(string_to_int64(&port, colon + 1, 1, UINT16_MAX), "port of \"%s\"", text);
+	if (!read_host(ret, text, (size_t)(colon - text), (uint16_t)port))
+		return error_hint(error_new(ERROR_INVALID, "\"%s\" has no address before its port", text),
+			"write 127.0.0.1:2376, [::1]:2376, or 0.0.0.0:2376 for all");
+	return NULL;
+}
+
+void address_text(char ret[ADDRESS_TEXT_MAX], const Address *address)
+{
+	const struct sockaddr_in *four = (const struct sockaddr_in *)&address->storage;
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&address->storage;
+	char host[INET6_ADDRSTRLEN] = "";
+
+	if (address->storage.ss_family == AF_INET6) {
+		inet_ntop(AF_INET6, &six->sin6_addr, host, sizeof(host));
+		snprintf(ret, ADDRESS_TEXT_MAX, "[%s]:%u", host, ntohs(six->sin6_port));
+	} else {
+		inet_ntop(AF_INET, &four->sin_addr, host, sizeof(host));
+		snprintf(ret, ADDRESS_TEXT_MAX, "%s:%u", host, ntohs(four->sin_port));
+	}
+}
+
+bool address_equal(const Address *a, const Address *b)
+{
+	char first[ADDRESS_TEXT_MAX], second[ADDRESS_TEXT_MAX];
+
+	address_text(first, a);
+	address_text(second, b);
+	return string_equal(first, second);
+}
+
+/* ---- sockets ---- */
+
+static void set_option(int fd, int level, int option)
+{
+	(void)setsockopt(fd, level, option, &(int){1}, sizeof(int)); /* bind(2) tells what matters */
+}
+
+static void prepare(int fd, int family)
+{
+	set_option(fd, SOL_SOCKET, SO_REUSEADDR);
+	if (family == AF_INET6) {
+		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+		set_option(fd, IPPROTO_IPV6, IPV6_FREEBIND);
+	} else {
+		set_option(fd, IPPROTO_IP, IP_FREEBIND);
+	}
+}
+
+fallible address_listen(int *ret_fd, const Address *address)
+{
+	char text[ADDRESS_TEXT_MAX];
+	autofd fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	address_text(text, address);
+	if (fd < 0)
+		return error_errno(errno, "could not make a socket for %s", text);
+	prepare(fd, address->storage.ss_family);
+	if (bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0 || listen(fd, BACKLOG) < 0)
+		return error_errno(errno, "could not listen at %s", text);
+	*ret_fd = take_fd(&fd);
+	return NULL;
+}
+
+bool address_of_listener(Address *ret, int fd)
+{
+	socklen_t length = sizeof(int);
+	int listens = 0;
+
+	*ret = (Address){.length = sizeof(ret->storage)};
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) < 0 || !listens)
+		return false;
+	return getsockname(fd, (struct sockaddr *)&ret->storage, &ret->length) == 0;
+}

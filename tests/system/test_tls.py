@@ -1,0 +1,612 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API over TCP with mutual TLS: who is let in, what is relayed, and what a kedged that dies or is replaced leaves standing."""
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import time
+
+import pytest
+
+import kedge
+from streams import Background
+
+CLIENTS = 200
+
+
+# ---- certificates ---------------------------------------------------------------------------------------------------------------
+
+class Authority:
+    """A CA in a directory, and certificates of it: NAME.crt and NAME.key."""
+
+    def __init__(self, directory, name="test CA"):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.openssl("req", "-x509", *self.new_key("ca"), "-days", "30", "-subj", f"/CN={name}", "-out", "ca.crt")
+        (self.directory / "index").write_text("")
+        (self.directory / "ca.cnf").write_text(
+            "[ca]\ndefault_ca=a\n[a]\ndatabase=index\nnew_certs_dir=.\nserial=serial\ndefault_md=sha256\npolicy=p\ndefault_crl_days=30\n"
+            "unique_subject=no\n[p]\ncommonName=supplied\n")
+
+    def new_key(self, name):
+        return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key"]
+
+    def openssl(self, *arguments):
+        subprocess.run(["openssl", *arguments], cwd=self.directory, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def issue(self, name, usage="clientAuth", begin="20200101000000Z", end="20490101000000Z"):
+        (self.directory / f"{name}.ext").write_text(
+            f"subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1\nextendedKeyUsage={usage}\nbasicConstraints=CA:false\n")
+        self.openssl("req", *self.new_key(name), "-subj", f"/CN={name}", "-out", f"{name}.req")
+        self.openssl("ca", "-batch", "-config", "ca.cnf", "-cert", "ca.crt", "-keyfile", "ca.key", "-create_serial", "-rand_serial", "-startdate",
+                     begin, "-enddate", end, "-extfile", f"{name}.ext", "-in", f"{name}.req", "-out", f"{name}.crt", "-notext")
+        return self
+
+    def revoke(self, name=None):
+        if name:
+            self.openssl("ca", "-config", "ca.cnf", "-cert", "ca.crt", "-keyfile", "ca.key", "-revoke", f"{name}.crt")
+        self.openssl("ca", "-config", "ca.cnf", "-cert", "ca.crt", "-keyfile", "ca.key", "-gencrl", "-out", "crl.new")
+        os.rename(self.directory / "crl.new", self.directory / "crl")
+
+    def path(self, name):
+        return str(self.directory / name)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    it = Authority(tmp_path_factory.mktemp("ca"))
+    it.issue("server", "serverAuth").issue("client").issue("other", "serverAuth").issue("revoked")
+    it.issue("expired", begin="20200101000000Z", end="20210101000000Z").issue("early", begin="20480101000000Z")
+    it.revoke("revoked")
+    return it
+
+
+# ---- a kedged with a door -------------------------------------------------------------------------------------------------------
+
+class TlsDaemon(kedge.Daemon):
+    def __init__(self, authority, **settings):
+        super().__init__()
+        self.port = kedge.free_port()
+        self.authority = authority
+        self.tcp = {"listen": [f"127.0.0.1:{self.port}"], "ca": authority.path("ca.crt"), "cert": authority.path("server.crt"),
+                    "key": authority.path("server.key"), **settings}
+        self.configure()
+        self.options = ["--config", str(self.directory / "kedged.yaml")]
+
+    def configure(self, **settings):
+        self.tcp.update(settings)
+        (self.directory / "kedged.yaml").write_text(json.dumps({"tcp": self.tcp}))
+
+    def context(self, name="client", authority=None):
+        context = ssl.create_default_context(cafile=self.authority.path("ca.crt"))
+        if name:
+            authority = authority or self.authority
+            context.load_cert_chain(authority.path(f"{name}.crt"), authority.path(f"{name}.key"))
+        return context
+
+    def plain(self, timeout=20):
+        return socket.create_connection(("127.0.0.1", self.port), timeout)
+
+    def dial(self, name="client", timeout=20, **options):
+        return self.context(name, **options).wrap_socket(self.plain(timeout), server_hostname="localhost", suppress_ragged_eofs=False)
+
+    def ask(self, target="/_ping", name="client", method="GET", body=None, **options):
+        connection = http.client.HTTPSConnection("localhost", self.port, timeout=20, context=self.context(name, **options))
+        try:
+            connection.request(method, target, body)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def relays(self):
+        """The processes of kedge-tls that are this daemon's."""
+        found = []
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(process / "exe") == str(kedge.BIN / "kedge-tls") and self.run_inode() in self.inodes(process):
+                    found.append(int(process.name))
+            except OSError:
+                continue
+        return found
+
+    def run_inode(self):
+        return os.stat(self.run_directory / "tls" / "in").st_ino
+
+    @staticmethod
+    def inodes(process):
+        return [os.stat(process / "root").st_ino]
+
+    def relay(self):
+        return kedge.wait_for(lambda: len(self.relays()) == 1 and self.relays()[0])
+
+    def is_ready(self):
+        try:
+            return self.ask() == (200, b"OK")
+        except OSError:
+            return False
+
+    def start(self, seconds=30):
+        super().start(seconds)
+        kedge.wait_for(self.is_ready)
+        return self
+
+
+@pytest.fixture(scope="module")
+def box(authority):
+    it = TlsDaemon(authority, crl=authority.path("crl")).start()
+    it.load_busybox()
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def daemon(authority):
+    it = TlsDaemon(authority).start()
+    yield it
+    it.close()
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def refused(function, *arguments, **options):
+    """The alert, or the end, that somebody gets who is not let in. With TLS 1.3 it comes with the first read."""
+    with pytest.raises(OSError) as caught:
+        function(*arguments, **options)
+    return str(caught.value)
+
+
+# ---- who is let in --------------------------------------------------------------------------------------------------------------
+
+REFUSED = [(None, "CERTIFICATE_REQUIRED", "did not return a certificate"), ("expired", "CERTIFICATE_EXPIRED", "has expired"),
+           ("early", "BAD_CERTIFICATE", "not yet valid"), ("other", "UNSUPPORTED_CERTIFICATE", "unsuitable certificate purpose"), ("revoked", "REVOKED", "revoked")]
+
+
+@pytest.mark.parametrize("name,alert,reason", REFUSED)
+def test_who_is_refused_and_why(box, name, alert, reason):
+    assert alert in refused(box.ask, name=name).upper()
+    kedge.wait_for(lambda: reason in box.log())
+    assert box.ask() == (200, b"OK")
+
+
+def test_a_certificate_of_another_authority(box, tmp_path):
+    other = Authority(tmp_path).issue("client")
+    assert "UNKNOWN_CA" in refused(box.ask, authority=other).upper()
+
+
+def test_there_is_no_plain_text(box):
+    with box.plain() as plain:
+        plain.sendall(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n")
+        try:
+            assert b"HTTP/1" not in plain.recv(4096)
+        except ConnectionError:
+            pass
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+@pytest.mark.parametrize("version,works", [(ssl.TLSVersion.TLSv1_3, True), (ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_1, False)])
+def test_versions(box, version, works):
+    context = box.context()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = version
+
+    def shake():
+        with context.wrap_socket(box.plain(), server_hostname="localhost") as connection:
+            return connection.version()
+    if works:
+        assert shake() == version.name.replace("_", ".")
+    else:
+        refused(shake)
+
+
+def test_no_renegotiation(box):
+    """A client that asks for it is cut off, or stays unheard; nobody else notices."""
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{box.port}", "-tls1_2", "-CAfile", box.authority.path("ca.crt"), "-cert",
+                           box.authority.path("client.crt"), "-key", box.authority.path("client.key")], input=b"R\n", timeout=20,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert b"no renegotiation" in done.stdout, done.stdout[-2000:]
+    assert box.ask() == (200, b"OK")
+
+
+# ---- what is relayed ------------------------------------------------------------------------------------------------------------
+
+def test_large_bodies_both_ways(box):
+    archive = (box.directory / "busybox.tar").read_bytes()
+    status, answer = box.ask("/images/load", method="POST", body=archive)
+    assert status == 200 and b"Loaded" in answer
+    status, saved = box.ask("/images/busybox:test/get")
+    assert status == 200 and len(saved) > 500000
+    assert box.ask("/images/load", method="POST", body=saved)[0] == 200
+
+
+def hijack(connection, target):
+    """The raw stream that follows the 101."""
+    connection.sendall(f"POST {target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n".encode())
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += connection.recv(1)
+    assert head.startswith(b"HTTP/1.1 101")
+
+
+def read_all(connection):
+    parts = []
+    while True:
+        try:
+            part = connection.recv(65536)
+        except ssl.SSLEOFError:
+            part = b""
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+
+
+def test_attached_output_comes_to_its_end(box):
+    identity = box.create(["sh", "-c", "seq 1 100000; echo err >&2"])
+    with box.dial() as connection:
+        hijack(connection, f"/containers/{identity}/attach?stream=1&stdout=1&stderr=1")
+        box.start_container(identity)
+        parts = kedge.demultiplex(read_all(connection))
+    assert b"".join(data for stream, data in parts if stream == 1) == b"".join(b"%d\n" % i for i in range(1, 100001))
+    assert b"".join(data for stream, data in parts if stream == 2) == b"err\n"
+
+
+def test_docker_works(box):
+    environment = {"DOCKER_HOST": f"tcp://localhost:{box.port}", "DOCKER_CONFIG": str(box.directory / "client")}
+    tls = ["--tlsverify", "--tlscacert", box.authority.path("ca.crt"), "--tlscert", box.authority.path("client.crt"), "--tlskey",
+           box.authority.path("client.key")]
+
+    def docker(*words):
+        return subprocess.run(["docker", *tls, *words], env={**os.environ, **environment}, timeout=60, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=True).stdout
+    assert docker("run", "--rm", "--network", "none", "busybox:test", "echo", "over TLS") == "over TLS\n"
+    assert "busybox" in docker("images")
+
+
+def test_half_close(box):
+    """close_notify ends the client's sending, and the answer still comes."""
+    come, go = ssl.MemoryBIO(), ssl.MemoryBIO()
+    wire = box.context().wrap_bio(come, go, server_hostname="localhost")
+    with box.plain() as plain:
+        def step(function, *arguments):
+            while True:
+                try:
+                    result = function(*arguments)
+                    plain.sendall(go.read())
+                    return result
+                except ssl.SSLWantReadError:
+                    plain.sendall(go.read())
+                    data = plain.recv(65536)
+                    come.write(data) if data else come.write_eof()
+        step(wire.do_handshake)
+        step(wire.write, b"GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        with pytest.raises(ssl.SSLWantReadError):
+            wire.unwrap()  # ours is in go, the server's has not come
+        plain.sendall(go.read())
+        received = b""
+        with pytest.raises((ssl.SSLError, OSError, EOFError)):
+            while True:
+                data = plain.recv(65536)
+                received += data
+                if not data:
+                    raise EOFError
+    assert len(received) > 400  # an answer of some size; Python's ssl reads nothing after its own close_notify
+
+
+# ---- who leaves, who is slow ----------------------------------------------------------------------------------------------------
+
+def leave(connection, how):
+    if how == "reset":
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+@pytest.mark.parametrize("target", ["POST /containers/{id}/wait", "GET /events", "GET /containers/{id}/logs?follow=1&stdout=1",
+                                    "GET /containers/{id}/stats", "POST /containers/{id}/attach?stream=1&stdout=1"])
+def test_a_client_that_leaves_is_noticed(box, target, how):
+    identity = box.run_container(["sleep", "1000"])
+    method, path = target.format(id=identity).split()
+    relay = box.relay()
+
+    def rest():
+        return descriptors(box.process.pid), descriptors(relay)
+    before = kedge.wait_for(lambda: quiet(rest))
+    connections = [box.dial() for _ in range(3)]
+    for connection in connections:
+        connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+    kedge.wait_for(lambda: rest()[0] >= before[0] + 3 and rest()[1] >= before[1] + 6)
+    for connection in connections:
+        leave(connection, how)
+    kedge.wait_for(lambda: rest() <= before, 5)
+    box.remove_all()
+
+
+def quiet(look, seconds=0.3):
+    """What look() gives when it has given the same for a while."""
+    first, end = look(), time.monotonic() + seconds
+    while time.monotonic() < end:
+        if look() != first:
+            return None
+        time.sleep(0.02)
+    return first
+
+
+def test_garbage_and_slow_handshakes(box):
+    relay = box.relay()
+    before = kedge.wait_for(lambda: quiet(lambda: descriptors(relay)))
+    slow = [box.plain() for _ in range(70)]  # more than may shake hands at a time
+    for plain in slow[:35]:
+        plain.sendall(b"\x16\x03\x01\x02\x00\x01")  # the beginning of a ClientHello
+    for data in (b"\0" * 5000, b"\x16\x03\x01\xff\xff" + b"x" * 70000, os.urandom(3000), b"\x80\x2e\x01\0\2", b""):
+        with box.plain() as plain:
+            try:
+                plain.sendall(data)
+                plain.shutdown(socket.SHUT_WR)
+                while plain.recv(4096):
+                    pass
+            except OSError:
+                pass
+    assert box.ask() == (200, b"OK")  # who has a certificate comes through
+    for plain in slow:
+        plain.close()
+    kedge.wait_for(lambda: descriptors(relay) <= before)
+    assert box.log().count("was not let in by TLS") <= 40  # ten a minute
+
+
+def test_many_clients_at_once(box):
+    relay = box.relay()
+    before = kedge.wait_for(lambda: quiet(lambda: (descriptors(box.process.pid), descriptors(relay))))
+    context = box.context()
+    connections = []
+    for _ in range(CLIENTS):
+        connections.append(context.wrap_socket(box.plain(), server_hostname="localhost"))
+    for connection in connections:
+        connection.sendall(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n")
+    for connection in connections:
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+    for connection in connections:
+        connection.close()
+    kedge.wait_for(lambda: (descriptors(box.process.pid), descriptors(relay)) <= before, 10)
+
+
+def test_who_does_not_read_costs_nothing(box):
+    """An answer of megabytes waits in bounded memory, and the rest of the API goes on."""
+    relay = box.relay()
+    connections = [box.dial() for _ in range(4)]
+    for connection in connections:
+        connection.sendall(b"GET /images/busybox:test/get HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+
+    def memory():
+        words = pathlib.Path(f"/proc/{relay}/status").read_text().split()
+        return int(words[words.index("VmRSS:") + 1])
+    assert box.ask() == (200, b"OK")
+    if "sanitize" not in str(kedge.BUILD):
+        assert memory() < 24 << 10  # kilobytes
+    for connection in connections:
+        leave(connection, "reset")
+
+
+# ---- kedged dies, is replaced, is reconfigured ----------------------------------------------------------------------------------
+
+def test_what_the_relay_may_do(box):
+    status = pathlib.Path(f"/proc/{box.relay()}/status").read_text()
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert fields["Uid"].split()[0] == "65534" and fields["CapEff"] == fields["CapPrm"] == fields["CapBnd"] == "0" * 16
+    assert fields["NoNewPrivs"] == "1"
+    if "sanitize" not in str(kedge.BUILD):
+        assert fields["Seccomp"] == "2"
+    assert os.listdir(f"/proc/{box.relay()}/root") == ["kedge.sock"]
+
+
+def test_only_kedge_tls_reaches_its_socket(box):
+    inner = box.run_directory / "tls"
+    assert os.stat(inner).st_mode & 0o777 == 0o700
+    assert os.stat(inner / "in" / "kedge.sock").st_mode & 0o007 == 0
+
+
+class Hammer:
+    """Asks over a new TLS connection each time; each must be answered."""
+
+    def __init__(self, daemon):
+        self.daemon, self.goes_on, self.answers = daemon, True, 0
+        self.job = Background(self.run)
+
+    def run(self):
+        while self.goes_on:
+            assert self.daemon.ask() == (200, b"OK")
+            self.answers += 1
+
+    def more(self, count=5):
+        before = self.answers
+        kedge.wait_for(lambda: self.answers >= before + count or self.job.is_done(), 20)
+
+    def stop(self):
+        self.goes_on = False
+        self.job.result()
+
+
+def test_an_upgrade_refuses_nobody(daemon):
+    hammer = Hammer(daemon)
+    hammer.more()
+    for _ in range(2):
+        relay = daemon.relay()
+        daemon.process.send_signal(signal.SIGHUP)
+        kedge.wait_for(lambda: daemon.relays() not in ([relay], []) and relay not in daemon.relays())
+        hammer.more()
+    hammer.stop()
+
+
+def test_a_killed_kedged_refuses_nobody(daemon):
+    """Connections wait for the next one; an attach that is a shim's goes on."""
+    daemon.load_busybox()
+    identity = daemon.run_container(["sh", "-c", "while :; do echo tick; usleep 20000; done"])
+    hammer = Hammer(daemon)
+    hammer.more()
+    relay = daemon.relay()
+    hammer.goes_on = False
+    hammer.stop()
+    daemon.kill()
+    waiting = Background(daemon.ask)  # nobody is there to answer
+    assert daemon.relays() == [relay]
+    kedge.Daemon.start(daemon)
+    assert waiting.result() == (200, b"OK")
+    kedge.wait_for(lambda: len(daemon.relays()) == 1 and daemon.relays() != [relay])
+    assert daemon.ask(f"/containers/{identity}/json")[0] == 200
+
+
+def test_a_killed_relay_comes_back(daemon):
+    os.kill(daemon.relay(), signal.SIGKILL)
+    kedge.wait_for(daemon.is_ready)
+    assert "kedge-tls ended: killed by signal 9" in daemon.log()
+
+
+def test_an_ended_kedged_leaves_nothing(daemon):
+    daemon.stop()
+    kedge.wait_for(lambda: not daemon.relays())
+    with pytest.raises(ConnectionRefusedError):
+        daemon.plain()
+    daemon.start()
+
+
+def test_without_tcp_in_the_configuration_it_is_closed(daemon):
+    daemon.kill()
+    (daemon.directory / "kedged.yaml").write_text("{}")
+    kedge.Daemon.start(daemon)
+    kedge.wait_for(lambda: not daemon.relays())
+    with pytest.raises(ConnectionRefusedError):
+        daemon.plain()
+
+
+def test_an_address_that_is_taken_is_tried_again_and_holds_up_nothing(authority):
+    it = TlsDaemon(authority)
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", it.port))
+        other.listen()
+        kedge.Daemon.start(it)
+        assert f'nobody can connect by TLS at "127.0.0.1:{it.port}" yet' in kedge.wait_for(it.log)
+    kedge.wait_for(it.is_ready, 20)
+    it.close()
+
+
+# ---- new certificates -----------------------------------------------------------------------------------------------------------
+
+def serial(daemon):
+    with daemon.dial() as connection:
+        return connection.getpeercert()["serialNumber"]
+
+
+def replace(target, source):
+    fresh = pathlib.Path(str(target) + ".new")
+    fresh.write_bytes(pathlib.Path(source).read_bytes())
+    os.rename(fresh, target)
+
+
+@pytest.fixture
+def renewable(tmp_path):
+    authority = Authority(tmp_path / "ca").issue("server", "serverAuth").issue("client").issue("next", "serverAuth")
+    it = TlsDaemon(authority).start()
+    it.load_busybox()
+    yield it
+    it.close()
+
+
+def test_new_certificates_without_a_restart(renewable):
+    ca = renewable.authority
+    identity = renewable.run_container(["sh", "-c", "sleep 1000"])
+    before, relay = serial(renewable), renewable.relay()
+    with renewable.dial() as held:
+        held.sendall(f"POST /containers/{identity}/wait HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+        replace(ca.path("server.key"), ca.path("next.key"))
+        replace(ca.path("server.crt"), ca.path("next.crt"))
+        kedge.wait_for(lambda: serial(renewable) != before, every=0.1)
+        assert renewable.relay() == relay
+        renewable.api.post(f"/containers/{identity}/kill")
+        data = b""
+        while b"StatusCode" not in data:
+            data += held.recv(4096)
+    assert b"137" in data
+
+
+def test_broken_certificates_change_nothing(renewable):
+    ca = renewable.authority
+    before = serial(renewable)
+    for name, text, reason in (("server.key", b"nonsense", "tcp.key"), ("server.crt", b"", "tcp.cert"), ("ca.crt", b"-----BEGIN", "tcp.ca")):
+        good = pathlib.Path(ca.path(name)).read_bytes()
+        pathlib.Path(ca.path(name + ".good")).write_bytes(good)
+        pathlib.Path(ca.path(name)).write_bytes(text)
+        marker = f'"{reason}"'
+
+        def told():
+            with renewable.plain():
+                return any(marker in line and "the old ones stay" in line for line in renewable.log().splitlines())
+        kedge.wait_for(told, every=0.1)
+        replace(ca.path(name), ca.path(name + ".good"))
+        assert serial(renewable) == before
+        assert renewable.ask() == (200, b"OK")
+
+
+def test_a_new_revocation_list_counts_at_once(tmp_path):
+    authority = Authority(tmp_path / "ca").issue("server", "serverAuth").issue("client").issue("bad")
+    authority.revoke()
+    it = TlsDaemon(authority, crl=authority.path("crl")).start()
+    assert it.ask(name="bad") == (200, b"OK")
+    authority.revoke("bad")
+
+    def is_refused():
+        try:
+            return it.ask(name="bad") is None
+        except OSError:
+            return True
+    kedge.wait_for(is_refused, every=0.1)
+    assert it.ask() == (200, b"OK")
+    it.close()
+
+
+def test_a_kedged_without_good_certificates_starts_and_says_so(authority, tmp_path):
+    it = TlsDaemon(authority, cert=str(tmp_path / "none.crt"))
+    kedge.Daemon.start(it)
+    kedge.wait_for(lambda: f'could not open "{tmp_path}/none.crt"' in it.log())
+    replace(tmp_path / "none.crt", authority.path("server.crt"))
+    kedge.wait_for(it.is_ready, every=0.1)
+    it.close()
+
+
+# ---- the configuration ----------------------------------------------------------------------------------------------------------
+
+BAD = [({"listen": ["localhost:2376"]}, "tcp.listen[0]", "no address before its port"), ({"listen": ["127.0.0.1"]}, "tcp.listen[0]", "ADDRESS:PORT"),
+       ({"listen": ["127.0.0.1:0"]}, "tcp.listen[0]", "port"), ({"listen": ["127.0.0.1:99999"]}, "tcp.listen[0]", "port"),
+       ({"listen": ["1.1.1.1:5", "1.1.1.1:5"]}, "tcp.listen[1]", "twice"), ({"listen": "x"}, "tcp", "list"), ({"ca": ""}, "tcp.ca", "missing"),
+       ({"ca": "here"}, "tcp.ca", "absolute"), ({"key": ""}, "tcp.key", "missing"), ({"cert": ""}, "tcp.cert", "no TCP without TLS"),
+       ({"nope": 1}, "nope", "unknown"), ({"connections": 0}, "connections", ""), ({"cert": "/none/cert.pem"}, "tcp.cert", "No such file"),
+       ({"key": "OTHER"}, "tcp", "does not belong to the certificate"), ({"ca": "/etc/passwd"}, "tcp", "is no list of certificates"),
+       ({"crl": "/etc/passwd"}, "tcp", "is no revocation list"), ({"listen": [f"127.0.0.1:{i}" for i in range(1, 10)]}, "tcp", "")]
+
+
+@pytest.mark.parametrize("settings,field,reason", BAD)
+def test_wrong_settings_are_named(authority, tmp_path, settings, field, reason):
+    tcp = {"listen": ["127.0.0.1:2376"], "ca": authority.path("ca.crt"), "cert": authority.path("server.crt"), "key": authority.path("server.key")}
+    tcp.update({name: authority.path("client.key") if value == "OTHER" else value for name, value in settings.items()})
+    path = tmp_path / "kedged.yaml"
+    path.write_text(json.dumps({"tcp": tcp}))
+    done = subprocess.run([kedge.BIN / "kedged", "--config", path, "--check-config", "--libexec-dir", kedge.BIN], timeout=20, stderr=subprocess.PIPE,
+                          text=True)
+    assert done.returncode == 1 and field in done.stderr and reason in done.stderr, done.stderr
+
+
+def test_right_settings(authority, tmp_path):
+    tcp = {"listen": ["127.0.0.1:2376", "[::1]:2376"], "ca": authority.path("ca.crt"), "cert": authority.path("server.crt"),
+           "key": authority.path("server.key"), "crl": authority.path("crl"), "connections": 10}
+    path = tmp_path / "kedged.yaml"
+    path.write_text(json.dumps({"tcp": tcp}))
+    done = subprocess.run([kedge.BIN / "kedged", "--config", path, "--check-config", "--libexec-dir", kedge.BIN], timeout=20, stderr=subprocess.PIPE,
+                          text=True)
+    assert (done.returncode, done.stderr) == (0, "")
