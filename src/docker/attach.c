@@ -56,18 +56,27 @@ static void on_ended(void *arg)
 	attach_finish(attach);
 }
 
+static const AttachHandlers attach_handlers = {.output = on_output, .ended = on_ended};
+
+/* The next program reads on where this one stops. */
+static void carry(void *arg, HttpCarry *ret)
+{
+	ret->fd = container_attach_descriptor(((Attach *)arg)->attach);
+}
+
 static void attach_live(Attach *attach)
 {
-	static const AttachHandlers handlers = {.output = on_output, .ended = on_ended};
 	Error *error = NULL;
 
 	if (attach->want_stream)
 		error = container_attach(&attach->attach, attach->container, attach->want_stdout, attach->want_stderr,
-			&handlers, attach);
+			&attach_handlers, attach);
 	if (error)
 		error_log(error,
 			"could not attach to a container"); /* the answer has begun: its end is all that can be told */
-	if (!attach->attach)
+	if (attach->attach)
+		output_on_carry(attach->output, carry, attach);
+	else
 		attach_finish(attach);
 }
 
@@ -149,9 +158,24 @@ static void on_gone(void *arg)
 
 static const OutputHandlers output_handlers = {.pause = on_pause, .gone = on_gone};
 
-static void attach_begin(Attach *attach)
+static void attach_go_on(Attach *attach, HttpCarry *carried)
 {
-	if (attach->want_logs)
+	Error *error = container_attach_again(
+		&attach->attach, attach->container, take_fd(&carried->fd), &attach_handlers, attach);
+
+	if (error) {
+		error_log(error, "could not go on with what a container writes");
+		attach_finish(attach);
+		return;
+	}
+	output_on_carry(attach->output, carry, attach);
+}
+
+static void attach_begin(Attach *attach, HttpCarry *carried)
+{
+	if (carried && carried->fd >= 0)
+		attach_go_on(attach, carried);
+	else if (attach->want_logs && !carried)
 		attach_logs(attach);
 	else
 		attach_live(attach);
@@ -283,13 +307,13 @@ static void attach_container(HttpRequest *request, void *context)
 
 	if (!container)
 		return;
-	if (http_request_carried(request)) {
+	if (http_request_carried(request) && http_request_carried(request)->is_socket) {
 		attach_again(request, container);
 		return;
 	}
 	container_view(container, &view);
 	attach = attach_new(request, container, docker_engine(context), view.spec);
-	error = check_attach(attach, request, view.state);
+	error = http_request_carried(request) ? NULL : check_attach(attach, request, view.state);
 	if (error) {
 		attach_free(attach);
 		http_respond_error(request, error);
@@ -303,8 +327,7 @@ static void attach_container(HttpRequest *request, void *context)
 		return;
 	}
 	attach->output = output_on_stream(request, type, attach->framed, &output_handlers, attach);
-	output_may_last(attach->output);
-	attach_begin(attach);
+	attach_begin(attach, http_request_carried(request));
 }
 
 /* ---- the size of its terminal ---- */

@@ -69,18 +69,25 @@ static fallible attach_connect(ContainerAttach *attach)
 	return shim_attach(attach->shim, attach->want_stdout, attach->want_stderr);
 }
 
-fallible container_attach(ContainerAttach **ret, Container *container, bool want_stdout, bool want_stderr,
-	const AttachHandlers *handlers, void *arg)
+static ContainerAttach *attach_new(Container *container, const AttachHandlers *handlers, void *arg)
 {
 	ContainerAttach *attach = mem_new(ContainerAttach);
-	Error *error = NULL;
 
 	attach->container = container_ref(container);
-	attach->want_stdout = want_stdout;
-	attach->want_stderr = want_stderr;
 	attach->handlers = *handlers;
 	attach->arg = arg;
 	list_append(&container->attaches, &attach->link);
+	return attach;
+}
+
+fallible container_attach(ContainerAttach **ret, Container *container, bool want_stdout, bool want_stderr,
+	const AttachHandlers *handlers, void *arg)
+{
+	ContainerAttach *attach = attach_new(container, handlers, arg);
+	Error *error = NULL;
+
+	attach->want_stdout = want_stdout;
+	attach->want_stderr = want_stderr;
 	if (container->shim_listens && !container->exit_seen)
 		error = attach_connect(attach);
 	if (error) {
@@ -90,6 +97,24 @@ fallible container_attach(ContainerAttach **ret, Container *container, bool want
 	container_event(container, "attach", NULL, NULL);
 	*ret = attach;
 	return NULL;
+}
+
+int container_attach_descriptor(const ContainerAttach *attach)
+{
+	return attach->shim ? shim_descriptor(attach->shim) : -1;
+}
+
+fallible container_attach_again(
+	ContainerAttach **ret, Container *container, int fd, const AttachHandlers *handlers, void *arg)
+{
+	ContainerAttach *attach = attach_new(container, handlers, arg);
+	Error *error = shim_go_on(&attach->shim, container->engine->loop, fd, &attach_shim_handlers, attach);
+
+	if (error)
+		container_attach_end(attach);
+	else
+		*ret = attach;
+	return error;
 }
 
 void container_attach_pause(ContainerAttach *attach, bool paused)

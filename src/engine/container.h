@@ -134,6 +134,10 @@ typedef struct AttachHandlers {
 } AttachHandlers;
 fallible container_attach(ContainerAttach **ret, Container *container, bool want_stdout, bool want_stderr,
 	const AttachHandlers *handlers, void *arg);
+/* For the next program, which goes on where this one stops to read: lent; -1: there is nothing to read from yet. */
+int container_attach_descriptor(const ContainerAttach *attach);
+fallible container_attach_again(
+	ContainerAttach **ret, Container *container, int fd, const AttachHandlers *handlers, void *arg); /* fd: taken */
 void container_attach_pause(ContainerAttach *attach, bool paused);
 void container_attach_end(ContainerAttach *attach);
 

@@ -250,6 +250,18 @@ static fallible shim_new(Shim **ret, Loop *loop, int *fd, const ShimHandlers *ha
 	return NULL;
 }
 
+int shim_descriptor(const Shim *shim)
+{
+	return shim->fd;
+}
+
+Error *shim_go_on(Shim **ret, Loop *loop, int fd, const ShimHandlers *handlers, void *arg)
+{
+	autofd connection = fd;
+
+	return shim_new(ret, loop, &connection, handlers, arg);
+}
+
 Shim *shim_free(Shim *shim)
 {
 	if (!shim)

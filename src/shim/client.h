@@ -77,6 +77,10 @@ fallible shim_seal_program(int *ret_fd, const char *path);
 fallible shim_spawn(Shim **ret, Loop *loop, const ShimOptions *options, const ShimHandlers *handlers, void *arg);
 /* Nobody there is no error: *ret becomes NULL. */
 fallible shim_connect(Shim **ret, Loop *loop, const char *bundle, const ShimHandlers *handlers, void *arg);
+/* Of a Shim that is left to the next program, which goes on with the same connection: what has been asked for and said
+ * on it stays. -1 when it has ended. */
+int shim_descriptor(const Shim *shim);
+fallible shim_go_on(Shim **ret, Loop *loop, int fd, const ShimHandlers *handlers, void *arg); /* fd: taken */
 Shim *shim_free(Shim *shim);
 DEFINE_AUTOPTR(Shim, shim_free)
 

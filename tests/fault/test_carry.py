@@ -63,6 +63,7 @@ def test_ten_upgrades(movable):
     events = [Follower(movable, "GET", target) for target in ("/events", "/events?filters=%7B%22event%22%3A%5B%22die%22%5D%7D")]
     stats = Follower(movable, "GET", f"/containers/{counting}/stats")
     waiting = Follower(movable, "POST", f"/containers/{counting}/wait")
+    attached = Follower(movable, "POST", f"/containers/{counting}/attach?stdout=1&stderr=1&stream=1")
     programs = {program: subprocess.Popen([program, "logs", "-f", counting], env=movable.client_environment(), stdout=subprocess.PIPE,
                                           stderr=subprocess.DEVNULL) for program in (str(kedge.BIN / "kedge"), "docker")}
     outputs = [Background(program.stdout.read) for program in programs.values()]
@@ -86,6 +87,9 @@ def test_ten_upgrades(movable):
     for follower in logs:
         frames = kedge.demultiplex(follower.end())
         assert numbers(frames, 1) == numbers(written, 1) and numbers(frames, 2, "e") == numbers(written, 2, "e")
+    frames = kedge.demultiplex(attached.end())
+    first = numbers(frames, 1)[0], numbers(frames, 2, "e")[0]
+    assert numbers(frames, 1) == numbers(written, 1)[first[0] - 1:] and numbers(frames, 2, "e") == numbers(written, 2, "e")[first[1] - 1:]
     for output in outputs:
         assert [int(line) for line in output.result().splitlines()] == numbers(written, 1)
     assert [program.wait(10) for program in programs.values()] == [0, 0]
