@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "cli/host.h"
 #include "json/writer.h"
 
 enum { LINE_MAX_LENGTH = 4 << 20 };
@@ -184,7 +185,7 @@ fallible api_delete(Cli *cli, Value **ret, const char *target)
 
 HttpClient *api_connect(const Cli *cli)
 {
-	return http_client_new(cli->socket);
+	return host_client(cli->host);
 }
 
 fallible api_stream(HttpClient **ret, const Cli *cli, const char *target)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "cli/global.h"
+#include "cli/host.h"
 #include "cli/terminal.h"
 
 /* ---- reporting ---- */
@@ -33,33 +34,7 @@ static void check_output(Cli *cli)
 		cli->status = EXIT_FAILED;
 }
 
-/* ---- where the daemon is ---- */
-
-static fallible socket_of_host(char **ret, const char *host, const char *source)
-{
-	if (string_starts(host, "unix://"))
-		host += strlen("unix://");
-	if (host[0] != '/')
-		return error_new(ERROR_INVALID, "%s: \"%s\" is not a unix socket: it must be of the form unix:///PATH",
-			source, host);
-	*ret = mem_strdup(host);
-	return NULL;
-}
-
-/* DOCKER_HOST may well name something that is not for us (a TCP address, ssh): then it does not count. */
-static fallible find_socket(char **ret, const GlobalOptions *options)
-{
-	const char *kedge_host = getenv("KEDGE_HOST"), *docker_host = getenv("DOCKER_HOST");
-
-	if (options->host)
-		return socket_of_host(ret, options->host, "option \"--host\"");
-	if (!string_empty(kedge_host))
-		return socket_of_host(ret, kedge_host, "KEDGE_HOST");
-	if (docker_host && string_starts(docker_host, "unix:///"))
-		return socket_of_host(ret, docker_host, "DOCKER_HOST");
-	*ret = mem_strdup(CLI_SOCKET);
-	return NULL;
-}
+/* ---- life ---- */
 
 static char *find_config_dir(const GlobalOptions *options)
 {
@@ -74,9 +49,10 @@ static char *find_config_dir(const GlobalOptions *options)
 
 static fallible cli_init(Cli *cli, const GlobalOptions *options)
 {
-	TRY(find_socket(&cli->socket, options));
 	cli->config_dir = find_config_dir(options);
-	cli->client = http_client_new(cli->socket);
+	cli->host = mem_new(Host);
+	TRY(host_find(cli->host, options, cli->config_dir));
+	cli->client = host_client(cli->host);
 	log_set_name("kedge");
 	log_set_level(options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING);
 	return NULL;
@@ -86,7 +62,7 @@ static void cli_clear(Cli *cli)
 {
 	http_client_free(cli->client);
 	free(cli->config_dir);
-	free(cli->socket);
+	host_free(cli->host);
 }
 
 /* ---- what is wanted ---- */

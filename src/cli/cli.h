@@ -20,7 +20,7 @@ enum { ANY_ARGUMENTS = -1 };
 typedef struct Command Command;
 
 typedef struct Cli {
-	char *socket;           /* of the daemon */
+	struct Host *host;      /* where the daemon is (cli/host.h) */
 	char *config_dir;       /* where config.json is */
 	HttpClient *client;     /* the connection for calls that are answered at once */
 	const Command *command; /* the one that runs */

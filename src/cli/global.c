@@ -5,20 +5,26 @@
 
 const Option global_options[] = {
 	{"host", 'H', OPTION_STRING, offsetof(GlobalOptions, host), "unix:///PATH",
-		"socket of the daemon (default: $KEDGE_HOST, a unix:// $DOCKER_HOST, or " CLI_SOCKET ")"},
+		"socket of the daemon, or tcp://HOST:PORT for TLS (default: $KEDGE_HOST, $DOCKER_HOST, or " CLI_SOCKET
+		")"},
 	{"config", 0, OPTION_STRING, offsetof(GlobalOptions, config), "DIR",
 		"directory of config.json with registry credentials (default: $DOCKER_CONFIG or ~/.docker)",
 		.complete = "directory"},
 	{"debug", 'D', OPTION_SWITCH, offsetof(GlobalOptions, debug), .help = "say more on standard error"},
 	{"version", 'v', OPTION_SWITCH, offsetof(GlobalOptions, version), .help = "print the version and quit"},
+	{"tlscacert", 0, OPTION_STRING, offsetof(GlobalOptions, tls_ca), "FILE",
+		"who vouches for the daemon (default: ca.pem in $DOCKER_CERT_PATH or ~/.docker)", .complete = "file"},
+	{"tlscert", 0, OPTION_STRING, offsetof(GlobalOptions, tls_cert), "FILE",
+		"own certificate (default: cert.pem there)", .complete = "file"},
+	{"tlskey", 0, OPTION_STRING, offsetof(GlobalOptions, tls_key), "FILE", "its key (default: key.pem there)",
+		.complete = "file"},
+	{"tlsverify", 0, OPTION_SWITCH, offsetof(GlobalOptions, tls_verify),
+		.help = "take a tcp:// $DOCKER_HOST for one with TLS, as $DOCKER_TLS_VERIFY does"},
 	HELP_OPTION(GlobalOptions),
 	{"context", 'c', OPTION_REFUSED, .argument = "NAME", .help = "there are no contexts; use --host"},
 	{"log-level", 'l', OPTION_REFUSED, .argument = "LEVEL", .help = "use --debug"},
-	{"tls", 0, OPTION_REFUSED, .help = "kedge speaks to a unix socket only"},
-	{"tlscacert", 0, OPTION_REFUSED, .argument = "FILE", .help = "kedge speaks to a unix socket only"},
-	{"tlscert", 0, OPTION_REFUSED, .argument = "FILE", .help = "kedge speaks to a unix socket only"},
-	{"tlskey", 0, OPTION_REFUSED, .argument = "FILE", .help = "kedge speaks to a unix socket only"},
-	{"tlsverify", 0, OPTION_REFUSED, .help = "kedge speaks to a unix socket only"},
+	{"tls", 0, OPTION_REFUSED,
+		.help = "there is no TCP without TLS, and the daemon's certificate is always verified"},
 	OPTION_END,
 };
 

@@ -5,8 +5,8 @@
 #include "cli/cli.h"
 
 typedef struct GlobalOptions {
-	bool help, version, debug;
-	char *host, *config;
+	bool help, version, debug, tls_verify;
+	char *host, *config, *tls_ca, *tls_cert, *tls_key;
 } GlobalOptions;
 
 extern const Option global_options[];

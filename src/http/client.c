@@ -14,8 +14,10 @@
 enum { READ_SIZE = 64 << 10 };
 
 struct HttpClient {
-	char *path;
-	int fd; /* -1: not connected */
+	char *path; /* NULL: dial says how */
+	HttpDial dial;
+	int fd;        /* -1: not connected */
+	int status_fd; /* of the dialled connection; -1: none */
 	HttpResponse response;
 	Buffer body;      /* decoded, not yet given out */
 	Buffer left_over; /* raw bytes behind the response: a 101's early data */
@@ -26,9 +28,17 @@ HttpClient *http_client_new(const char *socket_path)
 {
 	HttpClient *client = mem_new(HttpClient);
 
-	client->path = mem_strdup(socket_path);
-	client->fd = -1;
+	client->path = socket_path ? mem_strdup(socket_path) : NULL;
+	client->fd = client->status_fd = -1;
 	http_response_init(&client->response, false);
+	return client;
+}
+
+HttpClient *http_client_new_by(const HttpDial *dial)
+{
+	HttpClient *client = http_client_new(NULL);
+
+	client->dial = *dial;
 	return client;
 }
 
@@ -37,6 +47,7 @@ HttpClient *http_client_free(HttpClient *client)
 	if (!client)
 		return NULL;
 	close_fd(&client->fd);
+	close_fd(&client->status_fd);
 	http_response_clear(&client->response);
 	buffer_clear(&client->body);
 	buffer_clear(&client->left_over);
@@ -60,6 +71,9 @@ static fallible connect_socket(HttpClient *client)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
+	close_fd(&client->status_fd);
+	if (client->dial.connect)
+		return client->dial.connect(client->dial.arg, &client->fd, &client->status_fd);
 	if (strlen(client->path) >= sizeof(address.sun_path))
 		return error_new(ERROR_INVALID, "the socket path \"%s\" is longer than %zu bytes", client->path,
 			sizeof(address.sun_path) - 1);
@@ -232,6 +246,19 @@ static fallible send_and_receive_head(HttpClient *client, const HttpCall *call)
 	return error;
 }
 
+/* What whoever made the connection knows of its end is more than we saw. */
+static fallible explain(HttpClient *client, Error *error)
+{
+	Error *reason;
+
+	close_fd(&client->fd);
+	reason = client->status_fd < 0 ? NULL : client->dial.explain(client->dial.arg, take_fd(&client->status_fd));
+	if (!reason)
+		return error_hint(error, "has kedged ended? look with \"journalctl -u kedged\"");
+	error_free(error); /* it follows from the reason */
+	return reason;
+}
+
 static bool may_repeat(const HttpCall *call)
 {
 	return strcmp(call->method, "GET") == 0 || strcmp(call->method, "HEAD") == 0;
@@ -245,9 +272,9 @@ fallible http_client_call(HttpClient *client, const HttpCall *call)
 		return NULL;
 	bool stale = client->is_reused && client->response.phase == HTTP_RESPONSE_STATUS &&
 		     client->response.line.length == 0;
-	close_fd(&client->fd);
 	if (!stale || !may_repeat(call))
-		return error_hint(error, "has kedged ended? look with \"journalctl -u kedged\"");
+		return explain(client, error);
+	close_fd(&client->fd);
 	error_free(error); /* the kept connection had been closed meanwhile: a new one tells */
 	return http_client_call(client, call);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Blocking HTTP/1.1 client over one unix-socket connection, for programs that have nothing else to do than wait: one
- * call at a time, kept alive between calls. Calls that run side by side need a client each. Nothing has a timeout: the
- * daemon's answer may take as long as a container runs.
+ * Blocking HTTP/1.1 client over one connection, to a unix socket or one that its maker dials, for programs that have
+ * nothing else to do than wait: one call at a time, kept alive between calls. Calls that run side by side need a client
+ * each. Nothing has a timeout: the daemon's answer may take as long as a container runs.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,8 +26,17 @@ typedef struct HttpCall {
 	bool upgrades; /* asks for the raw connection: http_client_hijack() when the status is 101 */
 } HttpCall;
 
+/* How connections are made that are none to a unix socket. status_fd may stay -1; explain() gets it once the connection
+ * has broken off, and says why, or gives NULL. */
+typedef struct HttpDial {
+	Error *(*connect)(const void *arg, int *ret_fd, int *ret_status_fd);
+	Error *(*explain)(const void *arg, int take_status_fd);
+	const void *arg;
+} HttpDial;
+
 /* Connects with the first call. */
 HttpClient *http_client_new(const char *socket_path);
+HttpClient *http_client_new_by(const HttpDial *dial);
 HttpClient *http_client_free(HttpClient *client);
 DEFINE_AUTOPTR(HttpClient, http_client_free)
 

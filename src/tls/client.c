@@ -11,6 +11,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/loop.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -18,9 +19,12 @@
 
 enum { CONNECT_LIMIT_S = 30 };
 
+#define HANDSHAKE_LIMIT (CONNECT_LIMIT_S * NANOS_PER_SECOND)
+
 typedef struct Client {
 	Loop *loop;
 	Relay *relay;
+	Source *limit; /* of the handshake */
 	int plain_fd;
 	Error *error;
 } Client;
@@ -35,9 +39,16 @@ static void on_ended(void *arg, Error *take_error)
 	loop_stop(client->loop);
 }
 
+static void limit_fired(void *arg)
+{
+	on_ended(arg, error_new(ERROR_TIMEOUT, "the TLS handshake took longer than %d seconds", CONNECT_LIMIT_S));
+}
+
 static void on_ready(void *arg)
 {
 	Client *client = arg;
+
+	client->limit = source_free(client->limit);
 	Error *error = relay_join(client->relay, take_fd(&client->plain_fd));
 
 	if (error)
@@ -119,7 +130,8 @@ static fallible start_relay(Client *client, TlsContext *context, const char *pla
 	TRY(connect_to(&fd, host, port));
 	TRY(context_connection(&ssl, context, fd, host));
 	take_fd(&fd);
-	return relay_new(&client->relay, client->loop, ssl, &handlers, client);
+	TRY(relay_new(&client->relay, client->loop, ssl, &handlers, client));
+	return loop_timer(&client->limit, client->loop, HANDSHAKE_LIMIT, limit_fired, client);
 }
 
 static fallible run(Client *client, const char *place, const Pem pems[PEM_COUNT])
@@ -138,6 +150,7 @@ fallible tls_client_run(const char *place, const Pem pems[PEM_COUNT], int take_p
 	Client client = {.plain_fd = take_plain_fd};
 	Error *error = run(&client, place, pems);
 
+	source_free(client.limit);
 	relay_free(client.relay);
 	loop_free(client.loop);
 	close_fd(&client.plain_fd);

@@ -147,8 +147,11 @@ ERRORS = [
     (["start", "-a", "x", "y"], 1, 'option "--attach" takes one container, not 2', None),
     (["logs", "--tail", "x", "y"], 1, None, None),
     (["login", "-p", "x", "--password-stdin"], 1, None, None),
-    (["-H", "tcp://1.2.3.4:5", "ps"], 1, 'option "--host": "tcp://1.2.3.4:5" is not a unix socket: it must be of the form unix:///PATH', None),
-    (["--tls", "ps"], 1, 'option "--tls" is not available: kedge speaks to a unix socket only', 'see "kedge --help"'),
+    (["-H", "ssh://x", "ps"], 1, 'option "--host": "ssh://x" is neither a unix socket (unix:///PATH) nor a host with TLS (tcp://HOST:PORT)', None),
+    (["-H", "tcp://", "ps"], 1, 'option "--host": "tcp://" is not of the form tcp://HOST:PORT', None),
+    (["-H", "tcp://a:1/b", "ps"], 1, 'option "--host": "tcp://a:1/b" is not of the form tcp://HOST:PORT', None),
+    (["--tls", "ps"], 1, 'option "--tls" is not available: there is no TCP without TLS, and the daemon\'s certificate is always verified',
+     'see "kedge --help"'),
 ]
 
 
@@ -179,7 +182,7 @@ def test_version_says_what_we_are_without_daemon():
 
 
 def test_which_socket():
-    """--host wins over KEDGE_HOST, KEDGE_HOST over DOCKER_HOST, and a DOCKER_HOST that is no unix socket does not count."""
+    """--host wins over KEDGE_HOST, KEDGE_HOST over DOCKER_HOST, and a DOCKER_HOST that is neither a unix socket nor TLS does not count."""
     def reached(*arguments, **variables):
         return re.search('kedged at "(.*)"', run(*arguments, "ps", **variables).err)[1]
     assert reached("-H", "unix:///a", KEDGE_HOST="unix:///b", DOCKER_HOST="unix:///c") == "/a"
@@ -187,6 +190,9 @@ def test_which_socket():
     assert reached(KEDGE_HOST="unix:///b", DOCKER_HOST="unix:///c") == "/b"
     assert reached(KEDGE_HOST="", DOCKER_HOST="unix:///c") == "/c"
     assert reached(KEDGE_HOST="", DOCKER_HOST="tcp://127.0.0.1:1") == "/run/kedge/kedge.sock"
+    assert reached(KEDGE_HOST="", DOCKER_HOST="tcp://127.0.0.1:1", DOCKER_TLS_VERIFY="1") == "tcp://127.0.0.1:1"
+    assert reached("--tlsverify", KEDGE_HOST="", DOCKER_HOST="tcp://127.0.0.1:1/") == "tcp://127.0.0.1:1"
+    assert reached("-H", "tcp://127.0.0.1:1", KEDGE_HOST="unix:///b") == "tcp://127.0.0.1:1"
 
 
 def test_arguments_behind_the_image_are_the_containers():

@@ -39,9 +39,9 @@ class Authority:
     def openssl(self, *arguments):
         subprocess.run(["openssl", *arguments], cwd=self.directory, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def issue(self, name, usage="clientAuth", begin="20200101000000Z", end="20490101000000Z"):
+    def issue(self, name, usage="clientAuth", begin="20200101000000Z", end="20490101000000Z", names="DNS:localhost,IP:127.0.0.1,IP:::1"):
         (self.directory / f"{name}.ext").write_text(
-            f"subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1\nextendedKeyUsage={usage}\nbasicConstraints=CA:false\n")
+            f"subjectAltName={names}\nextendedKeyUsage={usage}\nbasicConstraints=CA:false\n")
         self.openssl("req", *self.new_key(name), "-subj", f"/CN={name}", "-out", f"{name}.req")
         self.openssl("ca", "-batch", "-config", "ca.cnf", "-cert", "ca.crt", "-keyfile", "ca.key", "-create_serial", "-rand_serial", "-startdate",
                      begin, "-enddate", end, "-extfile", f"{name}.ext", "-in", f"{name}.req", "-out", f"{name}.crt", "-notext")
@@ -297,6 +297,74 @@ def test_half_close(box):
                 if not data:
                     raise EOFError
     assert len(received) > 400  # an answer of some size; Python's ssl reads nothing after its own close_notify
+
+
+# ---- kedge as the client --------------------------------------------------------------------------------------------------------
+
+def kedge_tls(box, *words, ca="ca.crt", name="client", host=None, stdin=b"", **variables):
+    options = ["--tlscacert", box.authority.path(ca)] if ca else []
+    options += ["--tlscert", box.authority.path(f"{name}.crt"), "--tlskey", box.authority.path(f"{name}.key")] if name else []
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "KEDGE_"))}
+    environment.update({"DOCKER_CONFIG": str(box.directory / "client"), "KEDGE_HOST": f"tcp://localhost:{box.port}", **variables})
+    done = subprocess.run([kedge.BIN / "kedge", *(["-H", host] if host else []), *options, *map(str, words)], env=environment, timeout=60,
+                          input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode()
+
+
+def test_kedge_works(box):
+    assert kedge_tls(box, "run", "--rm", "--network", "none", "busybox:test", "sh", "-c", "echo over TLS; exit 7") == (7, "over TLS\n", "")
+    status, out, _ = kedge_tls(box, "images", "-q", host=f"tcp://127.0.0.1:{box.port}")
+    assert status == 0 and len(out.split()) >= 1
+    status, out, _ = kedge_tls(box, "save", "busybox:test")  # megabytes through the pipe
+    assert status == 0 and len(out) > 500000
+
+
+def test_kedge_takes_dockers_variables(box, tmp_path):
+    for name, source in (("ca.pem", "ca.crt"), ("cert.pem", "client.crt"), ("key.pem", "client.key")):
+        (tmp_path / name).write_bytes(pathlib.Path(box.authority.path(source)).read_bytes())
+    variables = {"KEDGE_HOST": "", "DOCKER_HOST": f"tcp://localhost:{box.port}", "DOCKER_CERT_PATH": str(tmp_path), "DOCKER_TLS_VERIFY": "1"}
+    assert kedge_tls(box, "ps", ca=None, name=None, **variables)[0] == 0
+    variables.pop("DOCKER_TLS_VERIFY")
+    assert kedge_tls(box, "--tlsverify", "ps", ca=None, name=None, **variables)[0] == 0
+
+
+@pytest.mark.parametrize("settings,reason", [
+    ({"name": None}, "certificate required"), ({"name": "expired"}, "certificate expired"), ({"ca": None}, "certificate"),
+    ({"host": "tcp://127.0.0.2:{port}"}, "Connection refused"), ({"host": "tcp://127.0.0.1:1"}, "Connection refused"),
+    ({"host": "tcp://no.such.name.invalid:5"}, "could not find"), ({"ca": "none"}, "No such file"), ({"ca": "client.key"}, "no list of certificates")])
+def test_kedge_says_why_it_is_refused(box, settings, reason):
+    settings = {name: value and value.format(port=box.port) for name, value in settings.items()}
+    status, out, err = kedge_tls(box, "ps", **settings)
+    assert (status, out) == (1, "") and 'cannot reach kedged at "tcp://' in err and reason in err, err
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_kedge_wants_the_hosts_own_certificate(box, host):
+    """A server with another name, vouched for by the same authority, is told nothing."""
+    box.authority.issue("elsewhere", "serverAuth", names="DNS:elsewhere.example,IP:127.0.0.9")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(box.authority.path("elsewhere.crt"), box.authority.path("elsewhere.key"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            with listener.accept()[0] as plain, pytest.raises(OSError), context.wrap_socket(plain, server_side=True) as secure:
+                assert secure.recv(1) == b""
+                raise OSError
+        server = Background(serve)
+        err = kedge_tls(box, "ps", host=f"tcp://{host}:{listener.getsockname()[1]}")[2]
+        server.result()
+    assert f"{'hostname' if host == 'localhost' else 'IP address'} mismatch" in err, err
+
+
+def test_kedge_leaves_no_process(box):
+    kedge_tls(box, "ps")
+    kedge.wait_for(lambda: not [1 for process in pathlib.Path("/proc").glob("[0-9]*") if f"localhost:{box.port}" in command_of(process)])
+
+
+def command_of(process):
+    try:
+        return (process / "cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
 
 
 # ---- who leaves, who is slow ----------------------------------------------------------------------------------------------------
