@@ -19,7 +19,7 @@ import kedge
 pytestmark = pytest.mark.skipif(not dockerd.is_installed(), reason="dockerd is not installed")
 DIFFERENCES = kedge.TOP / "docs" / "differences-from-docker.md"
 
-# A step is a command line of docker's; "{dir}" is a directory of the engine's own. A tuple has input for it.
+# A step is a command line of docker's, "<<<" and what is typed into it; "{dir}" is a directory of the engine's own.
 SESSION = """
 version --format {{.Server.Os}}
 info --format {{.OSType}}/{{.CgroupVersion}}
@@ -76,7 +76,48 @@ logs --tail 0 up
 logs nosuch
 port up
 port up 80
+top up -o comm
+top up nonsense
 stats --no-stream --format {{.Name}} up
+exec up echo in
+exec up sh -c echo\\ out;echo\\ err\\ >&2;exit\\ 5
+exec up nosuch
+exec -w /nosuch up true
+exec -u nosuch up true
+exec nosuch true
+exec -e A=b -w /tmp -u 1000:2000 up sh -c echo\\ $A;pwd;id\\ -u;id\\ -g
+exec -d up true
+exec -t up sh -c test\\ -t\\ 1;echo\\ $?
+exec -i up cat <<< typed into exec
+run -i --rm --network none busybox:test cat <<< typed into run
+run -t --rm --network none busybox:test sh -c test\\ -t\\ 1;echo\\ $?
+cp {dir}/env up:/tmp/copied
+exec up cat /tmp/copied
+cp up:/tmp/copied {dir}/back
+cp up:/tmp/nosuch {dir}/back
+cp {dir}/nosuch up:/tmp
+cp {dir}/env up:/nosuch/x
+cp nosuch:/x {dir}/back
+volume create --label a=b kept
+volume create kept
+volume create bad/name
+volume create --driver nosuch other
+volume ls --format {{.Name}}|{{.Driver}}|{{.Scope}}|{{.Labels}}
+volume ls -q --filter label=nosuch
+volume inspect --format {{.Name}}|{{.Driver}}|{{json.Options}} kept
+run --rm --network none -v kept:/data busybox:test sh -c echo\\ kept\\ >/data/f
+run --rm --network none -v kept:/data:ro busybox:test sh -c cat\\ /data/f;touch\\ /data/g
+run --rm --network none --mount type=volume,source=kept,target=/data,readonly busybox:test cat /data/f
+run -d --name holder --network none -v kept:/data -v /anonymous busybox:test true
+run --rm --network none --volumes-from holder:ro busybox:test ls /data
+run --rm --network none --volumes-from nosuch busybox:test true
+volume rm kept
+inspect --format {{range.Mounts}}{{.Type}}|{{.Destination}}|{{.RW}};{{end}} holder
+rm -v holder
+volume ls --format {{.Name}}
+volume rm kept
+volume rm kept
+volume prune -f
 rename up higher
 rename higher higher
 rename higher bad/name
@@ -161,10 +202,11 @@ class Side:
     def run(self, step):
         if step == "wait-for-up":
             return kedge.wait_for(lambda: self.run("logs up")[1] and (0, "", ""))
+        step, _, typed = step.partition(" <<< ")
         words = [word.replace("\x00", " ").replace("{dir}", str(self.directory)) for word in step.replace("\\ ", "\x00").split(" ")]
         environment = {**os.environ, "DOCKER_HOST": f"unix://{self.socket}", "DOCKER_CONFIG": str(self.directory / "config"), "NO_COLOR": "1"}
-        done = subprocess.run(["docker", *words], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, timeout=120)
+        done = subprocess.run(["docker", *words], env=environment, input=typed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=120)
         place = re.compile(re.escape(str(self.directory)))
         return done.returncode, *(normalized(place.sub("DIR", text)) for text in (done.stdout, done.stderr))
 
