@@ -31,7 +31,7 @@ struct Engine {
 	CgroupLayout *cgroups;
 	Runtimes *runtimes;
 	SeccompCache *seccomp;
-	const char *apparmor; /* profile of containers that name none; NULL: AppArmor is not there or cannot be had */
+	const char *apparmor;  /* profile of containers that name none; NULL: AppArmor is not there or cannot be had */
 	struct Aside *profile; /* that is being loaded again */
 	SealedProgram sealed_runtime, sealed_shim; /* the default runtime; kedge-shim */
 	char id[65];
@@ -43,11 +43,12 @@ struct Engine {
 
 	Table *execs;           /* id -> Exec */
 	Source *exec_forgetter; /* what has ended is forgotten after a while */
-	Table *volumes; /* name -> Volume */
+	Table *volumes;         /* name -> Volume */
 	List volume_order;
 	char *volumes_path; /* <root>/volumes */
 
 	List subscriptions; /* EventSubscription */
+	size_t lookups;     /* questions to registries that wait for their answers */
 	Event kept[EVENTS_KEPT];
 	size_t kept_next, kept_count, kept_bytes;
 

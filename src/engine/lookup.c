@@ -4,9 +4,11 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "engine/internal.h"
 #include "engine/registry.h"
 
 struct Lookup {
+	Engine *engine;
 	Fetcher *fetcher;
 	LookupDone *done;
 	void *arg;
@@ -49,8 +51,13 @@ static fallible lookup_new(Lookup **ret, Engine *engine, const Reference *refere
 {
 	static const FetcherHandlers handlers = {
 		.logged_in = on_logged_in, .resolved = on_resolved, .found = on_found, .failed = on_failed};
-	autoptr(Lookup) lookup = mem_new(Lookup);
+	autoptr(Lookup) lookup = NULL;
 
+	if (engine->lookups >= LOOKUPS_MAX)
+		return error_new(ERROR_UNAVAILABLE, "registries are asked %d questions already", LOOKUPS_MAX);
+	lookup = mem_new(Lookup);
+	lookup->engine = engine;
+	engine->lookups++;
 	lookup->done = done;
 	lookup->arg = arg;
 	TRY(registry_fetcher(&lookup->fetcher, engine, reference, credentials, &handlers, lookup));
@@ -108,6 +115,7 @@ Lookup *lookup_free(Lookup *lookup)
 	if (!lookup)
 		return NULL;
 	fetcher_free(lookup->fetcher);
+	lookup->engine->lookups--;
 	free(lookup);
 	return NULL;
 }

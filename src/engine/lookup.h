@@ -2,9 +2,12 @@
 #pragma once
 /*
  * One question to a registry, asked by a kedge-fetch of its own: are these credentials good, what does this name stand
- * for, what is there. Nothing is kept here. Freeing a Lookup, at any time, ends the process; done may free it.
+ * for, what is there. Nothing is kept here; more than LOOKUPS_MAX at a time are refused. Freeing a Lookup, at any time,
+ * ends the process; done may free it.
  */
 #include "engine/image.h"
+
+enum { LOOKUPS_MAX = 16 }; /* at a time: each is a process */
 
 typedef struct Lookup Lookup;
 

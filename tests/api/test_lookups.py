@@ -212,3 +212,24 @@ def test_kedged_ends_in_the_middle_of_a_search(empty, fake):
         connection.getresponse()
     over.set()
     connection.close()
+
+
+def test_questions_at_a_time_are_bounded(box, fake):
+    asked, over = threading.Semaphore(0), threading.Event()
+
+    @fake.rule("/v1/search")
+    def hang(handler, request):
+        asked.release()
+        over.wait(30)
+        handler.reply(200, b'{"results": []}')
+    connections = [kedge.UnixConnection(box.socket) for _ in range(16)]
+    for connection in connections:
+        connection.request("GET", f"/images/search?term={fake.host}/web")
+    assert all(asked.acquire(timeout=30) for _ in connections)
+    status, said = ask(box, f"/images/search?term={fake.host}/web")
+    assert (status, said["message"]) == (503, "registries are asked 16 questions already")
+    over.set()
+    assert [connection.getresponse().status for connection in connections] == [200] * 16
+    assert ask(box, f"/images/search?term={fake.host}/web") == (200, [])
+    for connection in connections:
+        connection.close()
