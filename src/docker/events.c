@@ -153,6 +153,14 @@ static void stream_end(void *arg)
 	stream_free(events);
 }
 
+/* Not at the end that it would wait for: who does not read is cut, and can tell by the missing last chunk. */
+static void stream_cut(EventStream *events)
+{
+	log_warning("a client of /events did not read for too long");
+	http_stream_break(events->stream);
+	stream_free(events);
+}
+
 static void send_event(EventStream *events, const Event *event)
 {
 	autoclear(Buffer) line = {0};
@@ -173,10 +181,8 @@ static void on_event(void *arg, const Event *event)
 	EventStream *events = arg;
 
 	send_event(events, event);
-	if (http_stream_pending(events->stream) > PENDING_MAX) {
-		log_warning("a client of /events did not read for too long");
-		stream_end(events);
-	}
+	if (http_stream_pending(events->stream) > PENDING_MAX)
+		stream_cut(events);
 }
 
 /* What happens between the programs is kept by the next one: nothing else is later than this. */
