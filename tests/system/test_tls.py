@@ -530,6 +530,48 @@ def test_a_killed_kedged_refuses_nobody(daemon):
     assert daemon.ask(f"/containers/{identity}/json")[0] == 200
 
 
+def read_line(connection):
+    line = b""
+    while not line.endswith(b"\n"):
+        part = connection.recv(1)
+        assert part, line
+        line += part
+    return line
+
+
+def test_what_lasts_goes_on_over_an_upgrade(daemon):
+    """The relay of the connection retires, and stays as long as that does."""
+    daemon.load_busybox()
+    identity = daemon.run_container(["sh", "-c", "while read line; do echo got $line; done; i=0; while :; do i=$((i+1)); echo $i; usleep 20000; done"])
+    relay = daemon.relay()
+    with daemon.dial() as events, daemon.dial() as attached:
+        events.sendall(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+        hijack(attached, f"/containers/{identity}/attach?stream=1&stdout=1")
+        assert attached.recv(8)
+        daemon.process.send_signal(signal.SIGHUP)
+        kedge.wait_for(lambda: len(daemon.relays()) == 2)
+        assert attached.recv(8)
+        daemon.api.post(f"/containers/{identity}/rename?name=after")
+        while b"rename" not in read_line(events):
+            pass
+        assert relay in daemon.relays()
+    kedge.wait_for(lambda: len(daemon.relays()) == 1 and relay not in daemon.relays())
+
+
+def test_a_killed_kedged_ends_what_waits(daemon):
+    with daemon.dial() as events:
+        events.sendall(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert events.recv(12) == b"HTTP/1.1 200"
+        daemon.kill()
+        while events.recv(65536):  # what is left of the head, then a clean end
+            pass
+    daemon.start()
+
+
+def test_a_check_of_the_system_finds_nothing(daemon):
+    assert daemon.kedge("system", "check").returncode == 0
+
+
 def test_a_killed_relay_comes_back(daemon):
     os.kill(daemon.relay(), signal.SIGKILL)
     kedge.wait_for(daemon.is_ready)
