@@ -51,6 +51,37 @@ fallible filter_add_rules(Filter *filter, const FilterRule *rules, size_t count)
 	return NULL;
 }
 
+/* What every program calls. By name: what an architecture has not is left out. */
+static const char *const basic[] = {
+	"brk",
+	"munmap",
+	"mremap",
+	"madvise",
+	"futex",
+	"futex_time64",
+	"set_robust_list",
+	"rseq",
+	"set_tid_address",
+	"gettid",
+	"getpid",
+	"tgkill",
+	"rt_sigaction",
+	"rt_sigprocmask",
+	"rt_sigreturn",
+	"sigreturn",
+	"sigaltstack",
+	"sched_yield",
+	"sched_getaffinity",
+	"restart_syscall",
+	"exit",
+	"exit_group",
+	"clock_gettime",
+	"clock_gettime64",
+	"clock_nanosleep",
+	"clock_nanosleep_time64",
+	"getrandom",
+};
+
 fallible filter_add_memory_and_threads(Filter *filter)
 {
 	const FilterRule rules[] = {
@@ -61,6 +92,7 @@ fallible filter_add_memory_and_threads(Filter *filter)
 		{SCMP_SYS(clone3), SCMP_ACT_ERRNO(ENOSYS), 0, {}},
 	};
 
+	TRY(filter_add_names(filter, SCMP_ACT_ALLOW, basic, COUNT(basic)));
 	return filter_add_rules(filter, rules, COUNT(rules));
 }
 

@@ -27,7 +27,7 @@ typedef struct FilterRule {
 
 fallible filter_add_rules(Filter *filter, const FilterRule *rules, size_t count);
 
-/* Memory that cannot be run; threads, no processes. clone3 hides its flags in memory: the C library goes back to clone.
+/* Memory that cannot be run; threads, no processes; time; the end. clone3 hides its flags in memory: the C library goes back to clone.
  */
 fallible filter_add_memory_and_threads(Filter *filter);
 

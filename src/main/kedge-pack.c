@@ -16,6 +16,7 @@
 #include "fetch/hash.h"
 #include "fetch/squeeze.h"
 #include "pack/copy.h"
+#include "pack/filter.h"
 #include "pack/layer.h"
 #include "pack/plan.h"
 #include "pack/tree.h"
@@ -92,6 +93,12 @@ static void show_help(void)
 	fputs(buffer_text(&text), stdout);
 }
 
+static fallible enter(int root)
+{
+	TRY(view_enter(root));
+	return pack_filter_load();
+}
+
 static fallible write_tree(const char *directory, const char *lower)
 {
 	autoclear(TarOut) out = {0};
@@ -102,7 +109,7 @@ static fallible write_tree(const char *directory, const char *lower)
 	else
 		TRY(view_open(&root, directory));
 	autofd fd = root;
-	TRY(view_enter(fd));
+	TRY(enter(fd));
 	tar_out_init(&out, STDOUT_FILENO);
 	TRY(pack_tree(&out, fd));
 	return tar_out_end(&out);
@@ -121,7 +128,7 @@ static fallible write_layer(const char *directory)
 	TRY(view_open(&root, directory));
 	autofd fd = root;
 	TRY(layer_opaque(opaque, fd));
-	TRY(view_enter(fd));
+	TRY(enter(fd));
 	tar_out_init_sink(&out, squeeze_add, squeeze);
 	TRY(pack_layer(&out, fd, opaque));
 	TRY(tar_out_end(&out));
@@ -140,7 +147,7 @@ static fallible write_plan(const char *directory)
 	TRY(file_read_fd(&plan, &length, STDIN_FILENO, "plan", PLAN_MAX));
 	TRY(view_open(&files, directory));
 	autofd fd = files;
-	TRY(view_enter(fd));
+	TRY(enter(fd));
 	tar_out_init(&out, STDOUT_FILENO);
 	TRY(pack_plan(&out, fd, plan, length));
 	return tar_out_end(&out);
@@ -168,7 +175,7 @@ static fallible write_copy(const char *path, const char *directory, bool with_ar
 	else
 		TRY(open_described(&root));
 	autofd fd = root;
-	TRY(view_enter(fd));
+	TRY(enter(fd));
 	TRY(copy_find(&source, fd, path));
 	copy_describe(&words, &source);
 	TRY(file_write_all(STDOUT_FILENO, words.data, words.length, "archive"));
@@ -196,6 +203,7 @@ static fallible write_sizes(void)
 
 	TRY(file_read_fd(&paths, &length, STDIN_FILENO, "list", PATHS_MAX));
 	TRY(view_restrict());
+	TRY(pack_filter_load());
 	for (const char *path = paths; path < paths + length; path += strlen(path) + 1)
 		write_size(path);
 	return NULL;

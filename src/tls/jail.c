@@ -56,30 +56,9 @@ static const char *const allowed[] = {
 	"timerfd_create",
 	"timerfd_settime",
 	"timerfd_settime64",
-	/* memory */
-	"brk",
-	"munmap",
-	"mremap",
-	"madvise",
-	"futex",
-	"futex_time64",
-	"rseq",
-	"gettid",
-	"getpid",
-	"tgkill",
-	"rt_sigaction",
-	"rt_sigprocmask",
-	"rt_sigreturn",
-	"sigreturn",
-	"restart_syscall",
-	"exit",
-	"exit_group",
 	/* the rest */
-	"clock_gettime",
-	"clock_gettime64",
 	"gettimeofday",
 	"time",
-	"getrandom",
 };
 
 static const FilterRule restricted[] = {

@@ -437,3 +437,24 @@ def test_exports_are_told(stock):
     events = [json.loads(line) for line in get(stock, f"/events?since={since:.6f}&until={time.time():.6f}").splitlines()]
     assert ("container", "export") in {(event["Type"], event["Action"]) for event in events}
     assert ("image", "save") in {(event["Type"], event["Action"]) for event in events}
+
+
+@pytest.mark.skipif("sanitize" in str(kedge.BUILD), reason="sanitizers call what they like")
+@pytest.mark.parametrize("mode", ["--tree", "--layer"])
+def test_the_packer_is_jailed(tmp_path, mode):
+    """Of root's rights reading is left, and a filter of system calls is in force, while it waits for its reader."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "large").write_bytes(os.urandom(1 << 20))
+    packer = subprocess.Popen([kedge.BIN / "kedge-pack", mode, tree], stdout=subprocess.PIPE)
+    try:
+        packer.stdout.read(1)  # it is at work, and has filled the pipe or soon will have
+        status = dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{packer.pid}/status").read_text().splitlines())
+        assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1"
+        assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 1 << 2  # CAP_DAC_READ_SEARCH
+        assert os.readlink(f"/proc/{packer.pid}/root") == str(tree)
+        packer.stdout.read()
+        assert packer.wait(10) == 0
+    finally:
+        packer.kill()
+        packer.wait()
