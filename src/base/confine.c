@@ -53,14 +53,6 @@ fallible confine_limits(const ConfineLimit *limits, size_t count)
 	return NULL;
 }
 
-fallible confine_bounding(uint64_t kept)
-{
-	for (int i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++)
-		if (!(kept >> i & 1) && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
-			return error_errno(errno, "could not drop capability %d", i);
-	return NULL;
-}
-
 fallible confine_capabilities(uint64_t kept)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};

@@ -28,6 +28,14 @@ char *string_vprintf(const char *format, va_list args)
 	return buffer_steal(&buffer);
 }
 
+char *string_mask_login(const char *url)
+{
+	const char *scheme = url ? strstr(url, "://") : NULL, *at = url ? strrchr(url, '@') : NULL;
+	int before = scheme ? (int)(scheme + strlen("://") - url) : 0;
+
+	return at ? string_printf("%.*sxxxxx:xxxxx%s", before, url, at) : mem_strdup(url);
+}
+
 bool string_equal(const char *a, const char *b)
 {
 	return a && b ? !strcmp(a, b) : a == b;

@@ -21,6 +21,8 @@ bool string_ends(const char *text, const char *suffix);
 bool string_replace(
 	char **slot, const char *text); /* frees the old, copies the new (NULL is fine); true if it changed */
 char *string_lower(const char *text);
+/* Owned: an address without the name and the password in it ("http://xxxxx:xxxxx@host"); NULL gives NULL. */
+char *string_mask_login(const char *url);
 char *string_trim(char *text); /* in place; gives the first character that is not white space */
 bool string_is_utf8(const char *text, size_t length);
 size_t string_utf8_character(

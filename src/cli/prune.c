@@ -2,7 +2,9 @@
 /* "container prune", "image prune" and "system prune": what nothing uses any more goes, after a question. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
+#include "base/strings.h"
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/units.h"
@@ -52,13 +54,11 @@ static const Option system_options[] = {
 
 static bool is_agreed(const char *warning)
 {
-	char answer[16] = "";
+	char answer[64] = "";
 
 	printf("WARNING! %s\nAre you sure you want to continue? [y/N] ", warning);
 	fflush(stdout);
-	if (!fgets(answer, sizeof(answer), stdin))
-		return false;
-	return answer[0] == 'y' || answer[0] == 'Y';
+	return fgets(answer, sizeof(answer), stdin) && !strcasecmp(string_trim(answer), "y");
 }
 
 /* ---- telling ---- */

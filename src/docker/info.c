@@ -224,13 +224,9 @@ static void write_swarm(Writer *writer)
 /* The name and the password in it are nobody's business: all may ask. */
 static void write_proxy(Writer *writer, const char *key, const char *url)
 {
-	const char *scheme = url ? strstr(url, "://") : NULL, *at = url ? strrchr(url, '@') : NULL;
-	int before = scheme ? (int)(scheme + strlen("://") - url) : 0;
+	autofree char *masked = string_mask_login(url);
 
-	if (at)
-		write_stringf(writer, key, "%.*sxxxxx:xxxxx%s", before, url, at);
-	else
-		write_string(writer, key, url);
+	write_string(writer, key, masked);
 }
 
 /* Until 1.24 bare names. */

@@ -206,11 +206,21 @@ static fallible settings_load(Settings *settings, const Arguments *arguments)
 	return settings_check(settings);
 }
 
-static void settings_print(const Settings *settings)
+/* Who looks over a shoulder, or reads a report, learns no password (invariant 9). */
+static void mask(char **url)
+{
+	autofree char *masked = string_mask_login(*url);
+
+	string_replace(url, masked);
+}
+
+static void settings_print(Settings *settings)
 {
 	autoclear(Buffer) text = {0};
 	Writer writer;
 
+	mask(&settings->engine.http_proxy);
+	mask(&settings->engine.https_proxy);
 	writer_init(&writer, &text);
 	fields_write(settings_fields, settings, &writer, NULL);
 	puts(buffer_text(&text));

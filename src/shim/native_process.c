@@ -24,10 +24,11 @@
 
 #include "base/base64.h"
 #include "base/cleanup.h"
+#include "base/confine.h"
 #include "base/files.h"
 #include "shim/native_steps.h"
 
-enum { UMASK = 022, CAPABILITIES_MAX = 64, REPORT_FD = STDERR_FILENO + 1, TARGET_FD };
+enum { UMASK = 022, REPORT_FD = STDERR_FILENO + 1, TARGET_FD };
 
 /* ---- its namespaces ---- */
 
@@ -210,18 +211,6 @@ static fallible set_streams(const Native *native)
 
 /* ---- rights ---- */
 
-static fallible drop_bounding(uint64_t keep)
-{
-	for (int number = 0; number < CAPABILITIES_MAX; number++) {
-		int is_held = prctl(PR_CAPBSET_READ, number);
-		if (is_held < 0)
-			return NULL; /* the kernel knows no more */
-		if (is_held && !(keep >> number & 1) && prctl(PR_CAPBSET_DROP, number) < 0)
-			return error_errno(errno, "could not drop capability %d", number);
-	}
-	return NULL;
-}
-
 static fallible set_capabilities(const Native *native)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -280,7 +269,7 @@ static fallible set_rights(const Native *native)
 		return error_errno(errno, "could not set no-new-privileges");
 	if (!native->no_new_privileges)
 		TRY(install_filter(&filter));
-	TRY(drop_bounding(native->bounding));
+	TRY(confine_bounding(native->bounding));
 	TRY(become_user(native));
 	TRY(set_capabilities(native));
 	return native->no_new_privileges ? install_filter(&filter) : NULL;

@@ -504,3 +504,18 @@ def test_wait_for_what(box):
     assert box.kedge("wait", "two").out == "0\n"
     done = box.kedge("wait", "--condition", "never", "two", check=False)
     assert done.returncode == 1 and 'invalid condition: "never"' in done.err
+
+
+@pytest.mark.parametrize("words", [["container", "prune"], ["image", "prune"], ["image", "prune", "--all"], ["system", "prune"]], ids=" ".join)
+@pytest.mark.parametrize("answer", [b"n\n", b"", b"\n", b"yes\n", b"y\n", b" Y \n"], ids=repr)
+def test_the_question_of_prune(box, words, answer):
+    """Docker's words and its exit status, whatever is answered; "y" alone is yes."""
+    created = box.create(["true"])
+    done = box.kedge(*words, input=answer, check=False)
+    is_yes, is_of_containers = answer.strip().lower() == b"y", words[0] != "image"
+    assert (created in str(box.api.get("/containers/json?all=1"))) != (is_yes and is_of_containers)
+    assert done.returncode == 0 and done.out.startswith("WARNING! This will remove")
+    assert ("Total reclaimed space" in done.out) == is_yes
+    if kedge.docker_major() >= 28 and words[0] != "system" and not (is_yes and is_of_containers):  # system: docker has more to remove
+        docker = box.docker(*words, input=answer, check=False)
+        assert (docker.returncode, docker.out, docker.err) == (done.returncode, done.out, done.err)

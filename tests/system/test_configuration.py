@@ -85,6 +85,15 @@ def test_what_is_printed_can_be_read(tmp_path):
     assert kedged("--config", tmp_path / "b.yaml", "--print-config").stdout == first
 
 
+def test_no_password_is_printed(tmp_path):
+    (tmp_path / "a.yaml").write_text("engine:\n  httpProxy: http://me:hush@proxy.example:3128\n  httpsProxy: me:hu@sh@other:1\n"
+                                     "  noProxy: a.example\n")
+    done = kedged("--config", tmp_path / "a.yaml", "--print-config")
+    engine = json.loads(done.stdout)["engine"]
+    assert (engine["httpProxy"], engine["httpsProxy"]) == ("http://xxxxx:xxxxx@proxy.example:3128", "xxxxx:xxxxx@other:1")
+    assert engine["noProxy"] == "a.example" and "hu" not in done.stdout + done.stderr
+
+
 def test_every_field_is_documented():
     manual = (kedge.TOP / "man" / "kedged.yaml.5.scd").read_text()
     printed = json.loads(kedged("--print-config").stdout)
