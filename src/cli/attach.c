@@ -5,17 +5,18 @@
 
 typedef struct AttachOptions {
 	bool help, no_stdin, sig_proxy;
+	char *detach_keys;
 } AttachOptions;
 
 static const AttachOptions defaults = {.sig_proxy = true};
 
 static const Option options[] = {
 	HELP_OPTION(AttachOptions),
-	{"no-stdin", 0, OPTION_SWITCH, offsetof(AttachOptions, no_stdin),
-		.help = "accepted: input is not attached yet"},
+	{"no-stdin", 0, OPTION_SWITCH, offsetof(AttachOptions, no_stdin), .help = "keep our input to ourselves"},
 	{"sig-proxy", 0, OPTION_SWITCH, offsetof(AttachOptions, sig_proxy),
 		.help = "hand signals on to it (default: true)"},
-	{"detach-keys", 0, OPTION_REFUSED, .argument = "KEYS", .help = "stdin and terminals are not there yet"},
+	{"detach-keys", 0, OPTION_STRING, offsetof(AttachOptions, detach_keys), "KEYS",
+		"leave it running by these (default: ctrl-p,ctrl-q)"},
 	OPTION_END,
 };
 
@@ -25,18 +26,26 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 	const char *name = arguments->items[0];
 	autoclear(Buffer) target = {0};
 	autoptr(Value) container = NULL;
-	autoclear(Foreground) foreground = {.output = -1, .signals = -1};
+	autoclear(Foreground) foreground = {.cli = NULL};
 
 	target_path(&target, "/containers/", name, "/json");
 	TRY(api_get(cli, &container, buffer_text(&target)));
 	if (!value_bool(value_path(container, "State.Running"), false))
 		return error_hint(error_new(ERROR_CONFLICT, "container \"%s\" does not run", name),
 			"start it with \"kedge start --attach %s\"", name);
+	const ForegroundStreams streams = {
+		.wants_stdin = !given->no_stdin && value_bool(value_path(container, "Config.OpenStdin"), false),
+		.wants_stdout = true,
+		.wants_stderr = true,
+		.has_terminal = value_bool(value_path(container, "Config.Tty"), false),
+		.detach_keys = given->detach_keys,
+	};
+	TRY(session_check_terminal(streams.has_terminal && streams.wants_stdin));
 	foreground_init(&foreground, cli, name);
-	TRY(foreground_attach(&foreground, true, true, value_bool(value_path(container, "Config.Tty"), false)));
+	TRY(foreground_attach(&foreground, &streams));
 	TRY(foreground_wait(&foreground, "not-running"));
-	if (given->sig_proxy)
-		TRY(foreground_proxy_signals(&foreground));
+	TRY(foreground_proxy_signals(&foreground, given->sig_proxy && !streams.has_terminal));
+	foreground_redraw(&foreground);
 	return foreground_run(&foreground, &cli->status);
 }
 
@@ -46,7 +55,7 @@ const Command attach_command = {
 	.name = "attach",
 	.aliases = aliases,
 	.usage = "[OPTIONS] CONTAINER",
-	.summary = "Show the output of a running container and hand signals on to it",
+	.summary = "Attach input, output and signals to a running container",
 	.options = options,
 	.options_size = sizeof(AttachOptions),
 	.defaults = &defaults,

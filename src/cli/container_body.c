@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "cli/container_options.h"
 #include "cli/env_file.h"
+#include "cli/terminal.h"
 
 enum { PROFILE_MAX = 1 << 20, PORT_MAX = 65535 };
 
@@ -171,23 +172,58 @@ static fallible write_exposed(Writer *writer, const StringList *words)
 	return NULL;
 }
 
-/* Without --attach both are attached, unless it goes to the background. */
-static bool is_attached(const ContainerOptions *options, const char *stream)
+/* Without --attach all that there is, unless it goes to the background. */
+bool container_attaches(const ContainerOptions *options, const char *stream)
 {
-	return options->attach.count == 0 ? !options->detach : strings_has(&options->attach, stream);
+	if (options->detach)
+		return false;
+	if (string_equal(stream, "stdin") && options->interactive)
+		return true;
+	if (options->attach.count)
+		return strings_has(&options->attach, stream);
+	return !string_equal(stream, "stdin");
+}
+
+static void write_streams(Writer *writer, const ContainerOptions *options)
+{
+	bool takes_input = container_attaches(options, "stdin");
+
+	if (takes_input)
+		write_bool(writer, "AttachStdin", true);
+	write_bool(writer, "AttachStdout", container_attaches(options, "stdout"));
+	write_bool(writer, "AttachStderr", container_attaches(options, "stderr"));
+	if (options->tty)
+		write_bool(writer, "Tty", true);
+	if (options->interactive)
+		write_bool(writer, "OpenStdin", true);
+	if (options->interactive && takes_input)
+		write_bool(writer, "StdinOnce", true);
+}
+
+/* It begins with the size that it is to have. */
+static void write_console_size(Writer *writer, const ContainerOptions *options)
+{
+	int rows, columns;
+
+	if (!options->tty || !terminal_size(stdout, &rows, &columns))
+		return;
+	write_array(writer, "ConsoleSize");
+	write_int(writer, NULL, rows);
+	write_int(writer, NULL, columns);
+	write_array_end(writer);
 }
 
 static fallible check_attach(const ContainerOptions *options)
 {
+	static const char *const streams[] = {"stdin", "stdout", "stderr"};
+
 	for (size_t i = 0; i < options->attach.count; i++) {
 		char *stream = options->attach.items[i];
 		for (char *c = stream; *c; c++) /* Docker takes STDOUT too */
 			*c |= *c >= 'A' && *c <= 'Z' ? 0x20 : 0;
-		if (string_equal(stream, "stdin"))
-			return error_new(ERROR_UNSUPPORTED, "option \"--attach\": stdin is not there yet");
-		if (!string_equal(stream, "stdout") && !string_equal(stream, "stderr"))
-			return error_new(
-				ERROR_INVALID, "option \"--attach\": \"%s\" is neither stdout nor stderr", stream);
+		if (names_find(streams, COUNT(streams), stream) < 0)
+			return error_new(ERROR_INVALID,
+				"option \"--attach\": \"%s\" is none of stdin, stdout and stderr", stream);
 	}
 	if (options->detach && options->attach.count > 0)
 		return error_new(ERROR_INVALID, "options \"--detach\" and \"--attach\" exclude each other");
@@ -524,6 +560,7 @@ static fallible write_host_config(Writer *writer, const ContainerOptions *option
 	TRY(write_pairs(writer, "Annotations", &options->annotations, "annotation", true));
 	TRY(write_rates(writer, options));
 	TRY(write_log_config(writer, options));
+	write_console_size(writer, options);
 	write_object_end(writer);
 	return NULL;
 }
@@ -535,8 +572,7 @@ static fallible write_body(Writer *writer, const ContainerOptions *options, cons
 	fields_write_members(config_fields, options, writer);
 	write_given(writer, "StopTimeout", options->stop_timeout_s);
 	TRY(check_attach(options));
-	write_bool(writer, "AttachStdout", is_attached(options, "stdout"));
-	write_bool(writer, "AttachStderr", is_attached(options, "stderr"));
+	write_streams(writer, options);
 	TRY(write_env(writer, options));
 	TRY(write_labels(writer, options));
 	TRY(write_exposed(writer, &options->expose));

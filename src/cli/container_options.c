@@ -5,7 +5,6 @@
 #include "cli/limit_options.h"
 
 #define WINDOWS "it exists on Windows only"
-#define INTERACTIVE "stdin and terminals are not there yet"
 #define PORTS "publishing ports needs bridge networks, which are not there yet; use --network host"
 #define BRIDGES "it needs bridge networks, which are not there yet"
 
@@ -22,7 +21,8 @@ const Option run_options[] = {
 	{"detach", 'd', OPTION_SWITCH, AT(detach), .help = "run it in the background and print its id"},
 	{"sig-proxy", 0, OPTION_SWITCH, AT(sig_proxy),
 		.help = "hand signals on to it while in the foreground (default: true)"},
-	{"detach-keys", 0, OPTION_REFUSED, .argument = "KEYS", .help = INTERACTIVE},
+	{"detach-keys", 0, OPTION_STRING, AT(detach_keys), "KEYS",
+		"leave it running by these (default: ctrl-p,ctrl-q)"},
 
 	HELP_OPTION(ContainerOptions),
 	{"name", 0, OPTION_STRING, AT(name), "NAME", "name of the container (without it: one is made up)"},
@@ -35,10 +35,10 @@ const Option run_options[] = {
 		.complete = "file"},
 	{"disable-content-trust", 0, OPTION_SWITCH, AT(content_trust),
 		.help = "accepted without effect: there is no content trust"},
-	{"attach", 'a', OPTION_LIST, AT(attach), "STREAM", "show only stdout or stderr in the foreground",
-		.complete = "stdout stderr"},
-	{"interactive", 'i', OPTION_REFUSED, .help = INTERACTIVE},
-	{"tty", 't', OPTION_REFUSED, .help = INTERACTIVE},
+	{"attach", 'a', OPTION_LIST, AT(attach), "STREAM", "attach only stdin, stdout or stderr in the foreground",
+		.complete = "stdin stdout stderr"},
+	{"interactive", 'i', OPTION_SWITCH, AT(interactive), .help = "keep its standard input open, and attach ours"},
+	{"tty", 't', OPTION_SWITCH, AT(tty), .help = "give it a terminal"},
 
 	{.kind = OPTION_HEADING, .help = "What runs:"},
 	{"entrypoint", 0, OPTION_STRING, AT(entrypoint), "PROGRAM", "instead of the image's entrypoint; empty: none"},

@@ -20,6 +20,8 @@ typedef struct ContainerOptions {
 
 	/* of the command line */
 	bool help, quiet;
+	bool interactive, tty;
+	char *detach_keys;
 	char *pull, *cidfile, *name, *platform;
 
 	/* what the container is */
@@ -64,6 +66,8 @@ extern const Option run_options[]; /* the whole table; it begins with those that
 extern const ContainerOptions container_defaults;
 
 /* The body; image and command are the arguments. */
+/* Of "stdin", "stdout" and "stderr". */
+bool container_attaches(const ContainerOptions *options, const char *stream);
 fallible container_body(Buffer *out, const ContainerOptions *options, const StringList *arguments);
 /* The body of POST /containers/{id}/update, of limits and restart policy. */
 fallible container_update_body(Buffer *out, const ContainerOptions *options);

@@ -1,32 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/foreground.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/signalfd.h>
-#include <sys/socket.h>
 
 #include "base/memory.h"
 #include "base/process.h"
+#include "cli/terminal.h"
 
-enum { READ_SIZE = 64 << 10 };
-
-/* Those that a user or a supervisor sends; the others are about this process alone. */
-static const int proxied[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT};
+static void on_signal(void *arg, int signal);
 
 void foreground_init(Foreground *foreground, Cli *cli, const char *id)
 {
-	*foreground = (Foreground){.cli = cli, .id = mem_strdup(id), .output = -1, .signals = -1};
-	foreground->demux = (Demux){.out = STDOUT_FILENO, .err = STDERR_FILENO};
+	*foreground = (Foreground){.cli = cli, .id = mem_strdup(id)};
+	session_init(&foreground->session, on_signal, foreground);
 }
 
 void foreground_clear(Foreground *foreground)
 {
 	http_client_free(foreground->wait);
-	close_fd(&foreground->output);
-	close_fd(&foreground->signals);
+	if (foreground->cli) /* else it never began */
+		session_clear(&foreground->session);
 	free(foreground->id);
 }
 
@@ -43,50 +36,31 @@ fallible foreground_wait(Foreground *foreground, const char *condition)
 	return api_open(foreground->wait, &call);
 }
 
-fallible foreground_attach(Foreground *foreground, bool wants_stdout, bool wants_stderr, bool is_raw)
+fallible foreground_attach(Foreground *foreground, const ForegroundStreams *streams)
 {
-	autoclear(Buffer) target = {0}, early = {0};
-	autoptr(HttpClient) client = api_connect(foreground->cli);
+	autoclear(Buffer) target = {0};
 
 	target_path(&target, "/containers/", foreground->id, "/attach");
 	target_query_flag(&target, "stream", true);
-	target_query_flag(&target, "stdout", wants_stdout);
-	target_query_flag(&target, "stderr", wants_stderr);
-	HttpCall call = {.method = "POST", .target = buffer_text(&target), .upgrades = true};
-	TRY(api_open(client, &call));
-	if (http_client_status(client) != 101)
-		return error_new(ERROR_UNAVAILABLE, "kedged did not switch the connection over for the output");
-	foreground->output = http_client_hijack(client, &early);
-	foreground->demux.is_raw = is_raw;
-	return demux_feed(&foreground->demux, buffer_text(&early), early.length);
+	target_query_flag(&target, "stdin", streams->wants_stdin);
+	target_query_flag(&target, "stdout", streams->wants_stdout);
+	target_query_flag(&target, "stderr", streams->wants_stderr);
+	target_query(&target, "detachKeys", streams->detach_keys);
+	HttpCall call = {.method = "POST", .target = buffer_text(&target)};
+	TRY(session_open(&foreground->session, foreground->cli, &call, streams->has_terminal));
+	return streams->wants_stdin ? session_take_input(&foreground->session, streams->detach_keys) : NULL;
 }
 
-fallible foreground_proxy_signals(Foreground *foreground)
+fallible foreground_proxy_signals(Foreground *foreground, bool proxies)
 {
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(proxied) / sizeof(proxied[0]); i++)
-		sigaddset(&set, proxied[i]);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return error_errno(errno, "could not hold signals back");
-	foreground->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (foreground->signals < 0)
-		return error_errno(errno, "could not make a signalfd");
-	return NULL;
+	return session_watch_signals(&foreground->session, proxies);
 }
 
 /* ---- while it runs ---- */
 
-/* A signal for a container that has just ended is no failure; whatever else is wrong is said, and the output goes on.
- */
-static void send_signal(Foreground *foreground, int signal)
+/* One that has just ended is no failure; whatever else is wrong is said, and the output goes on. */
+static void tell_problem(Error *error)
 {
-	autoclear(Buffer) target = {0};
-
-	target_path(&target, "/containers/", foreground->id, "/kill");
-	target_query(&target, "signal", signal_name(signal));
-	Error *error = api_post(foreground->cli, NULL, buffer_text(&target), NULL);
 	if (!error)
 		return;
 	if (error_kind(error) == ERROR_CONFLICT || error_kind(error) == ERROR_NOT_FOUND)
@@ -95,51 +69,46 @@ static void send_signal(Foreground *foreground, int signal)
 		cli_report(error);
 }
 
-static void forward_signals(Foreground *foreground)
+static void send_signal(Foreground *foreground, int signal)
 {
-	struct signalfd_siginfo info;
+	autoclear(Buffer) target = {0};
 
-	while (read(foreground->signals, &info, sizeof(info)) == sizeof(info))
-		send_signal(foreground, (int)info.ssi_signo);
+	target_path(&target, "/containers/", foreground->id, "/kill");
+	target_query(&target, "signal", signal_name(signal));
+	tell_problem(api_post(foreground->cli, NULL, buffer_text(&target), NULL));
 }
 
-/* Waits until fd is readable and serves signals meanwhile. */
-static fallible wait_readable(Foreground *foreground, int fd)
+/* more: characters that it is wider and higher than ours. */
+static void send_size(Foreground *foreground, int more)
 {
-	struct pollfd polls[] = {{.fd = fd, .events = POLLIN}, {.fd = foreground->signals, .events = POLLIN}};
+	autoclear(Buffer) target = {0};
+	int rows, columns;
 
-	for (;;) {
-		if (poll(polls, 2, -1) < 0 && errno != EINTR)
-			return error_errno(errno, "could not wait for output");
-		if (polls[1].revents & POLLIN)
-			forward_signals(foreground);
-		if (polls[0].revents)
-			return NULL;
-	}
+	if (!foreground->session.demux.is_raw || !terminal_size(stdout, &rows, &columns))
+		return;
+	target_path(&target, "/containers/", foreground->id, "/resize");
+	target_query_int(&target, "h", rows + more);
+	target_query_int(&target, "w", columns + more);
+	tell_problem(api_post(foreground->cli, NULL, buffer_text(&target), NULL));
 }
 
-static fallible copy_some(Foreground *foreground, bool *ret_end)
+static void on_signal(void *arg, int signal)
 {
-	char data[READ_SIZE];
-
-	TRY(wait_readable(foreground, foreground->output));
-	ssize_t length = recv(foreground->output, data, sizeof(data), 0);
-	if (length < 0 && errno == EINTR)
-		return NULL;
-	if (length < 0)
-		return error_errno(errno, "could not read the container's output");
-	*ret_end = length == 0;
-	return demux_feed(&foreground->demux, data, (size_t)length);
+	if (signal == SIGWINCH)
+		send_size(arg, 0);
+	else
+		send_signal(arg, signal);
 }
 
-static fallible copy_output(Foreground *foreground)
+void foreground_started(Foreground *foreground)
 {
-	bool end = foreground->output < 0;
+	send_size(foreground, 0);
+}
 
-	while (!end)
-		TRY(copy_some(foreground, &end));
-	close_fd(&foreground->output);
-	return demux_end(&foreground->demux);
+void foreground_redraw(Foreground *foreground)
+{
+	send_size(foreground, 1);
+	send_size(foreground, 0);
 }
 
 static fallible read_wait(Foreground *foreground, Buffer *body)
@@ -149,7 +118,7 @@ static fallible read_wait(Foreground *foreground, Buffer *body)
 	while (!end) {
 		int fd = http_client_poll_fd(foreground->wait);
 		if (fd >= 0)
-			TRY(wait_readable(foreground, fd));
+			TRY(session_wait_readable(&foreground->session, fd));
 		TRY(http_client_read(foreground->wait, body, &end));
 	}
 	return NULL;
@@ -179,7 +148,10 @@ fallible foreground_run(Foreground *foreground, int *ret_status)
 {
 	autoptr(Value) answer = NULL;
 
-	TRY(copy_output(foreground));
+	TRY(session_run(&foreground->session));
+	*ret_status = 0;
+	if (foreground->session.has_detached || !foreground->wait)
+		return NULL;
 	TRY(read_exit(foreground, &answer));
 	const char *message = value_string(value_path(answer, "Error.Message"));
 	if (!string_empty(message))

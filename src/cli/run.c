@@ -15,32 +15,49 @@ static fallible start(Cli *cli, const char *id)
 	return error;
 }
 
-static bool shows(const ContainerOptions *options, const char *stream)
+/* Who is attached to neither output gets the id, as in the background, when the input has been handed over. */
+static fallible show_id(const ForegroundStreams *streams, const char *id)
 {
-	return options->attach.count == 0 || strings_has(&options->attach, stream);
+	if (streams->wants_stdout || streams->wants_stderr)
+		return NULL;
+	puts(id);
+	return fflush(stdout) ? error_new(ERROR_UNAVAILABLE, "could not write the id") : NULL;
 }
 
 /* Output and end are asked for before the start: nothing of a short life is missed. */
 static fallible run_foreground(Cli *cli, const ContainerOptions *options, const char *id)
 {
-	autoclear(Foreground) foreground = {.output = -1, .signals = -1};
+	autoclear(Foreground) foreground = {.cli = NULL};
+	const ForegroundStreams streams = {
+		.wants_stdin = container_attaches(options, "stdin"),
+		.wants_stdout = container_attaches(options, "stdout"),
+		.wants_stderr = container_attaches(options, "stderr"),
+		.has_terminal = options->tty,
+		.detach_keys = options->detach_keys,
+	};
 
 	foreground_init(&foreground, cli, id);
-	TRY(foreground_attach(&foreground, shows(options, "stdout"), shows(options, "stderr"), false));
-	TRY(foreground_wait(&foreground, options->rm ? "removed" : "next-exit"));
-	if (options->sig_proxy)
-		TRY(foreground_proxy_signals(&foreground));
+	TRY(foreground_attach(&foreground, &streams));
+	if (streams.wants_stdout || streams.wants_stderr)
+		TRY(foreground_wait(&foreground, options->rm ? "removed" : "next-exit"));
+	TRY(foreground_proxy_signals(&foreground, options->sig_proxy));
 	Error *error = start(cli, id);
-	if (error && options->rm)
+	if (error && options->rm && foreground.wait)
 		foreground_wait_out(&foreground);
-	return error ? error : foreground_run(&foreground, &cli->status);
+	TRY(error);
+	foreground_started(&foreground);
+	TRY(show_id(&streams, id));
+	return foreground_run(&foreground, &cli->status);
 }
 
 static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 {
 	const ContainerOptions *options = opts;
 	autofree char *id = NULL;
+	Keys keys;
 
+	TRY(keys_parse(&keys, options->detach_keys));
+	TRY(session_check_terminal(options->tty && container_attaches(options, "stdin")));
 	TRY(new_container(&id, cli, options, arguments));
 	if (!options->detach)
 		return run_foreground(cli, options, id);

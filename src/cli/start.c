@@ -8,15 +8,18 @@
 #include "cli/start_container.h"
 
 typedef struct StartOptions {
-	bool help, attach;
+	bool help, attach, interactive;
+	char *detach_keys;
 } StartOptions;
 
 static const Option options[] = {
 	HELP_OPTION(StartOptions),
 	{"attach", 'a', OPTION_SWITCH, offsetof(StartOptions, attach),
 		.help = "show its output, hand signals on, end with its exit status"},
-	{"interactive", 'i', OPTION_REFUSED, .help = "stdin and terminals are not there yet"},
-	{"detach-keys", 0, OPTION_REFUSED, .argument = "KEYS", .help = "stdin and terminals are not there yet"},
+	{"interactive", 'i', OPTION_SWITCH, offsetof(StartOptions, interactive),
+		.help = "as --attach, and hand our input on"},
+	{"detach-keys", 0, OPTION_STRING, offsetof(StartOptions, detach_keys), "KEYS",
+		"leave it running by these (default: ctrl-p,ctrl-q)"},
 	{"checkpoint", 0, OPTION_REFUSED, .argument = "NAME", .help = "there are no checkpoints"},
 	{"checkpoint-dir", 0, OPTION_REFUSED, .argument = "DIR", .help = "there are no checkpoints"},
 	OPTION_END,
@@ -66,10 +69,10 @@ static fallible find_id(Cli *cli, Value **ret_container, const char *name)
 	return api_get(cli, ret_container, buffer_text(&target));
 }
 
-static fallible start_attached(Cli *cli, const char *name)
+static fallible start_attached(Cli *cli, const StartOptions *given, const char *name)
 {
 	autoptr(Value) container = NULL;
-	autoclear(Foreground) foreground = {.output = -1, .signals = -1};
+	autoclear(Foreground) foreground = {.cli = NULL};
 
 	TRY(find_id(cli, &container, name));
 	const char *id = value_string(value_get(container, "Id"));
@@ -77,11 +80,20 @@ static fallible start_attached(Cli *cli, const char *name)
 	if (value_bool(value_path(container, "State.Running"), false))
 		return error_hint(error_new(ERROR_CONFLICT, "container \"%s\" runs already", name),
 			"show its output with \"kedge attach %s\"", name);
+	const ForegroundStreams streams = {
+		.wants_stdin = given->interactive && value_bool(value_path(container, "Config.OpenStdin"), false),
+		.wants_stdout = true,
+		.wants_stderr = true,
+		.has_terminal = value_bool(value_path(container, "Config.Tty"), false),
+		.detach_keys = given->detach_keys,
+	};
+	TRY(session_check_terminal(streams.has_terminal && streams.wants_stdin));
 	foreground_init(&foreground, cli, id ? id : name);
-	TRY(foreground_attach(&foreground, true, true, value_bool(value_path(container, "Config.Tty"), false)));
+	TRY(foreground_attach(&foreground, &streams));
 	TRY(foreground_wait(&foreground, removes ? "removed" : "next-exit"));
-	TRY(foreground_proxy_signals(&foreground));
+	TRY(foreground_proxy_signals(&foreground, true));
 	TRY(start_container(cli, foreground.id));
+	foreground_started(&foreground);
 	return foreground_run(&foreground, &cli->status);
 }
 
@@ -89,11 +101,12 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 {
 	const StartOptions *given = opts;
 
-	if (!given->attach)
+	if (!given->attach && !given->interactive)
 		return cli_each(cli, arguments, start_one, opts, true);
 	if (arguments->count > 1)
-		return error_new(ERROR_INVALID, "option \"--attach\" takes one container, not %zu", arguments->count);
-	return start_attached(cli, arguments->items[0]);
+		return error_new(ERROR_INVALID, "option \"--%s\" takes one container, not %zu",
+			given->attach ? "attach" : "interactive", arguments->count);
+	return start_attached(cli, given, arguments->items[0]);
 }
 
 static const char *const aliases[] = {"container start", NULL};

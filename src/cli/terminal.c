@@ -57,3 +57,14 @@ int terminal_height(FILE *file)
 		return given;
 	return ioctl(fileno(file), TIOCGWINSZ, &size) == 0 && size.ws_row ? size.ws_row : HEIGHT_DEFAULT;
 }
+
+bool terminal_size(FILE *file, int *ret_rows, int *ret_columns)
+{
+	struct winsize size;
+
+	if (!terminal_is(file) || ioctl(fileno(file), TIOCGWINSZ, &size) < 0)
+		return false;
+	*ret_rows = size.ws_row;
+	*ret_columns = size.ws_col;
+	return true;
+}

@@ -8,3 +8,4 @@ bool terminal_is(FILE *file);
 bool terminal_has_colours(FILE *file);
 int terminal_width(FILE *file);  /* $COLUMNS or the terminal's, 80 where nobody knows; 0 when it is no terminal */
 int terminal_height(FILE *file); /* 24 where nobody knows; 0 when it is no terminal */
+bool terminal_size(FILE *file, int *ret_rows, int *ret_columns); /* as it is; false when it is no terminal */

@@ -183,7 +183,7 @@ def test_a_container_that_does_not_read_holds_its_client_back(box):
     assert joined(attached.read_all()).strip() == b"7"
 
 
-@pytest.mark.parametrize("program", ["docker"])
+@pytest.mark.parametrize("program", ["docker", "kedge"])
 def test_run_with_input_by_the_command_line(box, program):
     data = hashlib.sha512(program.encode()).digest() * (4 << 14)
     done = getattr(box, program)("run", "--rm", "-i", "--network", "none", "busybox:test", "sh", "-c", "cat; exit 7", input=data,

@@ -137,8 +137,10 @@ ERRORS = [
     (["ps", "--format", "{{.ID"], 1, 'template "{{.ID": the template ends where "}}" should be', None),
     (["inspect", "--type", "service", "x"], 1, 'option "--type": "service" is none of container, image and network', None),
     (["run"], 125, '"kedge run" takes at least 1 argument: kedge run [OPTIONS] IMAGE [COMMAND] [ARG...]', 'see "kedge run --help"'),
-    (["run", "-it", "x"], 125, 'option "--interactive" is not available: stdin and terminals are not there yet', 'see "kedge run --help"'),
-    (["run", "-t", "x"], 125, 'option "--tty" is not available: stdin and terminals are not there yet', 'see "kedge run --help"'),
+    (["run", "-it", "x"], 125, "the input device is not a TTY", None),
+    (["run", "-i", "--detach-keys", "ctrl-9", "x"], 125, "Invalid detach keys (ctrl-9) provided", None),
+    (["run", "-a", "stdlog", "x"], 125, 'option "--attach": "stdlog" is none of stdin, stdout and stderr', None),
+    (["start", "-i", "x", "y"], 1, 'option "--interactive" takes one container, not 2', None),
     (["run", "-p", "80:80", "x"], 125, 'option "--publish" is not available: publishing ports needs bridge networks, which are not there yet; use '
      '--network host', 'see "kedge run --help"'),
     (["run", "--gpus", "all", "x"], 125, 'option "--gpus" is not available: there are no GPU drivers; use --device', 'see "kedge run --help"'),

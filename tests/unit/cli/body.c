@@ -189,8 +189,6 @@ static void health(void **state)
 static void refused(void **state)
 {
 	(void)state;
-	check_refused("-it image", ERROR_UNSUPPORTED,
-		"option \"--interactive\" is not available: stdin and terminals are not there yet");
 	check_refused("-p 80:80 image", ERROR_UNSUPPORTED,
 		"option \"--publish\" is not available: publishing ports needs bridge networks, which are not there "
 		"yet; use --network host");
@@ -208,8 +206,7 @@ static void refused(void **state)
 	check_refused("--sysctl a image", ERROR_INVALID, "option \"--sysctl\": \"a\" is not of the form NAME=VALUE");
 	check_refused("--device-read-bps sda:1 image", ERROR_INVALID,
 		"option \"--device-read-bps\": \"sda:1\" is not of the form PATH:NUMBER");
-	check_refused("-a stdin image", ERROR_UNSUPPORTED, "option \"--attach\": stdin is not there yet");
-	check_refused("-a x image", ERROR_INVALID, "option \"--attach\": \"x\" is neither stdout nor stderr");
+	check_refused("-a x image", ERROR_INVALID, "option \"--attach\": \"x\" is none of stdin, stdout and stderr");
 }
 
 int main(void)
