@@ -34,6 +34,7 @@ enum {
 #define JOIN_INTERVAL (20 * NANOS_PER_MILLI)
 #define ASK_INTERVAL NANOS_PER_SECOND
 #define ASK_LIMIT (2 * NANOS_PER_SECOND)
+#define REST_DELAY (2 * NANOS_PER_SECOND)
 #define ALONE_LIMIT (60 * NANOS_PER_SECOND) /* without a kedged */
 
 typedef struct Listener {
@@ -51,6 +52,7 @@ struct TlsServer {
 	Source *control_source, *takeover_source;
 	Source *ask_limit; /* kedged was asked, and nobody is accepted until it answers */
 	Source *alone;
+	Source *resting;
 	int64_t asked_ns;
 	List handshakes, connections; /* Connection */
 	size_t handshake_count, connection_count, connections_max;
@@ -423,6 +425,13 @@ static void on_takeover(void *arg, int fd, unsigned events)
 		retire(server);
 }
 
+/* The memory of a busy second is not that of an idle device. */
+static void rest(void *arg)
+{
+	(void)arg;
+	mem_trim();
+}
+
 /* ---- life ---- */
 
 static fallible add_listener(TlsServer *server, int fd)
@@ -450,6 +459,7 @@ fallible tls_server_new(TlsServer **ret, Loop *loop, const TlsServerOptions *opt
 		TRY(add_listener(server, options->listeners[i]));
 	TRY(loop_watch(&server->control_source, loop, server->control, LOOP_READ, on_control, server));
 	TRY(loop_watch(&server->takeover_source, loop, server->takeover, LOOP_READ, on_takeover, server));
+	TRY(loop_after_work(&server->resting, loop, REST_DELAY, rest, server));
 	*ret = take(server);
 	return NULL;
 }
@@ -474,6 +484,7 @@ TlsServer *tls_server_free(TlsServer *server)
 	source_free(server->takeover_source);
 	source_free(server->ask_limit);
 	source_free(server->alone);
+	source_free(server->resting);
 	close_fd(&server->control);
 	close_fd(&server->takeover);
 	context_free(server->context);

@@ -664,6 +664,15 @@ def test_broken_certificates_change_nothing(renewable):
         assert renewable.ask() == (200, b"OK")
 
 
+def test_no_upgrade_to_certificates_that_are_broken(renewable):
+    pathlib.Path(renewable.authority.path("server.key")).write_text("nonsense")
+    relay = renewable.relay()
+    renewable.process.send_signal(signal.SIGHUP)
+    kedge.wait_for(lambda: "not upgraded" in renewable.log())
+    assert "server.key" in renewable.log()
+    assert renewable.relay() == relay and renewable.ask() == (200, b"OK")
+
+
 def test_a_new_revocation_list_counts_at_once(tmp_path):
     authority = Authority(tmp_path / "ca").issue("server", "serverAuth").issue("client").issue("bad")
     authority.revoke()
