@@ -43,11 +43,16 @@ const Command *const commands[] = {
 	&image_inspect_command,
 	&network_ls_command,
 	&network_inspect_command,
+	&volume_create_command,
+	&volume_ls_command,
+	&volume_inspect_command,
+	&volume_rm_command,
 	&container_prune_command,
 	&image_prune_command,
+	&volume_prune_command,
 	&system_df_command,
 	&system_prune_command,
 	NULL,
 };
 
-const char *const command_groups[] = {"container", "image", "network", "system", NULL};
+const char *const command_groups[] = {"container", "image", "network", "volume", "system", NULL};

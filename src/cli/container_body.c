@@ -62,6 +62,7 @@ static const Field host_fields[] = {
 	PLAIN("CapDrop", FIELD_STRINGS, cap_drop),
 	PLAIN("GroupAdd", FIELD_STRINGS, group_add),
 	PLAIN("VolumesFrom", FIELD_STRINGS, volumes_from),
+	PLAIN("VolumeDriver", FIELD_STRING, volume_driver),
 	PLAIN("DeviceCgroupRules", FIELD_STRINGS, device_cgroup_rules),
 	PLAIN("Dns", FIELD_STRINGS, dns),
 	PLAIN("DnsSearch", FIELD_STRINGS, dns_search),
@@ -80,9 +81,7 @@ static void write_given(Writer *writer, const char *key, int64_t number)
 
 /* ---- maps: "NAME=VALUE" ---- */
 
-/* needs_value: NAME alone is an error, not an empty value. */
-static fallible write_pairs(
-	Writer *writer, const char *key, const StringList *words, const char *option, bool needs_value)
+fallible pairs_write(Writer *writer, const char *key, const StringList *words, const char *option, bool needs_value)
 {
 	autoclear(StringMap) map = {0};
 
@@ -107,7 +106,7 @@ static fallible write_labels(Writer *writer, const ContainerOptions *options)
 		TRY_WRAP(env_file_read(&words, options->label_files.items[i], false), "option \"--label-file\"");
 	for (size_t i = 0; i < options->labels.count; i++)
 		strings_add(&words, options->labels.items[i]);
-	return write_pairs(writer, "Labels", &words, "label", false);
+	return pairs_write(writer, "Labels", &words, "label", false);
 }
 
 static fallible write_env(Writer *writer, const ContainerOptions *options)
@@ -529,7 +528,7 @@ static fallible write_log_config(Writer *writer, const ContainerOptions *options
 		return NULL;
 	write_object(writer, "LogConfig");
 	write_string(writer, "Type", options->log_driver);
-	TRY(write_pairs(writer, "Config", &options->log_options, "log-opt", true));
+	TRY(pairs_write(writer, "Config", &options->log_options, "log-opt", true));
 	write_object_end(writer);
 	return NULL;
 }
@@ -556,8 +555,8 @@ static fallible write_host_config(Writer *writer, const ContainerOptions *option
 	TRY(write_each(writer, "Devices", &options->devices, write_device));
 	TRY(write_each(writer, "Ulimits", &options->ulimits, write_ulimit));
 	TRY(write_extra_hosts(writer, &options->add_hosts));
-	TRY(write_pairs(writer, "Sysctls", &options->sysctls, "sysctl", true));
-	TRY(write_pairs(writer, "Annotations", &options->annotations, "annotation", true));
+	TRY(pairs_write(writer, "Sysctls", &options->sysctls, "sysctl", true));
+	TRY(pairs_write(writer, "Annotations", &options->annotations, "annotation", true));
 	TRY(write_rates(writer, options));
 	TRY(write_log_config(writer, options));
 	write_console_size(writer, options);

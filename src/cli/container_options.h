@@ -38,6 +38,7 @@ typedef struct ContainerOptions {
 
 	/* storage */
 	StringList volumes, mounts, tmpfs, volumes_from;
+	char *volume_driver;
 	bool read_only;
 	int64_t shm_size;
 
@@ -77,5 +78,8 @@ fallible container_update_body(Buffer *out, const ContainerOptions *options);
 fallible mount_option_write(Writer *writer, const char *text);
 /* "-v": "/target" (ret_bind NULL), "source:target[:mode]"; a source that begins with a dot is made absolute. */
 fallible volume_option_parse(char **ret_bind, const char *text);
+/* "NAME=VALUE" words as an object; needs_value: NAME alone is an error, not an empty value. None: nothing is written.
+ */
+fallible pairs_write(Writer *writer, const char *key, const StringList *words, const char *option, bool needs_value);
 /* One line of CSV, as --mount takes it: commas may be quoted. */
 fallible csv_split(StringList *ret, const char *text);

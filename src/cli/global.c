@@ -36,7 +36,7 @@ static const struct {
 } refused[] = {
 	{"exec", "running commands in a running container is not there yet"},
 	{"cp", "copying files is not there yet; bind a directory with -v"},
-	{"volume", "there are no named volumes yet; bind a directory with -v"},
+	{"volume update", "there are no volumes of a cluster"},
 	{"network create", NETWORKS_LATER},
 	{"network connect", NETWORKS_LATER},
 	{"network disconnect", NETWORKS_LATER},

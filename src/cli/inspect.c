@@ -8,9 +8,9 @@
 #include "cli/indent.h"
 #include "cli/template.h"
 
-typedef enum Kind { KIND_ANY, KIND_CONTAINER, KIND_IMAGE, KIND_NETWORK, KINDS } Kind;
+typedef enum Kind { KIND_ANY, KIND_CONTAINER, KIND_IMAGE, KIND_NETWORK, KIND_VOLUME, KINDS } Kind;
 
-static const char *const kind_names[KINDS] = {"", "container", "image", "network"};
+static const char *const kind_names[KINDS] = {"", "container", "image", "network", "volume"};
 
 typedef struct InspectOptions {
 	bool help, size, verbose;
@@ -19,7 +19,7 @@ typedef struct InspectOptions {
 } InspectOptions;
 
 static const InspectOptions container_defaults = {.kind = KIND_CONTAINER}, image_defaults = {.kind = KIND_IMAGE},
-			    network_defaults = {.kind = KIND_NETWORK};
+			    network_defaults = {.kind = KIND_NETWORK}, volume_defaults = {.kind = KIND_VOLUME};
 
 #define FORMAT_OPTION                                                                                                  \
 	{                                                                                                              \
@@ -38,8 +38,8 @@ static const Option options[] = {
 	FORMAT_OPTION,
 	SIZE_OPTION,
 	{"type", 0, OPTION_STRING, offsetof(InspectOptions, type), "TYPE",
-		"container, image or network (without it: whichever has the name)",
-		.complete = "container image network"},
+		"container, image, network or volume (without it: whichever has the name)",
+		.complete = "container image network volume"},
 	OPTION_END,
 };
 
@@ -52,6 +52,8 @@ static const Option network_options[] = {
 		.help = "accepted without effect: there are no services"},
 	OPTION_END,
 };
+
+static const Option volume_options[] = {HELP_OPTION(InspectOptions), FORMAT_OPTION, OPTION_END};
 
 static const Option image_options[] = {
 	HELP_OPTION(InspectOptions),
@@ -70,6 +72,10 @@ static void make_target(Buffer *target, Kind kind, const char *name, bool size)
 	}
 	if (kind == KIND_NETWORK) {
 		target_path(target, "/networks/", name, "");
+		return;
+	}
+	if (kind == KIND_VOLUME) {
+		target_path(target, "/volumes/", name, "");
 		return;
 	}
 	target_path(target, "/containers/", name, "/json");
@@ -156,8 +162,8 @@ static fallible find_wanted_kind(Kind *ret, const InspectOptions *given)
 	int kind = given->type ? names_find(kind_names, KINDS, given->type) : (int)given->kind;
 
 	if (kind < 0)
-		return error_new(ERROR_INVALID, "option \"--type\": \"%s\" is none of container, image and network",
-			given->type);
+		return error_new(ERROR_INVALID,
+			"option \"--type\": \"%s\" is none of container, image, network and volume", given->type);
 	*ret = (Kind)kind;
 	return NULL;
 }
@@ -187,12 +193,12 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 const Command inspect_command = {
 	.name = "inspect",
 	.usage = "[OPTIONS] NAME|ID [NAME|ID...]",
-	.summary = "Show all about containers, images and networks",
+	.summary = "Show all about containers, images, networks and volumes",
 	.options = options,
 	.options_size = sizeof(InspectOptions),
 	.arguments_min = 1,
 	.arguments_max = ANY_ARGUMENTS,
-	.arguments = "container image network",
+	.arguments = "container image network volume",
 	.run = run,
 };
 
@@ -232,5 +238,18 @@ const Command network_inspect_command = {
 	.arguments_min = 1,
 	.arguments_max = ANY_ARGUMENTS,
 	.arguments = "network",
+	.run = run,
+};
+
+const Command volume_inspect_command = {
+	.name = "volume inspect",
+	.usage = "[OPTIONS] VOLUME [VOLUME...]",
+	.summary = "Show all about volumes",
+	.options = volume_options,
+	.options_size = sizeof(InspectOptions),
+	.defaults = &volume_defaults,
+	.arguments_min = 1,
+	.arguments_max = ANY_ARGUMENTS,
+	.arguments = "volume",
 	.run = run,
 };

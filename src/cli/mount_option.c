@@ -43,7 +43,8 @@ fallible csv_split(StringList *ret, const char *text)
 /* ---- --mount ---- */
 
 typedef struct MountFields {
-	char *type, *source, *target, *propagation;
+	char *type, *source, *target, *propagation, *volume_driver;
+	StringMap volume_labels, volume_options;
 	bool read_only, non_recursive, no_copy, has_tmpfs;
 	int64_t tmpfs_size, tmpfs_mode;
 } MountFields;
@@ -54,6 +55,9 @@ static void clear_mount(MountFields *fields)
 	free(fields->source);
 	free(fields->target);
 	free(fields->propagation);
+	free(fields->volume_driver);
+	map_clear(&fields->volume_labels);
+	map_clear(&fields->volume_options);
 }
 
 DEFINE_AUTOCLEAR(MountFields, clear_mount)
@@ -124,6 +128,40 @@ static fallible set_no_copy(MountFields *fields, const char *value)
 	return read_bool(&fields->no_copy, value);
 }
 
+static fallible set_volume_driver(MountFields *fields, const char *value)
+{
+	return set_text(fields, &fields->volume_driver, value);
+}
+
+/* "NAME=VALUE"; NAME alone has an empty value. */
+static fallible set_pair(StringMap *map, const char *text)
+{
+	const char *equals = strchr(text, '=');
+	autofree char *name = equals ? mem_strndup(text, (size_t)(equals - text)) : mem_strdup(text);
+
+	if (!name[0])
+		return error_new(ERROR_INVALID, "\"%s\" is not of the form NAME=VALUE", text);
+	map_set(map, name, equals ? equals + 1 : "");
+	return NULL;
+}
+
+static fallible set_volume_label(MountFields *fields, const char *value)
+{
+	return set_pair(&fields->volume_labels, value);
+}
+
+static fallible set_volume_option(MountFields *fields, const char *value)
+{
+	return set_pair(&fields->volume_options, value);
+}
+
+static fallible set_volume_subpath(MountFields *fields, const char *value)
+{
+	(void)fields;
+	(void)value;
+	return error_new(ERROR_UNSUPPORTED, "a part of a volume cannot be mounted yet");
+}
+
 static fallible set_tmpfs_size(MountFields *fields, const char *value)
 {
 	fields->has_tmpfs = true;
@@ -165,6 +203,10 @@ static const struct {
 	{"bind-nonrecursive", set_non_recursive},
 	{"bind-recursive", set_recursive},
 	{"volume-nocopy", set_no_copy},
+	{"volume-driver", set_volume_driver},
+	{"volume-label", set_volume_label},
+	{"volume-opt", set_volume_option},
+	{"volume-subpath", set_volume_subpath},
 	{"tmpfs-size", set_tmpfs_size},
 	{"tmpfs-mode", set_tmpfs_mode},
 	{"consistency", ignore},
@@ -184,6 +226,11 @@ static fallible read_mount_field(MountFields *fields, const char *text)
 	return error_new(ERROR_INVALID, "field \"%.*s\" is unknown", (int)length, text);
 }
 
+static bool has_volume_options(const MountFields *fields)
+{
+	return fields->no_copy || fields->volume_driver || fields->volume_labels.count || fields->volume_options.count;
+}
+
 static fallible check_mount(const MountFields *fields)
 {
 	bool is_tmpfs = string_equal(fields->type, "tmpfs"), is_bind = string_equal(fields->type, "bind");
@@ -198,7 +245,27 @@ static fallible check_mount(const MountFields *fields)
 		return error_new(ERROR_INVALID, "fields \"tmpfs-size\" and \"tmpfs-mode\" need type=tmpfs");
 	if (!is_bind && (fields->propagation || fields->non_recursive))
 		return error_new(ERROR_INVALID, "fields \"bind-propagation\" and \"bind-nonrecursive\" need type=bind");
+	if ((is_bind || is_tmpfs) && has_volume_options(fields))
+		return error_new(ERROR_INVALID, "fields \"volume-...\" need type=volume");
 	return NULL;
+}
+
+static void write_volume_options(Writer *writer, const MountFields *fields)
+{
+	write_object(writer, "VolumeOptions");
+	if (fields->no_copy)
+		write_bool(writer, "NoCopy", true);
+	if (fields->volume_labels.count)
+		write_map(writer, "Labels", &fields->volume_labels);
+	if (fields->volume_driver || fields->volume_options.count) {
+		write_object(writer, "DriverConfig");
+		if (fields->volume_driver)
+			write_string(writer, "Name", fields->volume_driver);
+		if (fields->volume_options.count)
+			write_map(writer, "Options", &fields->volume_options);
+		write_object_end(writer);
+	}
+	write_object_end(writer);
 }
 
 static void write_mount_options(Writer *writer, const MountFields *fields)
@@ -211,11 +278,8 @@ static void write_mount_options(Writer *writer, const MountFields *fields)
 			write_bool(writer, "NonRecursive", true);
 		write_object_end(writer);
 	}
-	if (fields->no_copy) {
-		write_object(writer, "VolumeOptions");
-		write_bool(writer, "NoCopy", true);
-		write_object_end(writer);
-	}
+	if (has_volume_options(fields))
+		write_volume_options(writer, fields);
 	if (fields->has_tmpfs) {
 		write_object(writer, "TmpfsOptions");
 		if (fields->tmpfs_size > 0)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* "container prune", "image prune" and "system prune": what nothing uses any more goes, after a question. */
+/* "container prune", "image prune", "volume prune" and "system prune": what nothing uses any more goes, after a
+ * question. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -10,7 +11,7 @@
 #include "cli/units.h"
 
 typedef struct PruneOptions {
-	bool help, all, force;
+	bool help, all, force, volumes;
 	StringList filters;
 } PruneOptions;
 
@@ -40,13 +41,23 @@ static const Option image_options[] = {
 	OPTION_END,
 };
 
+static const Option volume_options[] = {
+	HELP_OPTION(PruneOptions),
+	{"all", 'a', OPTION_SWITCH, offsetof(PruneOptions, all), .help = "those with a name, too"},
+	{"filter", 0, OPTION_LIST, offsetof(PruneOptions, filters), "NAME=VALUE",
+		"only those that match: label, label!"},
+	FORCE_OPTION,
+	OPTION_END,
+};
+
 static const Option system_options[] = {
 	HELP_OPTION(PruneOptions),
 	{"all", 'a', OPTION_SWITCH, offsetof(PruneOptions, all),
 		.help = "all images that no container uses, not only those without a name"},
 	FILTER_OPTION,
 	FORCE_OPTION,
-	{"volumes", 0, OPTION_REFUSED, .help = "there are no named volumes yet"},
+	{"volumes", 0, OPTION_SWITCH, offsetof(PruneOptions, volumes),
+		.help = "volumes without a name that no container uses, too"},
 	OPTION_END,
 };
 
@@ -71,16 +82,24 @@ static void print_space(int64_t bytes)
 	printf("Total reclaimed space: %s\n", text);
 }
 
+static void print_names(const Value *names, const char *heading)
+{
+	if (value_count(names))
+		puts(heading);
+	for (size_t i = 0; i < value_count(names); i++)
+		puts(value_string(value_at(names, i)));
+	if (value_count(names))
+		putchar('\n');
+}
+
 static void print_containers(const Value *answer)
 {
-	const Value *ids = value_get(answer, "ContainersDeleted");
+	print_names(value_get(answer, "ContainersDeleted"), "Deleted Containers:");
+}
 
-	if (value_count(ids))
-		puts("Deleted Containers:");
-	for (size_t i = 0; i < value_count(ids); i++)
-		puts(value_string(value_at(ids, i)));
-	if (value_count(ids))
-		putchar('\n');
+static void print_volumes(const Value *answer)
+{
+	print_names(value_get(answer, "VolumesDeleted"), "Deleted Volumes:");
 }
 
 static void print_images(const Value *answer)
@@ -132,6 +151,32 @@ static fallible prune_images(Cli *cli, int64_t *bytes, const PruneOptions *given
 	return prune(cli, bytes, "/images/prune", &filters, print_images);
 }
 
+static fallible prune_volumes(Cli *cli, int64_t *bytes, const StringList *filters, bool all)
+{
+	autoclear(StringList) sent = {0};
+
+	strings_copy(&sent, filters);
+	if (all)
+		strings_add(&sent, "all=true");
+	return prune(cli, bytes, "/volumes/prune", &sent, print_volumes);
+}
+
+static fallible run_volumes(Cli *cli, const void *opts, const StringList *arguments)
+{
+	const PruneOptions *given = opts;
+	const char *warning = given->all
+				      ? "This will remove all local volumes not used by at least one container."
+				      : "This will remove anonymous local volumes not used by at least one container.";
+	int64_t bytes = 0;
+
+	(void)arguments;
+	if (!given->force && !is_agreed(warning))
+		return NULL;
+	TRY(prune_volumes(cli, &bytes, &given->filters, given->all));
+	print_space(bytes);
+	return NULL;
+}
+
 static fallible run_containers(Cli *cli, const void *opts, const StringList *arguments)
 {
 	const PruneOptions *given = opts;
@@ -161,19 +206,38 @@ static fallible run_images(Cli *cli, const void *opts, const StringList *argumen
 	return NULL;
 }
 
+/* An age, by which containers and images may be chosen, is nothing that a volume has. */
+static fallible check_filters(const PruneOptions *given)
+{
+	for (size_t i = 0; i < given->filters.count && given->volumes; i++)
+		if (string_starts(given->filters.items[i], "until="))
+			return error_new(ERROR_INVALID, "the \"until\" filter is not supported with \"--volumes\"");
+	return NULL;
+}
+
+static void system_warning(Buffer *out, const PruneOptions *given)
+{
+	buffer_add_text(out, "This will remove:\n  - all stopped containers\n");
+	if (given->volumes)
+		buffer_add_text(out, "  - all anonymous volumes not used by at least one container\n");
+	buffer_add_text(out, given->all ? "  - all images without at least one container associated to them\n"
+					: "  - all dangling images\n");
+}
+
 static fallible run_system(Cli *cli, const void *opts, const StringList *arguments)
 {
 	const PruneOptions *given = opts;
-	const char *warning =
-		given->all ? "This will remove:\n  - all stopped containers\n  - all images without at least "
-			     "one container associated to them\n"
-			   : "This will remove:\n  - all stopped containers\n  - all dangling images\n";
+	autoclear(Buffer) warning = {0};
 	int64_t bytes = 0;
 
 	(void)arguments;
-	if (!given->force && !is_agreed(warning))
+	TRY(check_filters(given));
+	system_warning(&warning, given);
+	if (!given->force && !is_agreed(buffer_text(&warning)))
 		return NULL;
 	TRY(prune_containers(cli, &bytes, given));
+	if (given->volumes)
+		TRY(prune_volumes(cli, &bytes, &given->filters, false));
 	TRY(prune_images(cli, &bytes, given));
 	print_space(bytes);
 	return NULL;
@@ -197,10 +261,19 @@ const Command image_prune_command = {
 	.run = run_images,
 };
 
+const Command volume_prune_command = {
+	.name = "volume prune",
+	.usage = "[OPTIONS]",
+	.summary = "Remove volumes that no container uses",
+	.options = volume_options,
+	.options_size = sizeof(PruneOptions),
+	.run = run_volumes,
+};
+
 const Command system_prune_command = {
 	.name = "system prune",
 	.usage = "[OPTIONS]",
-	.summary = "Remove containers that do not run and images that nothing uses",
+	.summary = "Remove what nothing uses: containers that do not run, images, volumes",
 	.options = system_options,
 	.options_size = sizeof(PruneOptions),
 	.run = run_system,

@@ -72,6 +72,25 @@ static Sum sum_containers(const Value *answer)
 	return sum;
 }
 
+/* One that could not be measured counts as empty. */
+static Sum sum_volumes(const Value *answer)
+{
+	Sum sum = {.type = "Local Volumes"};
+	const Value *volumes = value_get(answer, "Volumes");
+
+	sum.total = (int64_t)value_count(volumes);
+	for (size_t i = 0; i < value_count(volumes); i++) {
+		const Value *use = value_get(value_at(volumes, i), "UsageData");
+		int64_t bytes = value_int(value_get(use, "Size"), 0);
+		bool is_used = value_int(value_get(use, "RefCount"), 0) > 0;
+		bytes = bytes > 0 ? bytes : 0;
+		sum.bytes += bytes;
+		sum.active += is_used;
+		sum.reclaimable += is_used ? 0 : bytes;
+	}
+	return sum;
+}
+
 static Value *sum_value(const Sum *sum)
 {
 	Value *value = value_object();
@@ -143,6 +162,7 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 	autoptr(Value) answer = NULL;
 	autoptr(Value) images_row = NULL;
 	autoptr(Value) containers_row = NULL;
+	autoptr(Value) volumes_row = NULL;
 	Sum sum;
 
 	(void)arguments;
@@ -151,19 +171,21 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 	if (given->verbose)
 		return system_df_verbose(cli);
 	TRY(listing_check(&listing));
-	TRY(api_get(cli, &answer, "/system/df?type=image&type=container"));
+	TRY(api_get(cli, &answer, "/system/df?type=image&type=container&type=volume"));
 	sum = sum_images(answer);
 	images_row = sum_value(&sum);
 	sum = sum_containers(answer);
 	containers_row = sum_value(&sum);
-	const Row rows[] = {{.item = images_row}, {.item = containers_row}};
+	sum = sum_volumes(answer);
+	volumes_row = sum_value(&sum);
+	const Row rows[] = {{.item = images_row}, {.item = containers_row}, {.item = volumes_row}};
 	return listing_print(&listing, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 const Command system_df_command = {
 	.name = "system df",
 	.usage = "[OPTIONS]",
-	.summary = "Show what images and containers take of the disk",
+	.summary = "Show what images, containers and volumes take of the disk",
 	.options = options,
 	.options_size = sizeof(DfOptions),
 	.run = run,

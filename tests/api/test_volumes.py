@@ -563,3 +563,62 @@ def test_the_docker_command(shared_daemon):
     assert shared_daemon.docker("run", "--rm", "--network", "none", "--mount", "source=dv,target=/x,readonly", "busybox:test", "cat", "/x/f").out == "hi\n"
     assert shared_daemon.docker("volume", "rm", "dv").out == "dv\n"
     assert volumes(shared_daemon) == []
+
+
+# ---- the command line ----
+
+def test_the_kedge_command(shared_daemon):
+    kedge_ = shared_daemon.kedge
+    assert kedge_("volume", "create", "--label", "a=b", "-o", "type=tmpfs", "-o", "device=tmpfs", "kv").out == "kv\n"
+    made = shared_daemon.api.get("/volumes/kv")
+    assert made["Labels"] == {"a": "b"} and made["Options"] == {"type": "tmpfs", "device": "tmpfs"}
+    nameless = kedge_("volume", "create").out.strip()
+    assert volumes(shared_daemon) == sorted(["kv", nameless])
+    assert kedge_("volume", "ls").out.split() == ["DRIVER", "VOLUME", "NAME", "local", nameless, "local", "kv"]
+    assert kedge_("volume", "ls", "-q", "-f", "label=a").out == "kv\n"
+    assert kedge_("volume", "ls", "-f", "name=kv", "--format", '{{.Name}} {{.Label "a"}} {{.Mountpoint}} {{.Size}}').out == f"kv b {data(shared_daemon, 'kv')} N/A\n"
+    assert json.loads(kedge_("volume", "inspect", "kv").out) == [made] == json.loads(kedge_("inspect", "kv").out)
+    assert kedge_("inspect", "--type", "volume", "-f", "{{.Driver}}", "kv").out == "local\n"
+    missing = kedge_("volume", "inspect", "nope", check=False)
+    assert (missing.returncode, missing.out, missing.err) == (1, "[]\n", "Error: No such volume: nope\n")
+    assert "get nope: no such volume" in kedge_("volume", "rm", "nope", check=False).err
+    assert kedge_("volume", "rm", "-f", "nope", "kv").out == "nope\nkv\n"
+    kedge_("volume", "create", "keep")
+    (data(shared_daemon, nameless) / "f").write_bytes(b"x" * 1000)
+    asked = kedge_("volume", "prune", input=b"n\n").out
+    assert "anonymous local volumes" in asked and len(volumes(shared_daemon)) == 2
+    assert kedge_("volume", "prune", "-f").out == f"Deleted Volumes:\n{nameless}\n\nTotal reclaimed space: 1kB\n"
+    assert kedge_("volume", "prune", "-f", "--all").out.startswith("Deleted Volumes:\nkeep\n")
+    assert "volumes of a cluster" in kedge_("volume", "create", "--scope", "single", check=False).err
+
+
+def test_run_s_options(shared_daemon):
+    def run_kedge(*words):
+        return shared_daemon.kedge("run", "--rm", "--network", "none", *words).out
+    assert run_kedge("-v", "one:/x", "-v", "/anon", "busybox:test", "sh", "-c", "echo hi > /x/f; ls -d /anon") == "/anon\n"
+    option = "type=volume,source=two,target=/y,volume-label=a=b,volume-driver=local,volume-opt=type=tmpfs,volume-opt=device=tmpfs,\"volume-opt=o=size=64k,mode=700\",volume-nocopy"
+    assert "size=64k,mode=700" in run_kedge("--mount", option, "busybox:test", "grep", " /y ", "/proc/mounts")
+    made = shared_daemon.api.get("/volumes/two")
+    assert made["Labels"] == {"a": "b"} and made["Options"] == {"type": "tmpfs", "device": "tmpfs", "o": "size=64k,mode=700"}
+    shared_daemon.kedge("create", "--name", "lender", "-v", "one:/x", "busybox:test")
+    assert run_kedge("--volumes-from", "lender:ro", "busybox:test", "sh", "-c", "cat /x/f; touch /x/g 2>/dev/null || echo no") == "hi\nno\n"
+    assert 'plugin \\"zz\\" not found' in json.dumps(shared_daemon.kedge("run", "--volume-driver", "zz", "-v", "new:/x", "busybox:test", check=False).err)
+    for words in ("type=volume,target=/x,volume-subpath=a", "type=bind,source=/tmp,target=/x,volume-nocopy", "type=volume,target=/x,volume-label="):
+        refused = shared_daemon.kedge("run", "--mount", words, "busybox:test", check=False)
+        assert refused.returncode == 125 and "--mount" in refused.err, refused.err
+
+
+def test_disk_usage_and_system_prune(shared_daemon):
+    make(shared_daemon, "web")
+    (data(shared_daemon, "web") / "f").write_bytes(b"x" * 3000)
+    nameless = make(shared_daemon, "")["Name"]
+    shared_daemon.create(["true"], name="user", host={"Binds": ["web:/a"]})
+    (row,) = [line for line in shared_daemon.kedge("system", "df").out.splitlines() if line.startswith("Local Volumes")]
+    assert row.split() == ["Local", "Volumes", "2", "1", "3kB", "0B", "(0%)"]
+    listed = shared_daemon.kedge("system", "df", "-v").out.partition("Local Volumes space usage:")[2]
+    assert ["web", "1", "3kB"] in [line.split() for line in listed.splitlines()]
+    assert "until" in shared_daemon.kedge("system", "prune", "-f", "--volumes", "--filter", "until=1h", check=False).err
+    shared_daemon.kedge("system", "prune", "-f")
+    assert nameless in volumes(shared_daemon)
+    assert f"Deleted Volumes:\n{nameless}\n" in shared_daemon.kedge("system", "prune", "-f", "--volumes").out
+    assert volumes(shared_daemon) == ["web"]

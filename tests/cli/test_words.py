@@ -13,11 +13,11 @@ FORMS = """container:run container:create container:start container:stop contain
  container:wait container:rename container:update container:rm container:remove container:ls container:list container:ps container:inspect
  container:logs container:stats container:top container:port container:attach container:export container:prune image:pull image:push image:ls image:list image:rm image:remove
  image:tag image:load image:save image:import image:history image:inspect image:prune network:ls network:list
- network:inspect system:events system:info system:df
+ network:inspect volume:create volume:ls volume:list volume:inspect volume:rm volume:remove volume:prune system:events system:info system:df
  system:prune""".split()
 OWN = {"system check"}  # which docker has not
 WITHOUT_OPTIONS = {"wait", "tag", "logout", "pause", "unpause", "rename", "top", "port"}
-NEWER = {"container:remove"}  # than Docker 20.10
+NEWER = {"container:remove", "volume:remove"}  # than Docker 20.10
 
 
 OLDER_DOCKERS = {"kubeconfig"}  # of Docker 20.10, gone since
@@ -47,10 +47,10 @@ def test_every_option_of_docker_is_known(command):
 
 
 @pytest.mark.skipif(not shutil.which("docker"), reason="docker's help texts come from its program")
-@pytest.mark.parametrize("group", [[], ["container"], ["image"], ["network"], ["system"]], ids=lambda group: " ".join(group) or "all")
+@pytest.mark.parametrize("group", [[], ["container"], ["image"], ["network"], ["volume"], ["system"]], ids=lambda group: " ".join(group) or "all")
 def test_every_command_of_docker_is_there_or_refused_by_name(group):
     text = subprocess.run(["docker", *group, "--help"], stdout=subprocess.PIPE, text=True).stdout
-    words = set(re.findall(r"^  ([a-z]+) ", text.partition("ommands:")[2], re.M)) - {"completion", "container", "image", "network", "system"}
+    words = set(re.findall(r"^  ([a-z]+) ", text.partition("ommands:")[2], re.M)) - {"completion", "container", "image", "network", "volume", "system"}
     assert len(words) >= 4, text
     assert [word for word in sorted(words) if "unknown command" in run(*group, word, "--bad").err] == []
 
@@ -135,7 +135,7 @@ ERRORS = [
     (["ps", "-n", "x"], 1, None, None),
     (["ps", "--filter", "x"], 1, 'filter "x" is not of the form NAME=VALUE', None),
     (["ps", "--format", "{{.ID"], 1, 'template "{{.ID": the template ends where "}}" should be', None),
-    (["inspect", "--type", "service", "x"], 1, 'option "--type": "service" is none of container, image and network', None),
+    (["inspect", "--type", "service", "x"], 1, 'option "--type": "service" is none of container, image, network and volume', None),
     (["run"], 125, '"kedge run" takes at least 1 argument: kedge run [OPTIONS] IMAGE [COMMAND] [ARG...]', 'see "kedge run --help"'),
     (["run", "-it", "x"], 125, "the input device is not a TTY", None),
     (["run", "-i", "--detach-keys", "ctrl-9", "x"], 125, "Invalid detach keys (ctrl-9) provided", None),
