@@ -6,6 +6,7 @@ import pathlib
 import random
 import signal
 import socket
+import struct
 
 import execs
 import kedge
@@ -264,9 +265,10 @@ def test_the_size_of_a_terminal(box, sleeper):
     box.api.post(f"/exec/{exec_id}/resize?h=44&w=55")
     until(client, b"44 55\r\n")
     client.close()
-    exec_id = execs.create(box, "sleeper", ["sh", "-c", "busybox stty size"], Tty=True, ConsoleSize=[20, 30], **execs.BOTH)
+    exec_id = execs.create(box, "sleeper", SIZES, Tty=True, ConsoleSize=[20, 30], **execs.BOTH)
     client, _, rest = execs.start(box, exec_id, Tty=True)
-    assert execs.read_all(client, rest) == b"20 30\r\n"
+    until(client, b"20 30\r\n", rest)
+    client.close()
 
 
 def test_sizes_that_are_none(box, sleeper):
@@ -432,24 +434,59 @@ def test_an_exec_whose_shim_died_with_kedged_has_ended(daemon):
     assert (after["Running"], after["ExitCode"]) == (False, 137)
 
 
-# ---- clients --------------------------------------------------------------------------------------------------------------------
+# ---- many, and those who leave --------------------------------------------------------------------------------------------------
 
-def test_docker_exec(box, sleeper):
-    done = box.docker("exec", "-e", "A=b", "-w", "/etc", "-u", "web", "sleeper", "sh", "-c", "echo $A; pwd; id -u; echo no >&2; exit 6", check=False)
-    assert (done.out, done.err, done.returncode) == ("b\n/etc\n1000\n", "no\n", 6)
-    assert box.docker("exec", "-d", "sleeper", "sh", "-c", "echo here > /tmp/it").out == ""
-    kedge.wait_for(lambda: box.docker("exec", "sleeper", "cat", "/tmp/it", check=False).out == "here\n")
+def held(daemon):
+    return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
 
 
-def test_docker_exec_with_input(box, sleeper):
-    assert box.docker("exec", "-i", "sleeper", "sh", "-c", "cat; echo end", input=b"some\ninput\n").out == "some\ninput\nend\n"
+def test_many_at_once(daemon):
+    count = 500 if kedge.SOAK else 60
+    daemon.run_container(["sleep", "1000"], name="one")
+    execs.output(daemon, "one", ["true"])
+    before = held(daemon)
+    sessions = []
+    for i in range(count):
+        exec_id = execs.create(daemon, "one", ["sh", "-c", f"read x; echo {i} $x; exit {i % 200}"], **INTERACTIVE)
+        sessions.append((exec_id, *execs.start(daemon, exec_id)[::2]))
+    kedge.wait_for(lambda: len(shims(daemon)) == count == len(daemon.inspect("one")["ExecIDs"]))
+    for _, client, _ in sessions:
+        client.sendall(b"go\n")
+    for i, (exec_id, client, rest) in enumerate(sessions):
+        assert streams.joined(kedge.demultiplex(execs.read_all(client, rest))) == f"{i} go\n".encode()
+        assert execs.inspect(daemon, exec_id)["ExitCode"] == i % 200
+    kedge.wait_for(lambda: not shims(daemon) and held(daemon) <= before)
 
 
-def test_python_client(box, sleeper):
-    docker = pytest.importorskip("docker")
-    client = docker.DockerClient(base_url=f"unix://{box.socket}")
-    container = client.containers.get("sleeper")
-    done = container.exec_run(["sh", "-c", "echo out; echo err >&2; exit 3"], demux=True)
-    assert (done.exit_code, done.output) == (3, (b"out\n", b"err\n"))
-    assert b"".join(container.exec_run("seq 3", stream=True).output) == b"1\n2\n3\n"
+def test_clients_that_vanish(daemon):
+    daemon.run_container(["sleep", "1000"], name="one")
+    execs.output(daemon, "one", ["true"])
+    before = held(daemon)
+    for i in range(60 if kedge.SOAK else 12):
+        exec_id = execs.create(daemon, "one", ["sh", "-c", "cat > /dev/null; exit 3"], Tty=i % 2 == 1, **INTERACTIVE)
+        client, _, _ = execs.start(daemon, exec_id, Tty=i % 2 == 1)
+        if i % 3 == 0:
+            client.sendall(b"half a li")
+        if i % 3 == 1:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        if i % 2 == 0:
+            kedge.wait_for(lambda: execs.inspect(daemon, exec_id)["ExitCode"] == 3)
+    running = daemon.inspect("one")["ExecIDs"]
+    assert len(running) == i // 2 + 1  # a terminal's command does not end with who has looked at it
+    for exec_id in running:
+        os.kill(kedge.wait_for(lambda: execs.inspect(daemon, exec_id)["Pid"]), signal.SIGKILL)
+    kedge.wait_for(lambda: not shims(daemon) and held(daemon) <= before)
+
+
+def test_a_reader_that_never_reads_ends_with_the_container(daemon):
+    daemon.run_container(["sleep", "1000"], name="one")
+    exec_id = execs.create(daemon, "one", ["yes"], **execs.BOTH)
+    client, _, _ = execs.start(daemon, exec_id)
+    kedge.wait_for(lambda: execs.inspect(daemon, exec_id)["Pid"])
+    [shim] = shims(daemon)
+    memory = int(pathlib.Path(f"/proc/{shim}/smaps_rollup").read_text().split("Private_Dirty:")[1].split()[0])
+    assert memory < 512, memory
+    daemon.api.delete("/containers/one?force=1")
     client.close()
+    kedge.wait_for(lambda: not shims(daemon))
