@@ -295,6 +295,8 @@ static void on_hijacked(void *arg, int fd, const char *early, size_t length)
 
 /* ---- output alone, through us ---- */
 
+static const char with_terminal[] = "tty";
+
 static void on_output(void *arg, int stream, const char *data, size_t length)
 {
 	output_write(((Session *)arg)->output, stream, NULL, data, length);
@@ -335,15 +337,46 @@ static void on_gone(void *arg)
 	session_leave(session);
 }
 
-static void start_following(HttpRequest *request, Session *session, const char *type)
-{
-	static const AttachHandlers handlers = {.output = on_output, .ended = on_ended};
-	static const OutputHandlers output_handlers = {.pause = on_pause, .gone = on_gone};
+static const AttachHandlers follow_handlers = {.output = on_output, .ended = on_ended};
 
-	session->output = output_on_stream(request, type, !session->body.tty, &output_handlers, session);
-	output_may_last(session->output);
-	exec_follow(session->exec, &handlers, session);
+/* The next program reads on where this one stops. */
+static void carry(void *arg, HttpCarry *ret)
+{
+	Session *session = arg;
+
+	buffer_add_text(&ret->cursor, session->body.tty ? with_terminal : "");
+	ret->fd = exec_follow_descriptor(session->exec);
+}
+
+static void open_output(HttpRequest *request, Session *session)
+{
+	static const OutputHandlers output_handlers = {.pause = on_pause, .gone = on_gone};
+	bool is_framed = !session->body.tty;
+	const char *type = output_content_type(docker_version(request), is_framed);
+
+	session->output = output_on_stream(request, type, is_framed, &output_handlers, session);
+	output_on_carry(session->output, carry, session);
+}
+
+static void start_following(HttpRequest *request, Session *session)
+{
+	open_output(request, session);
+	exec_follow(session->exec, &follow_handlers, session);
 	session_start(session, NULL, on_started);
+}
+
+/* One that an earlier program has begun. */
+static void follow_again(HttpRequest *request, DockerApi *api, Exec *exec, HttpCarry *carried)
+{
+	const StartBody body = {.tty = string_equal(buffer_text(&carried->cursor), with_terminal)};
+	Session *session = session_new(api, exec, &body);
+
+	open_output(request, session);
+	Error *error = exec_follow_again(exec, take_fd(&carried->fd), &follow_handlers, session);
+	if (!error)
+		return;
+	error_log(error, "could not go on with what a command writes");
+	session_finish(session);
 }
 
 /* ---- the request ---- */
@@ -351,12 +384,11 @@ static void start_following(HttpRequest *request, Session *session, const char *
 static void start_attached(HttpRequest *request, DockerApi *api, Exec *exec, const StartBody *body)
 {
 	Session *session = session_new(api, exec, body);
-	const char *type = output_content_type(docker_version(request), !body->tty);
 
 	if (http_request_header(request, "Upgrade"))
-		http_hijack(request, type, on_hijacked, session);
+		http_hijack(request, output_content_type(docker_version(request), !body->tty), on_hijacked, session);
 	else
-		start_following(request, session, type);
+		start_following(request, session);
 }
 
 void exec_sessions_end(DockerApi *api)
@@ -386,6 +418,10 @@ static void start_exec(HttpRequest *request, void *context)
 
 	if (!exec)
 		return;
+	if (http_request_carried(request)) {
+		follow_again(request, context, exec, http_request_carried(request));
+		return;
+	}
 	Error *error = read_start(&body, request);
 	if (!error)
 		error = exec_check_container(exec);

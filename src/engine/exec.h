@@ -57,6 +57,9 @@ DEFINE_AUTOPTR(Exec, exec_unref)
 /* A reader of the output, which comes through us: asked for before the start, so that no byte is missed. One at most.
  */
 void exec_follow(Exec *exec, const AttachHandlers *handlers, void *arg);
+/* For the next program, which goes on where this one stops to read: lent; -1: there is nothing to read from yet. */
+int exec_follow_descriptor(const Exec *exec);
+fallible exec_follow_again(Exec *exec, int fd, const AttachHandlers *handlers, void *arg); /* fd: taken */
 void exec_follow_pause(Exec *exec, bool paused);
 void exec_unfollow(Exec *exec);
 

@@ -57,6 +57,18 @@ void exec_follow(Exec *exec, const AttachHandlers *handlers, void *arg)
 	exec->follow_arg = arg;
 }
 
+int exec_follow_descriptor(const Exec *exec)
+{
+	return exec->follower ? shim_descriptor(exec->follower) : -1;
+}
+
+fallible exec_follow_again(Exec *exec, int fd, const AttachHandlers *handlers, void *arg)
+{
+	TRY(shim_go_on(&exec->follower, exec->engine->loop, fd, &follower_handlers, exec));
+	exec_follow(exec, handlers, arg);
+	return NULL;
+}
+
 void exec_follow_pause(Exec *exec, bool paused)
 {
 	exec->is_paused = paused;
@@ -202,13 +214,28 @@ static void exec_lost(Exec *exec)
 		exec_ended(exec, EXIT_SHIM_LOST);
 }
 
+/* One that was about to leave when we came has not told us any more. */
+static void gone_while_live(Exec *exec)
+{
+	ShimStatus status;
+	bool found = false;
+	Error *error = shim_read_exit(&status, &found, exec->directory);
+
+	if (error)
+		error_log(error, "command %.12s: its exit file", exec->id);
+	if (found)
+		shim_says_status(exec, &status);
+	else
+		exec_lost(exec);
+}
+
 static void shim_is_gone(void *arg)
 {
 	Exec *exec = arg;
 
 	exec->shim = shim_free(exec->shim);
 	if (exec->state != EXEC_ENDED)
-		exec_lost(exec);
+		gone_while_live(exec);
 }
 
 static void shim_says_detached(void *arg)
