@@ -21,6 +21,7 @@ const Command *const commands[] = {
 	&stats_command,
 	&top_command,
 	&port_command,
+	&exec_command,
 	&attach_command,
 	&pull_command,
 	&push_command,

@@ -34,7 +34,6 @@ const Option global_options[] = {
 static const struct {
 	const char *name, *reason;
 } refused[] = {
-	{"exec", "running commands in a running container is not there yet"},
 	{"cp", "copying files is not there yet; bind a directory with -v"},
 	{"volume update", "there are no volumes of a cluster"},
 	{"network create", NETWORKS_LATER},

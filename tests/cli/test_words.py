@@ -7,11 +7,11 @@ import subprocess
 import pytest
 from served import KEDGE, Served, environment, response, run
 
-COMMANDS = """run create start stop restart kill pause unpause wait rename update rm ps inspect logs stats attach pull push images rmi tag load save
+COMMANDS = """run create start stop restart kill pause unpause wait rename update rm ps inspect logs stats exec attach pull push images rmi tag load save
  import export history search top port login logout events info version""".split()
 FORMS = """container:run container:create container:start container:stop container:restart container:kill container:pause container:unpause
  container:wait container:rename container:update container:rm container:remove container:ls container:list container:ps container:inspect
- container:logs container:stats container:top container:port container:attach container:export container:prune image:pull image:push image:ls image:list image:rm image:remove
+ container:logs container:stats container:top container:port container:exec container:attach container:export container:prune image:pull image:push image:ls image:list image:rm image:remove
  image:tag image:load image:save image:import image:history image:inspect image:prune network:ls network:list
  network:inspect volume:create volume:ls volume:list volume:inspect volume:rm volume:remove volume:prune system:events system:info system:df
  system:prune""".split()
@@ -121,7 +121,7 @@ def test_version():
 ERRORS = [
     (["frobnicate"], 1, 'unknown command "frobnicate"', 'see "kedge --help"'),
     (["imags"], 1, 'unknown command "imags"', 'did you mean "images"? all commands: kedge --help'),
-    (["exec"], 1, 'command "exec" is not available: running commands in a running container is not there yet', None),
+    (["exec", "a"], 1, '"kedge exec" takes at least 2 arguments: kedge exec [OPTIONS] CONTAINER COMMAND [ARG...]', 'see "kedge exec --help"'),
     (["container"], 1, '"kedge container" needs a command', 'see "kedge container --help"'),
     (["container", "frob"], 1, 'unknown command "container frob"', 'see "kedge --help"'),
     (["network", "create", "x"], 1, 'command "network create" is not available: networks of one\'s own are not there yet; use --network host or none', None),
