@@ -283,7 +283,8 @@ static fallible check_mounts(const Check *check)
 static fallible check_store(const Check *check)
 {
 	TRY(engine_collect_if_due(check->engine));
-	return store_check(check->engine->store, check->repairs, check->report, check->arg);
+	TRY(store_check(check->engine->store, check->repairs, check->report, check->arg));
+	return check->repairs ? volumes_restore(check->engine) : NULL; /* those that got a record again */
 }
 
 /* Mounts first, so that nothing is removed through one. */

@@ -58,6 +58,9 @@ static void volume_drop(Volume *volume)
 static void restore_volume(void *arg, const char *id, const char *name, const char *json)
 {
 	Engine *engine = arg;
+
+	if (table_get(engine->volumes, id))
+		return;
 	Volume *volume = volume_new(engine, id);
 	Error *error = fields_read_text(volume_record_fields, &volume->record, "record", json, strlen(json), 0);
 
@@ -75,7 +78,8 @@ static void restore_volume(void *arg, const char *id, const char *name, const ch
 
 fallible volumes_restore(Engine *engine)
 {
-	engine->volumes_path = volumes_path(engine->store);
+	if (!engine->volumes_path)
+		engine->volumes_path = volumes_path(engine->store);
 	return record_each(engine->store, "volume", restore_volume, engine);
 }
 

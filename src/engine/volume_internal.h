@@ -23,7 +23,7 @@ struct Volume {
 bool volume_has_mount(const Volume *volume); /* by its options */
 
 /* ---- volume.c ---- */
-fallible volumes_restore(Engine *engine); /* before the containers */
+fallible volumes_restore(Engine *engine); /* before the containers; again: what the store has found since */
 void volumes_clear(Engine *engine);
 char *volume_data_path(const Engine *engine, const char *name);
 bool container_uses_volume(const Container *container, const char *name);

@@ -96,6 +96,28 @@ def test_record_without_directory(used):
     assert used.wait(used.start_container(identity)) == 0
 
 
+def test_volume_without_record(used):
+    """What is in it is somebody's data: it becomes a volume again, at once."""
+    path = used.store / "volumes" / "stray" / "_data"
+    path.mkdir(parents=True)
+    (path / "f").write_text("data")
+    finds(used, "volumes/stray", "has no record: it gets one again")
+    assert used.api.get("/volumes/stray")["Mountpoint"] == str(path)
+    assert (path / "f").read_text() == "data"
+    used.api.delete("/volumes/stray")
+    (used.store / "volumes" / "hollow" / "_data").mkdir(parents=True)
+    finds(used, "volumes/hollow", "has no record")
+    assert not (used.store / "volumes" / "hollow").exists()
+
+
+def test_volume_without_directory(used):
+    used.api.post("/volumes/create", {"Name": "web"})
+    shutil.rmtree(used.store / "volumes" / "web")
+    finds(used, "web", "has no directory")
+    assert (used.store / "volumes" / "web" / "_data").is_dir()
+    used.api.delete("/volumes/web")
+
+
 def test_layer_without_record(used):
     (used.store / "layers" / "777").mkdir()
     finds(used, "layers/777", "has no record")

@@ -44,6 +44,7 @@ SPECS = {
     "read-only": {"host": {"ReadonlyRootfs": True, "Tmpfs": {"/scratch": "size=1m,mode=1777"}}},
     "tmpfs": {"host": {"Tmpfs": {"/scratch": "size=2m,mode=700,uid=5"}, "ShmSize": 1 << 20}},
     "binds": {"host": {"Binds": ["WORK/data:/data", "WORK/data:/fixed:ro", "WORK/data/file:/etc/one:ro"]}},
+    "volumes": {"host": {"Binds": ["named:/data", "named:/fixed:ro"]}, "Volumes": {"/anonymous": {}}},
     "ulimits": {"host": {"Ulimits": [{"Name": "nofile", "Soft": 100, "Hard": 200}, {"Name": "core", "Soft": 0, "Hard": 0}]}},
     "limits": {"host": {"Memory": 64 << 20, "MemorySwap": 128 << 20, "MemoryReservation": 32 << 20, "NanoCpus": 500_000_000,
                         "CpuShares": 300, "CpusetCpus": "0", "CpusetMems": "0", "PidsLimit": 33}},
