@@ -72,7 +72,6 @@ static void never_a_plugin(HttpRequest *request, void *context)
 static const struct Work {
 	const char *suffix, *words;
 } work[] = {
-	{"/changes", "showing the changes of a container"},
 	{"/ws", "attaching over a websocket"},
 	{"/build", "building an image"},
 	{"/session", "building an image with BuildKit"},
@@ -150,7 +149,6 @@ const HttpRoute absent_routes[] = {
 	{"POST", "/commit", not_available, 0, 0},
 	{"POST", "/session", not_available, 0, 0},
 	{"POST", "/grpc", not_available, 0, 0},
-	{"GET", "/containers/{id}/changes", not_for_containers, 0, 0},
 	{"GET", "/containers/{id}/attach/ws", not_for_containers, 0, 0},
 	{0},
 };

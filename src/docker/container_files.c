@@ -16,6 +16,8 @@
 
 #define STAT_HEADER "X-Docker-Container-Path-Stat"
 
+enum { CHANGES_PENDING_MAX = 256 << 10 };
+
 /* ---- what is at a path ---- */
 
 /* Source: Go, io/fs, FileMode. */
@@ -229,7 +231,117 @@ static void put_archive(HttpRequest *request, void *context)
 	http_request_on_gone(request, on_gone, in);
 }
 
+/* ---- changes ---- */
+
+/* From kedge-pack's lines to Docker's array as they come, of which there may be as many as there are files. */
+typedef struct ChangeList {
+	HttpRequest *request;
+	Pack *pack;
+	Buffer line;
+	HttpStream *stream; /* NULL before the first */
+} ChangeList;
+
+static void change_list_free(ChangeList *list)
+{
+	pack_free(list->pack);
+	buffer_clear(&list->line);
+	free(list);
+}
+
+static void changes_gone(void *arg)
+{
+	change_list_free(arg);
+}
+
+static void changes_drained(void *arg)
+{
+	ChangeList *list = arg;
+
+	pack_pause(list->pack, false);
+}
+
+static void begin_list(ChangeList *list)
+{
+	list->stream = http_respond_stream(list->request, 200, "application/json");
+	http_stream_on_drain(list->stream, changes_drained, list);
+}
+
+static void write_change(ChangeList *list)
+{
+	static const char kinds[] = "CAD"; /* Docker's numbers */
+	autoclear(Buffer) out = {0};
+	const char *line = buffer_text(&list->line), *kind = strchr(kinds, *line);
+	Writer writer;
+
+	buffer_add_char(&out, list->stream ? ',' : '[');
+	writer_init(&writer, &out);
+	write_object(&writer, NULL);
+	write_string(&writer, "Path", *line ? line + 1 : "");
+	write_int(&writer, "Kind", kind && *kind ? kind - kinds : 0);
+	write_object_end(&writer);
+	if (!list->stream)
+		begin_list(list);
+	http_stream_write(list->stream, out.data, out.length);
+	buffer_truncate(&list->line, 0);
+}
+
+static void on_changes(void *arg, const char *data, size_t length)
+{
+	ChangeList *list = arg;
+
+	while (length) {
+		size_t part = strnlen(data, length);
+		buffer_add(&list->line, data, part);
+		if (part == length)
+			break;
+		write_change(list);
+		data += part + 1;
+		length -= part + 1;
+	}
+	if (list->stream && http_stream_pending(list->stream) > CHANGES_PENDING_MAX)
+		pack_pause(list->pack, true);
+}
+
+static void on_changes_ended(void *arg, Error *take_error)
+{
+	ChangeList *list = arg;
+
+	if (!list->stream && take_error) {
+		http_respond_error(list->request, take_error);
+	} else if (!list->stream) {
+		http_respond(list->request, 200, "application/json", "null\n", strlen("null\n"));
+	} else if (take_error) {
+		error_log(take_error, "a list of changes was broken off");
+		http_stream_break(list->stream);
+	} else {
+		http_stream_write(list->stream, "]\n", 2);
+		http_stream_end(list->stream);
+	}
+	change_list_free(list);
+}
+
+static void get_changes(HttpRequest *request, void *context)
+{
+	static const PackHandlers handlers = {.data = on_changes, .ended = on_changes_ended};
+	Container *container = find_container(request, context);
+	ChangeList *list;
+	Error *error;
+
+	if (!container)
+		return;
+	list = mem_new(ChangeList);
+	list->request = request;
+	error = container_changes(&list->pack, container, false, &handlers, list);
+	if (error) {
+		free(list);
+		http_respond_error(request, error);
+		return;
+	}
+	http_request_on_gone(request, changes_gone, list);
+}
+
 const HttpRoute container_file_routes[] = {
+	{"GET", "/containers/{id}/changes", get_changes, 0, 0},
 	{"GET", "/containers/{id}/archive", get_archive, 0, 0},
 	{"PUT", "/containers/{id}/archive", put_archive, HTTP_BODY_STREAM, 0},
 	{0},

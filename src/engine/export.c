@@ -49,7 +49,8 @@ static fallible export_mounted(
 
 /* ---- one that does not: its layers ---- */
 
-static fallible export_stacked(Pack **ret, const Container *container, const PackHandlers *handlers, void *arg)
+static fallible pack_upper(
+	Pack **ret, const Container *container, const char *how, const PackHandlers *handlers, void *arg)
 {
 	Store *store = container->engine->store;
 	autofree char *upper = snapshot_path(store, container->id, "upper");
@@ -60,12 +61,22 @@ static fallible export_stacked(Pack **ret, const Container *container, const Pac
 	if (!image)
 		return error_new(ERROR_NOT_FOUND, "No such image: %s", container->record.image_id);
 	autofree char *lower = snapshot_lower(image);
-	PackOptions options = {.arguments = {"--tree", upper}, .directory = layers};
+	PackOptions options = {.arguments = {how, upper}, .directory = layers};
 	if (!string_empty(lower)) {
 		options.arguments[2] = "--lower";
 		options.arguments[3] = lower;
 	}
 	return pack_start(ret, container->engine, &options, handlers, arg);
+}
+
+static fallible export_stacked(Pack **ret, const Container *container, const PackHandlers *handlers, void *arg)
+{
+	return pack_upper(ret, container, "--tree", handlers, arg);
+}
+
+fallible container_changes(Pack **ret, Container *container, bool as_layer, const PackHandlers *handlers, void *arg)
+{
+	return pack_upper(ret, container, as_layer ? "--difference" : "--changes", handlers, arg);
 }
 
 static fallible check_state(const Container *container)

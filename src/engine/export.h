@@ -20,6 +20,10 @@ typedef struct CopyRequest {
 fallible container_copy_out(
 	Pack **ret, Container *container, const CopyRequest *request, const PackHandlers *handlers, void *arg);
 
+/* What it has changed of its image: "A/path", "C/path" (changed) or "D/path", each with a NUL behind it; or the same as
+ * the archive of a layer. */
+fallible container_changes(Pack **ret, Container *container, bool as_layer, const PackHandlers *handlers, void *arg);
+
 /*
  * Images as one archive, both OCI layout and what `docker load` reads: manifests, configurations and layers are the
  * store's blobs, byte for byte. names: references, of which one without a tag means all tags of its repository, and

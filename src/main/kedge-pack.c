@@ -15,6 +15,7 @@
 #include "base/rootfs.h"
 #include "fetch/hash.h"
 #include "fetch/squeeze.h"
+#include "pack/changes.h"
 #include "pack/copy.h"
 #include "pack/filter.h"
 #include "pack/layer.h"
@@ -32,7 +33,7 @@ const char *__asan_default_options(void)
 #endif
 
 typedef struct Options {
-	bool tree, layer, plan, sizes, help, version;
+	bool tree, layer, plan, sizes, changes, difference, help, version;
 	char *lower, *copy, *look;
 } Options;
 
@@ -47,7 +48,7 @@ static const Option options_table[] = {
 		.kind = OPTION_STRING,
 		OPTION_AT(lower),
 		.argument = "NAMES",
-		.help = "with --tree: DIRECTORY lies on these layers of the working directory, topmost first"},
+		.help = "DIRECTORY lies on these layers of the working directory, topmost first"},
 	{.name = "layer",
 		.kind = OPTION_SWITCH,
 		OPTION_AT(layer),
@@ -73,6 +74,15 @@ static const Option options_table[] = {
 		OPTION_AT(look),
 		.argument = "PATH",
 		.help = "as --copy, without the archive"},
+	{.name = "changes",
+		.kind = OPTION_SWITCH,
+		OPTION_AT(changes),
+		.help = "for each path that DIRECTORY changes of the layers that --lower names: write A, C or D, the "
+			"path and a NUL"},
+	{.name = "difference",
+		.kind = OPTION_SWITCH,
+		OPTION_AT(difference),
+		.help = "write the same changes as the archive of a layer"},
 	{.name = "help", .letter = 'h', .kind = OPTION_SWITCH, OPTION_AT(help), .help = "show this help"},
 	{.name = "version", .kind = OPTION_SWITCH, OPTION_AT(version), .help = "show the version"},
 	OPTION_END,
@@ -85,6 +95,7 @@ static void show_help(void)
 	buffer_add_text(&text, "Usage: kedge-pack --tree [--lower NAMES] DIRECTORY\n"
 			       "       kedge-pack --layer DIRECTORY\n"
 			       "       kedge-pack --plan DIRECTORY\n"
+			       "       kedge-pack --changes|--difference [--lower NAMES] DIRECTORY\n"
 			       "       kedge-pack --copy|--look PATH [DIRECTORY]\n"
 			       "       kedge-pack --sizes\n\n"
 			       "Writes a tar archive to standard output, or measures trees. Needs root.\n\n"
@@ -130,11 +141,37 @@ static fallible write_layer(const char *directory)
 	TRY(layer_opaque(opaque, fd));
 	TRY(enter(fd));
 	tar_out_init_sink(&out, squeeze_add, squeeze);
-	TRY(pack_layer(&out, fd, opaque));
+	TRY(pack_layer(&out, fd, opaque, NULL));
 	TRY(tar_out_end(&out));
 	TRY(squeeze_end(squeeze, &diff_id, &digest));
 	autofree char *lines = string_printf("%s\n%s\n", digest.text, diff_id.text);
 	return file_write_all(STDOUT_FILENO, lines, strlen(lines), "archive");
+}
+
+/* What a container's upper directory makes of the layers below: as a list, or as a layer. */
+static fallible write_changes(const char *directory, const char *lower, bool as_layer)
+{
+	autoclear(Changes) changes = {0};
+	autoclear(TarOut) out = {0};
+	autoptr(Table) opaque = table_new();
+	int root, below;
+
+	TRY(view_open(&root, directory));
+	autofd fd = root;
+	TRY(view_open_lower(&below, lower ? lower : ""));
+	autofd lower_fd = below;
+	TRY(layer_opaque(opaque, fd));
+	TRY(changes_find(&changes, fd, lower_fd, opaque));
+	close_fd(&lower_fd);
+	TRY(view_enter(fd));
+	tar_out_init(&out, STDOUT_FILENO);
+	if (as_layer) {
+		TRY(pack_layer(&out, fd, opaque, changes.made));
+		return tar_out_end(&out);
+	}
+	for (size_t i = 0; i < changes.lines.count; i++)
+		TRY(tar_out_data(&out, changes.lines.items[i], strlen(changes.lines.items[i]) + 1));
+	return tar_out_flush(&out);
 }
 
 static fallible write_plan(const char *directory)
@@ -212,7 +249,8 @@ static fallible write_sizes(void)
 /* One mode, and the arguments that it takes. */
 static bool is_usable(const Options *options, size_t arguments)
 {
-	int modes = options->tree + options->layer + options->plan + options->sizes + !!options->copy + !!options->look;
+	int modes = options->tree + options->layer + options->plan + options->sizes + options->changes +
+		    options->difference + !!options->copy + !!options->look;
 
 	if (modes != 1)
 		return false;
@@ -224,13 +262,15 @@ static fallible run_mode(const Options *options, const StringList *arguments)
 	const char *directory = arguments->count ? arguments->items[0] : NULL;
 
 	if (!is_usable(options, arguments->count))
-		return error_hint(error_new(ERROR_INVALID, "give one of --tree, --layer, --plan, --copy, --look and "
-							   "--sizes, and a directory"),
+		return error_hint(error_new(ERROR_INVALID, "give one of --tree, --layer, --plan, --changes, "
+							   "--difference, --copy, --look and --sizes, and a directory"),
 			"see kedge-pack --help");
 	if (options->sizes)
 		return write_sizes();
 	if (options->copy || options->look)
 		return write_copy(options->copy ? options->copy : options->look, directory, options->copy != NULL);
+	if (options->changes || options->difference)
+		return write_changes(directory, options->lower, options->difference);
 	if (options->layer)
 		return write_layer(directory);
 	return options->tree ? write_tree(directory, options->lower) : write_plan(directory);

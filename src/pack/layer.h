@@ -11,4 +11,5 @@
 /* The directories that hide what is below them, by path, "" for the root. Before view_enter(): reading the marks takes
  * rights that are given up then. */
 fallible layer_opaque(Table *ret, int root);
-fallible pack_layer(TarOut *out, int root, const Table *opaque);
+/* left_out: paths that are no part of it, without what is below them; NULL: none. */
+fallible pack_layer(TarOut *out, int root, const Table *opaque, const Table *left_out);

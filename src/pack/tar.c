@@ -36,7 +36,7 @@ void tar_out_clear(TarOut *out)
 	buffer_clear(&out->queue);
 }
 
-static fallible flush(TarOut *out)
+Error *tar_out_flush(TarOut *out)
 {
 	Error *error = out->sink ? out->sink(out->sink_arg, out->queue.data, out->queue.length)
 				 : file_write_all(out->fd, out->queue.data, out->queue.length, "archive");
@@ -48,7 +48,7 @@ static fallible flush(TarOut *out)
 static fallible put(TarOut *out, const void *data, size_t length)
 {
 	buffer_add(&out->queue, data, length);
-	return out->queue.length >= QUEUE_FLUSH ? flush(out) : NULL;
+	return out->queue.length >= QUEUE_FLUSH ? tar_out_flush(out) : NULL;
 }
 
 /* ---- pax records ---- */
@@ -210,5 +210,5 @@ Error *tar_out_entry_end(TarOut *out)
 Error *tar_out_end(TarOut *out)
 {
 	TRY(tar_out_zeros(out, 2 * TAR_BLOCK));
-	return flush(out);
+	return tar_out_flush(out);
 }

@@ -58,5 +58,6 @@ fallible tar_out_data(TarOut *out, const void *data, size_t length);
 fallible tar_out_zeros(TarOut *out, int64_t length);
 /* Fills the entry's last block. */
 fallible tar_out_entry_end(TarOut *out);
+fallible tar_out_flush(TarOut *out);
 /* The end mark, and everything to the descriptor. */
 fallible tar_out_end(TarOut *out);

@@ -27,6 +27,7 @@ enum { LINKED_MAX = 4 << 20 };
 typedef struct Packing {
 	TarOut *out;
 	const Table *opaque; /* not NULL: the tree is an image's layer */
+	const Table *unpacked; /* paths that are left out; NULL: none */
 	const char *prefix;  /* of the paths of a branch */
 	dev_t left_out;      /* a mount that is not entered; 0: none */
 	Table *linked;       /* "device:inode" -> path of the first name, for files with several */
@@ -115,6 +116,8 @@ static Error *pack_directory(void *arg, int fd, const char *path, const struct s
 	autoclear(Buffer) records = {0};
 	TarHead head = head_of(TAR_TYPE_DIRECTORY, name, status);
 
+	if (packing->unpacked && table_get(packing->unpacked, path))
+		return NULL;
 	add_xattrs(&records, fd);
 	TRY(tar_out_head(packing->out, &head, &records));
 	if (!packing->opaque || !table_get(packing->opaque, path))
@@ -222,6 +225,8 @@ static Error *pack_entry(void *arg, int dir, const char *name, const char *path)
 	struct stat status;
 	const char *first = NULL;
 
+	if (packing->unpacked && table_get(packing->unpacked, path))
+		return NULL;
 	if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? NULL : failed(path, "look at");
 	if (packing->opaque && S_ISCHR(status.st_mode) && status.st_rdev == 0)
@@ -391,9 +396,9 @@ static fallible pack_root(Packing *packing, int root)
 	return table_get(packing->opaque, "") ? pack_mark(packing, "", ".wh..opq", &status) : NULL;
 }
 
-Error *pack_layer(TarOut *out, int root, const Table *opaque)
+Error *pack_layer(TarOut *out, int root, const Table *opaque, const Table *left_out)
 {
-	Packing packing = {.out = out, .opaque = opaque};
+	Packing packing = {.out = out, .opaque = opaque, .unpacked = left_out};
 
 	TRY(pack_root(&packing, root));
 	return pack_all(&packing, root);

@@ -5,12 +5,15 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/confine.h"
 #include "base/files.h"
+#include "base/memory.h"
+#include "base/strings.h"
 
 /* A tree may be as deep and have as many hard links as somebody likes; what is remembered of it may not. */
 #define MEMORY_MAX ((rlim_t)1 << 30)
@@ -47,6 +50,26 @@ Error *view_open_stacked(int *ret_root, const char *directory, const char *lower
 	if (mount("overlay", directory, "overlay", MS_RDONLY, buffer_text(&options)) < 0)
 		return error_errno(errno, "could not mount the container's root file system");
 	return view_open(ret_root, directory);
+}
+
+/* Over the topmost one. A single layer is what it shows. */
+Error *view_open_lower(int *ret_root, const char *lower)
+{
+	autofree char *options = string_printf("lowerdir=%s,index=off,metacopy=off", lower);
+	autofree char *topmost = mem_strndup(lower, strcspn(lower, ":"));
+
+	if (!*topmost) {
+		*ret_root = -1;
+		return NULL;
+	}
+	if (strlen(topmost) == strlen(lower))
+		return view_open(ret_root, topmost);
+	if (strlen(options) >= (size_t)sysconf(_SC_PAGESIZE))
+		return error_new(ERROR_INVALID, "the image has too many layers to be mounted on one another");
+	TRY(leave_mounts());
+	if (mount("overlay", topmost, "overlay", MS_RDONLY, options) < 0)
+		return error_errno(errno, "could not mount the image's layers");
+	return view_open(ret_root, topmost);
 }
 
 static fallible limit(void)

@@ -13,6 +13,8 @@ fallible view_open(int *ret_root, const char *directory);
  * directory, topmost first), by an overlay that is read only and mounted in a mount namespace of this process's own.
  */
 fallible view_open_stacked(int *ret_root, const char *directory, const char *lower);
+/* Opens what the layers show together, topmost first, in a mount namespace of its own; -1 without layers. */
+fallible view_open_lower(int *ret_root, const char *lower);
 /* Makes root, which stays open, the root directory and gives up what is not needed any more. */
 fallible view_enter(int root);
 /* Only the rights. */
