@@ -76,7 +76,6 @@ static const struct Work {
 	{"/build", "building an image"},
 	{"/session", "building an image with BuildKit"},
 	{"/grpc", "building an image with BuildKit"},
-	{"/commit", "making an image from a container"},
 };
 
 static const char *work_words(const char *path)
@@ -146,7 +145,6 @@ const HttpRoute absent_routes[] = {
 	{"PUT", "/volumes/{name}", no_swarm, 0, 0},
 	{"POST", "/build/prune", no_cache_pruned, 0, 0},
 	{"POST", "/build", not_available, HTTP_BODY_STREAM, 0},
-	{"POST", "/commit", not_available, 0, 0},
 	{"POST", "/session", not_available, 0, 0},
 	{"POST", "/grpc", not_available, 0, 0},
 	{"GET", "/containers/{id}/attach/ws", not_for_containers, 0, 0},

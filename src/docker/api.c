@@ -13,7 +13,7 @@
 const HttpRoute *const docker_route_tables[] = {system_routes, check_routes, info_routes, disk_routes, event_routes,
 	container_routes, container_prune_routes, life_routes, update_routes, logs_routes, attach_routes, exec_routes,
 	stats_routes, top_routes, image_routes, transfer_routes, registry_routes, archive_routes, container_file_routes,
-	network_routes, volume_routes, absent_routes, NULL};
+	commit_routes, network_routes, volume_routes, absent_routes, NULL};
 
 /* ---- versions ---- */
 

@@ -212,7 +212,7 @@ static void write_image(Writer *writer, const Image *image, const ImageConfig *c
 	write_string(writer, "Id", image->id.text);
 	write_strings(writer, "RepoTags", &image->tags);
 	write_strings(writer, "RepoDigests", &image->digests);
-	write_string(writer, "Parent", "");
+	write_string(writer, "Parent", config->parent);
 	write_string(writer, "Comment", config->comment);
 	write_string(writer, "Created", config->created ? config->created : "0001-01-01T00:00:00Z");
 	write_string(writer, "Container", "");

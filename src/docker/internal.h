@@ -62,6 +62,6 @@ extern const HttpRoute system_routes[], check_routes[], info_routes[], disk_rout
 extern const HttpRoute image_routes[], transfer_routes[], registry_routes[], archive_routes[], container_prune_routes[],
 	container_routes[], life_routes[], update_routes[];
 extern const HttpRoute logs_routes[], attach_routes[], exec_routes[], stats_routes[], top_routes[], network_routes[],
-	volume_routes[], container_file_routes[], absent_routes[];
+	volume_routes[], container_file_routes[], commit_routes[], absent_routes[];
 /* All of them, matched in this order; what is in absent_routes is what is not here. Ends with NULL. */
 extern const HttpRoute *const docker_route_tables[];

@@ -235,6 +235,9 @@ bool container_restore_unknown_exit(
 	Container *container); /* true: a start that kedged died in has ended, and was taken up */
 void container_restore_without_shim(Container *container); /* nothing holds it: the exit file or the policies decide */
 
+/* ---- commit.c ---- */
+void container_commit_thaw(Container *container); /* if a commit that kedged died in has paused it */
+
 /* ---- pause.c ---- */
 void container_thaw(Container *container);       /* paused or about to be: it is to take a signal that ends it */
 void container_pause_ends(Container *container); /* it has ended: whoever waits for a pause is told */

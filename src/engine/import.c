@@ -12,7 +12,8 @@
 #include "base/fault.h"
 #include "base/files.h"
 #include "base/memory.h"
-#include "engine/internal.h"
+#include "engine/archive.h"
+#include "engine/import.h"
 #include "fetch/unpack_client.h"
 #include "oci/change.h"
 #include "oci/manifest.h"
@@ -25,6 +26,10 @@ struct ImageImport {
 	ImageConfig config;
 	Reference reference;
 	bool has_reference;
+	const char *what;
+	Manifest below; /* what lies below the new layer */
+	StringList leases;
+	ImageImportHooks hooks;
 	char *spool; /* below the store's root */
 	int spool_fd, directory_fd;
 	int64_t received;
@@ -39,7 +44,7 @@ static void import_end(ImageImport *import, Error *take_error)
 {
 	import->unpacker = unpacker_free(import->unpacker);
 	import->sync = store_sync_free(import->sync);
-	job_end(import->job, take_error ? error_wrap(take_error, "could not import the archive") : NULL);
+	job_end(import->job, take_error ? error_wrap(take_error, "could not %s", import->what) : NULL);
 }
 
 /* ---- the configuration ---- */
@@ -102,21 +107,18 @@ static fallible put_config(ImageImport *import, Descriptor *ret)
 
 static fallible put_manifest(ImageImport *import, Digest *ret_manifest, Digest *ret_config)
 {
-	Descriptor layer = {.digest = import->layer.blob, .size = import->received};
-	Manifest manifest = {.layers = &layer, .layer_count = 1};
+	Manifest *manifest = &import->below; /* becomes the new one */
+	size_t count = manifest->layer_count;
 	autofree char *text = NULL;
-	Error *error;
 
-	layer.media_type = mem_strdup(layer_media_type(import));
-	error = put_config(import, &manifest.config);
-	if (!error) {
-		*ret_config = manifest.config.digest;
-		text = manifest_write(&manifest);
-		error = put_document(ret_manifest, import->engine->store, text, strlen(text));
-	}
-	free(layer.media_type);
-	free(manifest.config.media_type);
-	return error;
+	manifest->layers = mem_array(manifest->layers, count + 1, sizeof(Descriptor));
+	manifest->layers[count] =
+		(Descriptor){mem_strdup(layer_media_type(import)), import->layer.blob, import->received};
+	manifest->layer_count = count + 1;
+	TRY(put_config(import, &manifest->config));
+	*ret_config = manifest->config.digest;
+	text = manifest_write(manifest);
+	return put_document(ret_manifest, import->engine->store, text, strlen(text));
 }
 
 static fallible commit_layer(ImageImport *import)
@@ -138,7 +140,10 @@ static void import_tell(ImageImport *import, const Digest *id)
 	JobProgress progress = {.phase = JOB_RESULT, .item = "", .text = id->text};
 
 	job_progress(import->job, &progress);
-	event_emit(import->engine, "image", "import", id->text, "name", id->text, NULL);
+	if (import->hooks.recorded)
+		import->hooks.recorded(import->hooks.arg, id);
+	else
+		event_emit(import->engine, "image", "import", id->text, "name", id->text, NULL);
 }
 
 static fallible commit(ImageImport *import)
@@ -207,6 +212,8 @@ static void import_free(void *arg)
 	ImageImport *import = arg;
 	Store *store = import->engine->store;
 
+	if (import->hooks.free)
+		import->hooks.free(import->hooks.arg);
 	unpacker_free(import->unpacker);
 	store_sync_free(import->sync);
 	close_fd(&import->spool_fd);
@@ -217,6 +224,10 @@ static void import_free(void *arg)
 		error_free(file_unlink(store_dir(store), import->spool));
 	end_lease(store, &import->layer.diff_id);
 	end_lease(store, &import->layer.blob);
+	for (size_t i = 0; i < import->leases.count; i++)
+		store_lease_end(store, import->leases.items[i]);
+	strings_clear(&import->leases);
+	manifest_clear(&import->below);
 	engine_sweep_soon(import->engine);
 	digest_sum_free(import->sum);
 	image_config_clear(&import->config);
@@ -242,18 +253,53 @@ static fallible import_open(ImageImport *import)
 	return unpacker_start(&import->unpacker, engine->loop, &options, &handlers, import);
 }
 
-static fallible import_prepare(ImageImport *import, const ImportSettings *settings)
+/* ---- what lies below ---- */
+
+static void lease(ImageImport *import, const char *digest)
 {
-	config_init(&import->config, settings);
-	for (size_t i = 0; i < settings->changes.count; i++)
-		TRY(image_config_change(&import->config, settings->changes.items[i]));
-	if (settings->reference)
-		reference_copy(&import->reference, settings->reference);
-	import->has_reference = settings->reference != NULL;
+	store_lease(import->engine->store, digest);
+	strings_add(&import->leases, digest);
+}
+
+/* A manifest of one family does not speak of another's. */
+static void use_own_types(Manifest *manifest)
+{
+	string_replace(&manifest->media_type, MEDIA_OCI_MANIFEST);
+	for (size_t i = 0; i < manifest->layer_count; i++)
+		if (string_equal(manifest->layers[i].media_type, MEDIA_DOCKER_LAYER_GZIP))
+			string_replace(&manifest->layers[i].media_type, MEDIA_OCI_LAYER_GZIP);
+}
+
+/* The container that it is made of may go meanwhile, and its image with it. */
+static fallible take_base(ImageImport *import, const Image *base)
+{
+	if (!base)
+		return NULL;
+	for (size_t i = 0; i < base->layer_count; i++)
+		lease(import, base->layers[i].diff_id.text);
+	if (!digest_is_set(&base->manifest))
+		return error_new(ERROR_UNSUPPORTED, "image %s has no manifest", base->id.text);
+	TRY(archive_read_manifest(&import->below, import->engine->store, &base->manifest));
+	for (size_t i = 0; i < import->below.layer_count; i++)
+		lease(import, import->below.layers[i].digest.text);
+	use_own_types(&import->below);
+	return NULL;
+}
+
+static fallible import_prepare(ImageImport *import, const NewImage *image)
+{
+	import->what = image->what;
+	import->config = *image->take_config;
+	*image->take_config = (ImageConfig){0};
+	if (image->reference)
+		reference_copy(&import->reference, image->reference);
+	import->has_reference = image->reference != NULL;
+	TRY(take_base(import, image->base));
 	return import_open(import);
 }
 
-fallible image_import_begin(ImageImport **ret, Job **ret_job, Engine *engine, const ImportSettings *settings)
+fallible image_import_begin_new(
+	ImageImport **ret, Job **ret_job, Engine *engine, const NewImage *image, const ImageImportHooks *hooks)
 {
 	static const JobImplementation implementation = {.cancel = import_cancel, .free = import_free};
 	ImageImport *import = mem_new(ImageImport);
@@ -262,21 +308,34 @@ fallible image_import_begin(ImageImport **ret, Job **ret_job, Engine *engine, co
 	import->engine = engine;
 	import->spool_fd = import->directory_fd = -1;
 	import->sum = digest_sum_new();
-	error = import_prepare(import, settings);
+	error = import_prepare(import, image);
 	if (error) {
 		import_free(import);
 		return error;
 	}
+	import->hooks = *hooks;
 	import->job = job_new(engine, &implementation, import);
 	*ret = import;
 	*ret_job = import->job;
 	return NULL;
 }
 
+fallible image_import_begin(ImageImport **ret, Job **ret_job, Engine *engine, const ImportSettings *settings)
+{
+	static const ImageImportHooks none = {0};
+	autoclear(ImageConfig) config = {0};
+	const NewImage image = {&config, NULL, settings->reference, "import the archive"};
+
+	config_init(&config, settings);
+	for (size_t i = 0; i < settings->changes.count; i++)
+		TRY(image_config_change(&config, settings->changes.items[i]));
+	return image_import_begin_new(ret, ret_job, engine, &image, &none);
+}
+
 fallible image_import_data(ImageImport *import, const void *data, size_t length)
 {
 	TRY(fault("engine.import.spool"));
-	TRY_WRAP(file_write_all(import->spool_fd, data, length, "archive"), "could not import the archive");
+	TRY_WRAP(file_write_all(import->spool_fd, data, length, "archive"), "could not %s", import->what);
 	digest_sum_add(import->sum, data, length);
 	import->received += (int64_t)length;
 	if (import->unpacker)
@@ -293,4 +352,9 @@ void image_import_finish(ImageImport *import)
 void image_import_abandon(ImageImport *import)
 {
 	job_cancel(import->job);
+}
+
+void image_import_fail(ImageImport *import, Error *take_error)
+{
+	import_end(import, take_error);
 }

@@ -76,6 +76,7 @@ static void restore_adopt(Container *container)
 		container_move(container, CONTAINER_PAUSED);
 	container->shim_listens = true;
 	container->is_planned = has_plan(container);
+	container_commit_thaw(container);
 	container_execs_restore(container);
 	health_begin(container);
 	container_stop_resume(container);

@@ -2,7 +2,9 @@
 #include "oci/image_config.h"
 
 #include <stddef.h>
+#include <string.h>
 
+#include "base/memory.h"
 #include "oci/digest.h"
 #include "oci/manifest.h"
 
@@ -38,7 +40,7 @@ const Field health_check_fields[] = {
 
 #define IN_CONFIG(member) offsetof(ImageConfig, config.member)
 
-static const Field run_fields[] = {
+const Field image_run_fields[] = {
 	{.name = "User", .kind = FIELD_STRING, .offset = IN_CONFIG(user), .omit_empty = true},
 	{.name = "WorkingDir", .kind = FIELD_STRING, .offset = IN_CONFIG(workdir), .omit_empty = true},
 	{.name = "StopSignal", .kind = FIELD_STRING, .offset = IN_CONFIG(stop_signal), .omit_empty = true},
@@ -72,6 +74,7 @@ static const Field rootfs_fields[] = {
 static const Field history_fields[] = {
 	{.name = "created", .kind = FIELD_STRING, .offset = offsetof(HistoryEntry, created), .omit_empty = true},
 	{.name = "created_by", .kind = FIELD_STRING, .offset = offsetof(HistoryEntry, created_by), .omit_empty = true},
+	{.name = "author", .kind = FIELD_STRING, .offset = offsetof(HistoryEntry, author), .omit_empty = true},
 	{.name = "comment", .kind = FIELD_STRING, .offset = offsetof(HistoryEntry, comment), .omit_empty = true},
 	{.name = "empty_layer", .kind = FIELD_BOOL, .offset = offsetof(HistoryEntry, empty_layer), .omit_empty = true},
 	FIELDS_END,
@@ -85,10 +88,11 @@ const Field image_config_fields[] = {
 		.kind = FIELD_STRING,
 		.offset = offsetof(ImageConfig, docker_version),
 		.omit_empty = true},
+	{.name = "parent", .kind = FIELD_STRING, .offset = offsetof(ImageConfig, parent), .omit_empty = true},
 	{.name = "architecture", .kind = FIELD_STRING, .offset = offsetof(ImageConfig, architecture)},
 	{.name = "os", .kind = FIELD_STRING, .offset = offsetof(ImageConfig, os)},
 	{.name = "variant", .kind = FIELD_STRING, .offset = offsetof(ImageConfig, variant), .omit_empty = true},
-	{.name = "config", .kind = FIELD_OBJECT, .sub = run_fields},
+	{.name = "config", .kind = FIELD_OBJECT, .sub = image_run_fields},
 	{.name = "rootfs", .kind = FIELD_OBJECT, .sub = rootfs_fields, .required = true},
 	{.name = "history",
 		.kind = FIELD_ARRAY,
@@ -124,4 +128,62 @@ fallible image_config_parse(ImageConfig *ret, const char *text, size_t length)
 void image_config_clear(ImageConfig *config)
 {
 	fields_clear(image_config_fields, config);
+}
+
+/* ---- filling in ---- */
+
+static void fill_text(char **slot, const char *from)
+{
+	if (string_empty(*slot))
+		string_replace(slot, from);
+}
+
+static void fill_set(StringList *list, const StringList *from)
+{
+	for (size_t i = 0; i < from->count; i++)
+		if (!strings_has(list, from->items[i]))
+			strings_add(list, from->items[i]);
+}
+
+static void fill_env(StringList *env, const StringList *from)
+{
+	for (size_t i = 0; i < from->count; i++) {
+		autofree char *name = mem_strndup(from->items[i], strcspn(from->items[i], "="));
+		if (!strings_env(env, name))
+			strings_add(env, from->items[i]);
+	}
+}
+
+static void fill_labels(StringMap *labels, const StringMap *from)
+{
+	for (size_t i = 0; i < from->count; i++)
+		if (!map_get(labels, from->items[i].key))
+			map_set(labels, from->items[i].key, from->items[i].value);
+}
+
+static void fill_list(StringList *list, const StringList *from)
+{
+	if (!list->count)
+		strings_copy(list, from);
+}
+
+void image_config_fill(ImageConfig *config, const ImageConfig *from)
+{
+	fill_text(&config->config.user, from->config.user);
+	fill_text(&config->config.workdir, from->config.workdir);
+	fill_text(&config->config.stop_signal, from->config.stop_signal);
+	fill_set(&config->config.exposed_ports, &from->config.exposed_ports);
+	fill_set(&config->config.volumes, &from->config.volumes);
+	fill_env(&config->config.env, &from->config.env);
+	fill_labels(&config->config.labels, &from->config.labels);
+	fill_list(&config->config.shell, &from->config.shell);
+	fill_list(&config->config.on_build, &from->config.on_build);
+	if (!config->config.entrypoint.count) {
+		fill_list(&config->config.command, &from->config.command);
+		strings_copy(&config->config.entrypoint, &from->config.entrypoint);
+	}
+	if (!config->config.health && from->config.health) {
+		config->config.health = mem_new(HealthCheck);
+		fields_copy(health_check_fields, config->config.health, from->config.health);
+	}
 }

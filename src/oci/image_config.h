@@ -26,6 +26,7 @@ extern const Field health_check_fields[];
 typedef struct HistoryEntry {
 	char *created;
 	char *created_by;
+	char *author;
 	char *comment;
 	bool empty_layer;
 } HistoryEntry;
@@ -33,6 +34,7 @@ typedef struct HistoryEntry {
 typedef struct ImageConfig {
 	char *created;
 	char *author, *comment, *docker_version;
+	char *parent; /* id of the image that it was made of, where an engine says so; NULL else */
 	char *architecture, *os, *variant;
 	struct {
 		char *user;
@@ -49,7 +51,11 @@ typedef struct ImageConfig {
 } ImageConfig;
 
 extern const Field image_config_fields[];
+extern const Field image_run_fields[]; /* what is in "config" */
 
 fallible image_config_parse(ImageConfig *ret, const char *text, size_t length);
+/* Takes of from's `config` what config leaves open, by the rules of `commit`: lists and maps are joined, an entrypoint
+ * comes with its command. Source: moby daemon/commit.go, merge. */
+void image_config_fill(ImageConfig *config, const ImageConfig *from);
 void image_config_clear(ImageConfig *config);
 DEFINE_AUTOCLEAR(ImageConfig, image_config_clear)

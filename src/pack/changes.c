@@ -105,10 +105,10 @@ static Change *add_seen(Search *search, const char *path, const struct stat *sta
 
 	change->is_directory = S_ISDIR(status->st_mode);
 	change->is_over_directory = is_below && S_ISDIR(below.st_mode);
-	change->is_same = status->st_mode == below.st_mode && status->st_uid == below.st_uid &&
-			  status->st_gid == below.st_gid;
-	change->is_older = status->st_mtim.tv_sec == below.st_mtim.tv_sec &&
-			   status->st_mtim.tv_nsec == below.st_mtim.tv_nsec;
+	change->is_same =
+		status->st_mode == below.st_mode && status->st_uid == below.st_uid && status->st_gid == below.st_gid;
+	change->is_older =
+		status->st_mtim.tv_sec == below.st_mtim.tv_sec && status->st_mtim.tv_nsec == below.st_mtim.tv_nsec;
 	return change;
 }
 

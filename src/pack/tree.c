@@ -26,11 +26,11 @@ enum { LINKED_MAX = 4 << 20 };
 
 typedef struct Packing {
 	TarOut *out;
-	const Table *opaque; /* not NULL: the tree is an image's layer */
+	const Table *opaque;   /* not NULL: the tree is an image's layer */
 	const Table *unpacked; /* paths that are left out; NULL: none */
-	const char *prefix;  /* of the paths of a branch */
-	dev_t left_out;      /* a mount that is not entered; 0: none */
-	Table *linked;       /* "device:inode" -> path of the first name, for files with several */
+	const char *prefix;    /* of the paths of a branch */
+	dev_t left_out;        /* a mount that is not entered; 0: none */
+	Table *linked;         /* "device:inode" -> path of the first name, for files with several */
 } Packing;
 
 static fallible failed(const char *path, const char *what)

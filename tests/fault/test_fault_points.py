@@ -180,3 +180,28 @@ def test_import(tmp_path, action):
         pruned = daemon.api.raw("POST", "/images/prune")
         return answer if pruned[0] == 200 else pruned
     each_point("subject:1", bring, action, ShortLife)
+
+
+@pytest.mark.parametrize("action", ["fail", "kill"])
+def test_commit(archive, action):
+    """As import: done twice it makes two images, of which the first one is pruned. The container goes on, and is not left paused."""
+    def ask(daemon, method, target, body=None):
+        return daemon.api.raw(method, target, body, {"Content-Type": "application/json"} if body else {})
+
+    def bring(daemon):
+        answer = daemon.api.raw("POST", "/images/load", archive, {"Content-Type": "application/x-tar"})
+        if answer[0] != 200 or b'"error"' in answer[1]:
+            return answer
+        body = json.dumps({"Image": "subject:1", "Cmd": ["sh", "-c", "echo x > /x; sleep 100"], "HostConfig": {"NetworkMode": "none"}})
+        for method, target, text in (("POST", "/containers/create?name=source", body), ("POST", "/containers/source/start", None),
+                                     ("POST", "/commit?container=source&repo=made&tag=1", None)):
+            answer = ask(daemon, method, target, text)
+            if answer[0] not in (201, 204, 304, 409):
+                return answer
+        assert json.loads(ask(daemon, "GET", "/containers/source/json")[1])["State"]["Status"] == "running"
+        for method, target in (("DELETE", "/containers/source?force=1"), ("DELETE", "/images/made:1"), ("POST", "/images/prune")):
+            answer = ask(daemon, method, target)
+            if answer[0] not in (200, 204, 404):
+                return answer
+        return answer if answer[0] != 204 else (200, b"")
+    each_point("subject:1", bring, action, ShortLife)
