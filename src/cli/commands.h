@@ -10,6 +10,9 @@ extern const Command save_command, import_command, export_command, history_comma
 extern const Command volume_create_command, volume_ls_command, volume_inspect_command, volume_rm_command,
 	volume_prune_command;
 
+/* Files of containers. */
+extern const Command cp_command, diff_command, commit_command;
+
 /* What is there to be seen. */
 extern const Command top_command, port_command, search_command, network_ls_command, network_inspect_command;
 

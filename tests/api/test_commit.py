@@ -88,7 +88,7 @@ def test_commit(stock, tmp_path):
     assert stock.inspect("source")["State"]["Status"] == "running"
     made = stock.run_container([], image="made:1", Cmd=None, WorkingDir="/")
     assert stock.wait(made) == 0 and stock.log_text(made) == "x\n"
-    look = stock.run_container(["sh", "-c", "ls /data /gone; ls /bin/wc /root /etc/hosts; cat /d/a; stat -c %a /tmp"], image="made:1")
+    look = stock.run_container(["sh", "-c", "exec 2>&1; ls /data /gone; ls /bin/wc /root /etc/hosts; cat /d/a; stat -c %a /tmp"], image="made:1")
     stock.wait(look)
     said = stock.log_text(look)
     assert said.splitlines()[:6] == ["/data:", "kept", "sub", "three", "", "/gone:"] and "new" in said and "old" not in said

@@ -8,15 +8,15 @@ import pytest
 from served import KEDGE, Served, environment, response, run
 
 COMMANDS = """run create start stop restart kill pause unpause wait rename update rm ps inspect logs stats exec attach pull push images rmi tag load save
- import export history search top port login logout events info version""".split()
+ import export cp diff commit history search top port login logout events info version""".split()
 FORMS = """container:run container:create container:start container:stop container:restart container:kill container:pause container:unpause
  container:wait container:rename container:update container:rm container:remove container:ls container:list container:ps container:inspect
- container:logs container:stats container:top container:port container:exec container:attach container:export container:prune image:pull image:push image:ls image:list image:rm image:remove
+ container:logs container:stats container:top container:port container:exec container:attach container:export container:cp container:diff container:commit container:prune image:pull image:push image:ls image:list image:rm image:remove
  image:tag image:load image:save image:import image:history image:inspect image:prune network:ls network:list
  network:inspect volume:create volume:ls volume:list volume:inspect volume:rm volume:remove volume:prune system:events system:info system:df
  system:prune""".split()
 OWN = {"system check"}  # which docker has not
-WITHOUT_OPTIONS = {"wait", "tag", "logout", "pause", "unpause", "rename", "top", "port"}
+WITHOUT_OPTIONS = {"wait", "tag", "logout", "pause", "unpause", "rename", "top", "port", "diff"}
 NEWER = {"container:remove", "volume:remove"}  # than Docker 20.10
 
 
