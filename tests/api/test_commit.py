@@ -10,7 +10,7 @@ from streams import Background, Events
 from test_container_files import archive, content, helpers, put, wait_up
 
 WORK = ("echo new > /etc/passwd; echo x > /etc/x; rm /bin/wc; rm -r /root; mkdir -p /d/e; echo a > /d/a; "
-        "mkdir /data/sub; chmod 700 /tmp; rm /data/one; mv /data/two /data/three; echo up; ")
+        "mkdir /data/sub; chmod 700 /tmp; rm /data/one; mv /data/two /data/three; rm -r /gone; mkdir /gone; echo new > /gone/new; echo up; ")
 
 
 def changes(daemon, container):
@@ -29,7 +29,7 @@ def source(daemon, tmp_path, command="sleep 100", **settings):
         (site / name).parent.mkdir(parents=True, exist_ok=True)
         (site / name).write_text(name)
     daemon.load_busybox("base:1", layers=[site], config={"Env": ["PATH=/bin", "FROM=image"], "Labels": {"of": "image"}, "Cmd": ["sh"]})
-    daemon.create(["sh", "-c", WORK + "rm -r /gone; mkdir /gone; echo new > /gone/new; " + command], image="base:1", name="source", **settings)
+    daemon.create(["sh", "-c", WORK + command], image="base:1", name="source", **settings)
     return wait_up(daemon, daemon.start_container("source"))
 
 
