@@ -163,7 +163,7 @@ static fallible write_changes(const char *directory, const char *lower, bool as_
 	TRY(layer_opaque(opaque, fd));
 	TRY(changes_find(&changes, fd, lower_fd, opaque));
 	close_fd(&lower_fd);
-	TRY(view_enter(fd));
+	TRY(enter(fd));
 	tar_out_init(&out, STDOUT_FILENO);
 	if (as_layer) {
 		TRY(pack_layer(&out, fd, opaque, changes.made));
