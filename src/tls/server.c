@@ -289,6 +289,17 @@ static bool has_to_wait(TlsServer *server)
 	return true;
 }
 
+/* The machine has no descriptor or no memory left: asking again at once would keep it busy besides. */
+static void wait_for_room(TlsServer *server)
+{
+	Error *error = loop_timer(&server->ask_limit, server->loop, ASK_LIMIT, ask_limit_fired, server);
+
+	if (error)
+		error_free(error); /* then it is asked again at once */
+	else
+		set_accepting(server, false);
+}
+
 static void on_client(void *arg, int fd, unsigned events)
 {
 	const Listener *listener = arg;
@@ -297,8 +308,13 @@ static void on_client(void *arg, int fd, unsigned events)
 	(void)events;
 	if (has_to_wait(server))
 		return;
-	for (int i = 0; i < ACCEPTS_AT_ONCE && accept_one(server, fd); i++)
-		;
+	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+		if (accept_one(server, fd))
+			continue;
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			wait_for_room(server);
+		return;
+	}
 }
 
 /* ---- certificates ---- */

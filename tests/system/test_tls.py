@@ -152,8 +152,14 @@ def daemon(authority):
     it.close()
 
 
-def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
+def sockets(pid):
+    found = set()
+    for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found.add(os.readlink(entry))
+        except OSError:
+            continue  # closed meanwhile
+    return {link for link in found if link.startswith("socket:")}
 
 
 def refused(function, *arguments, **options):
@@ -383,32 +389,28 @@ def test_a_client_that_leaves_is_noticed(box, target, how):
     method, path = target.format(id=identity).split()
     relay = box.relay()
 
-    def rest():
-        return descriptors(box.process.pid), descriptors(relay)
-    before = kedge.wait_for(lambda: quiet(rest))
+    before = sockets(box.process.pid), sockets(relay)
     connections = [box.dial() for _ in range(3)]
     for connection in connections:
         connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
-    kedge.wait_for(lambda: rest()[0] >= before[0] + 3 and rest()[1] >= before[1] + 6)
+    new = set(), set()
+
+    def are_there():
+        new[0].update(sockets(box.process.pid) - before[0])
+        new[1].update(sockets(relay) - before[1])
+        return len(new[0]) >= 3 and len(new[1]) >= 6
+    kedge.wait_for(are_there)
+    begin = time.monotonic()
     for connection in connections:
         leave(connection, how)
-    kedge.wait_for(lambda: rest() <= before, 5)
+    kedge.wait_for(lambda: not new[0] & sockets(box.process.pid) and not new[1] & sockets(relay), every=0.005)
+    print(f"noticed after {time.monotonic() - begin:.3f} s")
     box.remove_all()
-
-
-def quiet(look, seconds=0.3):
-    """What look() gives when it has given the same for a while."""
-    first, end = look(), time.monotonic() + seconds
-    while time.monotonic() < end:
-        if look() != first:
-            return None
-        time.sleep(0.02)
-    return first
 
 
 def test_garbage_and_slow_handshakes(box):
     relay = box.relay()
-    before = kedge.wait_for(lambda: quiet(lambda: descriptors(relay)))
+    before = sockets(relay)
     slow = [box.plain() for _ in range(70)]  # more than may shake hands at a time
     for plain in slow[:35]:
         plain.sendall(b"\x16\x03\x01\x02\x00\x01")  # the beginning of a ClientHello
@@ -424,13 +426,13 @@ def test_garbage_and_slow_handshakes(box):
     assert box.ask() == (200, b"OK")  # who has a certificate comes through
     for plain in slow:
         plain.close()
-    kedge.wait_for(lambda: descriptors(relay) <= before)
+    kedge.wait_for(lambda: sockets(relay) <= before)
     assert box.log().count("was not let in by TLS") <= 40  # ten a minute
 
 
 def test_many_clients_at_once(box):
     relay = box.relay()
-    before = kedge.wait_for(lambda: quiet(lambda: (descriptors(box.process.pid), descriptors(relay))))
+    before = sockets(box.process.pid), sockets(relay)
     context = box.context()
     connections = []
     for _ in range(CLIENTS):
@@ -439,9 +441,26 @@ def test_many_clients_at_once(box):
         connection.sendall(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n")
     for connection in connections:
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+    assert len(sockets(relay) - before[1]) >= 2 * CLIENTS
     for connection in connections:
         connection.close()
-    kedge.wait_for(lambda: (descriptors(box.process.pid), descriptors(relay)) <= before, 10)
+    kedge.wait_for(lambda: sockets(relay) <= before[1] and sockets(box.process.pid) <= before[0])
+
+
+def test_no_more_clients_than_are_allowed(authority):
+    it = TlsDaemon(authority, connections=3).start()
+    held = []
+    for _ in range(3):
+        held.append(it.dial())
+        held[-1].sendall(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert held[-1].recv(4096).startswith(b"HTTP/1.1 200")
+    refused(it.ask)
+    assert "there are 3 connections already" in it.log()
+    held.pop().close()
+    kedge.wait_for(it.is_ready)
+    for connection in held:
+        connection.close()
+    it.close()
 
 
 def test_who_does_not_read_costs_nothing(box):
