@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import socket
 import struct
@@ -379,6 +380,38 @@ def test_events(box, sleeper):
     assert [event["Action"] for event in seen[:3]] == ["exec_create: sh -c exit 7", "exec_start: sh -c exit 7", "exec_die"]
     assert [event["Actor"]["Attributes"] for event in seen[:3]] == [attributes, attributes, {**attributes, "exitCode": "7"}]
     assert seen[3]["Action"] == "exec_create: true "
+
+
+# ---- runtimes -------------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("runtime", ["crun", "runc"])
+def test_a_runtime_that_was_named(box, runtime):
+    """Those that name none are entered by the shim itself."""
+    if not shutil.which(runtime):
+        pytest.skip(f"no {runtime}")
+    box.run_container(["sleep", "1000"], name="named", Env=["PATH=/bin"], host={"Runtime": runtime, "CapDrop": ["CHOWN"]})
+    assert execs.output(box, "named", ["sh", "-c", "id -u; echo err >&2; exit 3"], User="web") == ([(1, b"1000\n"), (2, b"err\n")], 3)
+    status = status_of(box, "named")
+    assert status["Seccomp"] == "2" and not int(status["CapEff"], 16) & 1
+    said, code = execs.text(box, "named", ["nosuch"])
+    assert (said, code) == (f'{BEFORE}"nosuch": executable file not found in $PATH: unknown\r\n', 126)
+    exec_id, client, rest = terminal(box, "named", ["sh", "-c", "test -t 1 && read x; echo got $x; exit 4"])
+    client.sendall(b"word\n")
+    assert b"got word\r\n" in execs.read_all(client, rest)
+    assert execs.inspect(box, exec_id)["ExitCode"] == 4
+
+
+def test_a_start_that_fails_in_kedged(tmp_path):
+    it = kedge.Daemon(environment={"KEDGE_FAULT": "engine.exec.spawn:1:fail"}).start()
+    try:
+        it.load_busybox()
+        it.run_container(["sleep", "1000"], name="one")
+        said, code = execs.text(it, "one", ["true"])
+        assert "engine.exec.spawn" in said and code == 126
+        assert it.inspect("one")["ExecIDs"] is None and not list((it.run_directory / "containers").glob("*/execs/*"))
+        assert execs.text(it, "one", ["echo", "again"]) == ("again\n", 0)
+    finally:
+        it.close()
 
 
 # ---- kedged ends ----------------------------------------------------------------------------------------------------------------
