@@ -8,6 +8,7 @@ import time
 import pytest
 
 import kedge
+from movable import Movable
 from streams import Attached, Background, Events, joined
 
 BOTH_WAYS = "stream=1&stdin=1&stdout=1&stderr=1"
@@ -114,6 +115,27 @@ def test_short_runs_lose_nothing(box, program):
         done = getattr(box, program)("run", "--rm", "--network", "none", "busybox:test", "sh", "-c", f"echo {number}; exit {number}",
                                      check=False)
         assert (done.out, done.returncode) == (f"{number}\n", number)
+
+
+def test_an_attach_survives_an_upgrade():
+    daemon = Movable().start()
+    try:
+        daemon.load_busybox()
+        terminal = Attached(daemon, daemon.run_container(["cat"], Tty=True, OpenStdin=True), BOTH_WAYS)
+        identity = daemon.create(["cat"], OpenStdin=True, StdinOnce=True)
+        attached = Attached(daemon, identity, BOTH_WAYS)
+        daemon.start_container(identity)
+        reader = Background(attached.read_all)
+        for first in 1, 1001:
+            attached.send(counted(first, first + 999))
+            daemon.upgrade()
+            terminal.send(b"word%d\n" % first)
+            terminal.read_until(b"word%d\r\nword%d\r\n" % (first, first))
+        attached.end_input()
+        assert joined(reader.result()) == counted(1, 2000)
+        terminal.close()
+    finally:
+        daemon.close()
 
 
 # ---- standard input ----
