@@ -307,6 +307,15 @@ static void on_ended(void *arg)
 	session_finish(arg);
 }
 
+/* The next program reads on where this one stops. */
+static void carry(void *arg, HttpCarry *ret)
+{
+	Session *session = arg;
+
+	buffer_add_text(&ret->cursor, session->body.tty ? with_terminal : "");
+	ret->fd = exec_follow_descriptor(session->exec);
+}
+
 static void on_started(void *arg, Error *take_error)
 {
 	Session *session = arg;
@@ -316,10 +325,12 @@ static void on_started(void *arg, Error *take_error)
 	error_free(take_error); /* told, if anybody is there */
 	session->is_starting = false;
 	exec_view(session->exec, &view);
-	if (reason && session->output)
+	if (reason && session->output) {
 		output_write(session->output, 1, NULL, reason, strlen(reason));
-	else if (session->output && (view.spec->attach_stdout || view.spec->attach_stderr))
+	} else if (session->output && (view.spec->attach_stdout || view.spec->attach_stderr)) {
+		output_on_carry(session->output, carry, session);
 		return;
+	}
 	exec_unfollow(session->exec);
 	session_finish(session);
 }
@@ -339,15 +350,6 @@ static void on_gone(void *arg)
 
 static const AttachHandlers follow_handlers = {.output = on_output, .ended = on_ended};
 
-/* The next program reads on where this one stops. */
-static void carry(void *arg, HttpCarry *ret)
-{
-	Session *session = arg;
-
-	buffer_add_text(&ret->cursor, session->body.tty ? with_terminal : "");
-	ret->fd = exec_follow_descriptor(session->exec);
-}
-
 static void open_output(HttpRequest *request, Session *session)
 {
 	static const OutputHandlers output_handlers = {.pause = on_pause, .gone = on_gone};
@@ -355,7 +357,6 @@ static void open_output(HttpRequest *request, Session *session)
 	const char *type = output_content_type(docker_version(request), is_framed);
 
 	session->output = output_on_stream(request, type, is_framed, &output_handlers, session);
-	output_on_carry(session->output, carry, session);
 }
 
 static void start_following(HttpRequest *request, Session *session)
@@ -373,8 +374,10 @@ static void follow_again(HttpRequest *request, DockerApi *api, Exec *exec, HttpC
 
 	open_output(request, session);
 	Error *error = exec_follow_again(exec, take_fd(&carried->fd), &follow_handlers, session);
-	if (!error)
+	if (!error) {
+		output_on_carry(session->output, carry, session);
 		return;
+	}
 	error_log(error, "could not go on with what a command writes");
 	session_finish(session);
 }

@@ -84,12 +84,6 @@ fallible output_on_fd(Output **ret, Loop *loop, int fd, bool framed, const Outpu
 	return NULL;
 }
 
-void output_may_last(Output *output)
-{
-	if (output->http)
-		http_stream_may_last(output->http);
-}
-
 void output_on_carry(Output *output, void (*carry)(void *arg, HttpCarry *ret), void *arg)
 {
 	if (output->http)

@@ -21,7 +21,6 @@ Output *output_on_stream(
 	HttpRequest *request, const char *content_type, bool framed, const OutputHandlers *handlers, void *arg);
 /* fd of http_hijack(), owned from now on; what the client sends is left to output_release(). */
 fallible output_on_fd(Output **ret, Loop *loop, int fd, bool framed, const OutputHandlers *handlers, void *arg);
-void output_may_last(Output *output); /* as http_stream_may_last() */
 void output_on_carry(
 	Output *output, void (*carry)(void *arg, HttpCarry *ret), void *arg); /* as http_stream_on_carry() */
 /* head comes before data in the same frame; may be NULL. */

@@ -23,11 +23,6 @@ static bool is_carried(const HttpRequest *request)
 	return stream && stream->is_open && !stream->broken && (stream->ended || stream->carry);
 }
 
-static bool is_waited_for(const HttpRequest *request)
-{
-	return !is_carried(request) && !(request->stream && request->stream->may_last);
-}
-
 bool connection_may_be_carried(const HttpConnection *link)
 {
 	return !link->request || is_carried(link->request);
@@ -37,7 +32,7 @@ bool connection_may_be_carried(const HttpConnection *link)
 static bool is_quiet(const HttpServer *server)
 {
 	list_each(&server->connections, HttpConnection, in_server, link)
-		if (link->request ? is_waited_for(link->request) : !link->was_used)
+		if (link->request ? !is_carried(link->request) : !link->was_used)
 			return false;
 	return true;
 }
@@ -45,7 +40,7 @@ static bool is_quiet(const HttpServer *server)
 static bool is_drained(const HttpServer *server)
 {
 	list_each(&server->requests, HttpRequest, in_server, request)
-		if (request->drains && is_waited_for(request))
+		if (request->drains && !is_carried(request))
 			return false;
 	return true;
 }

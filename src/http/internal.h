@@ -61,7 +61,6 @@ struct HttpStream {
 	void *drain_arg;
 	void (*carry)(void *arg, HttpCarry *ret);
 	void *carry_arg;
-	bool may_last;
 	bool is_open; /* the head was sent, the socket is ours */
 	bool ended;
 	bool broken; /* ended before all was said */

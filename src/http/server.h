@@ -119,9 +119,6 @@ void http_stream_end(HttpStream *stream);
 void http_stream_break(
 	HttpStream *stream); /* closes the connection without an end: the client knows that it lacks something */
 
-/* Nobody waits for its end when the next program takes over, and it cannot be carried: it is cut. */
-void http_stream_may_last(HttpStream *stream);
-
 /* ---- streams that go on in the next program ---- */
 /* Where the handler is, in its own words: what it needs to go on without a gap. */
 typedef struct HttpCarry {

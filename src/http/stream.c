@@ -174,11 +174,6 @@ void http_stream_break(HttpStream *stream)
 	http_stream_end(stream);
 }
 
-void http_stream_may_last(HttpStream *stream)
-{
-	stream->may_last = true;
-}
-
 void http_stream_on_carry(HttpStream *stream, void (*carry)(void *arg, HttpCarry *ret), void *arg)
 {
 	stream->carry = carry;
