@@ -93,7 +93,7 @@ def together(sides, script):
             side.api.raw("DELETE", f"/containers/{container['Id']}?force=1")
         time.sleep(0.3)
         ear.close()
-        results.append((list(side.said), [event for event in ear.all if event["Type"] in ("container", "image")]))
+        results.append((list(side.said), [event for event in ear.all if event["Type"] in ("container", "image", "volume")]))
     (their_words, their_events), (our_words, our_events) = results
     return their_words, our_words, their_events, our_events
 
@@ -418,3 +418,30 @@ def headers_of(side, method, target):
     answer.read()
     connection.close()
     return dict(answer.getheaders())
+
+
+def test_volumes(sides):
+    def script(side):
+        for body in ({"Name": "web", "Labels": {"a": "1"}}, {"Name": "web"}, {"Name": "a"}, {"Name": "a b"}, {"Name": "ef", "Driver": "nope"}, {"Name": "gh", "DriverOpts": {"foo": "1"}},
+                     {"Name": "gh", "DriverOpts": {"device": "1"}}, {"Name": "gh", "DriverOpts": {"type": "tmpfs"}}, {"Name": "gh", "DriverOpts": {"size": "1m"}}):
+            side.ask("POST", "/volumes/create", body)
+        side.create("one", ["sh", "-c", "echo x > /v/f"], {"Binds": ["web:/v"]})
+        side.create("two", ["true"], {"VolumesFrom": ["one:ro"]})
+        side.create("three", ["true"], {"Binds": ["new:/w:ro"], "Mounts": [{"Type": "volume", "Source": "new", "Target": "/m"}]})
+        for name in ("one", "two", "three"):
+            shown = sorted((mount["Destination"], mount["Type"], mount["Name"], mount["Driver"], mount["Mode"], mount["RW"], mount["Propagation"])
+                           for mount in side.inspect(name)["Mounts"])
+            side.said.append((name, shown))
+        for name in ("one", "two"):
+            side.ask("POST", f"/containers/{name}/start")
+            side.wait(name)
+        side.ask("DELETE", "/containers/two")
+        for target in ("/volumes/web", "/volumes/web?force=1", "/volumes/nope", "/volumes/nope?force=1"):
+            side.ask("DELETE", target)
+        side.said.append(side.api.raw("GET", "/volumes?filters=%7B%22dangling%22%3A%5B%22x%22%5D%7D")[0])
+        side.ask("DELETE", "/containers/one?v=1")
+        side.ask("DELETE", "/containers/three?v=1")
+        for name in ("new", "web"):
+            side.ask("DELETE", f"/volumes/{name}")
+        side.said.append(side.ask("GET", "/volumes")[0])
+    check(sides, script, ignore=("execDuration", "container"))
