@@ -131,11 +131,24 @@ void foreground_wait_out(Foreground *foreground)
 	error_free(read_wait(foreground, &body)); /* the failed start is the error to tell */
 }
 
+/* The output is the shim's and has come to its end; a kedged that was killed meanwhile may be back by now. */
+static fallible wait_again(Foreground *foreground, Buffer *body)
+{
+	buffer_truncate(body, 0);
+	foreground->wait = http_client_free(foreground->wait);
+	TRY(foreground_wait(foreground, "not-running"));
+	return read_wait(foreground, body);
+}
+
 static fallible read_exit(Foreground *foreground, Value **ret)
 {
 	autoclear(Buffer) body = {.limit = API_ERROR_MAX};
 	Error *error = read_wait(foreground, &body);
 
+	if (error) {
+		error_free(error); /* the second answer is the one to tell */
+		error = wait_again(foreground, &body);
+	}
 	if (!error)
 		error = value_parse(ret, buffer_text(&body), body.length);
 	if (!error)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole round trips against kedged; where docker's program has the same words, it must say the same."""
 import json
+import os
 import pathlib
 import re
 import signal
@@ -184,14 +185,25 @@ def test_output_of_runs_in_quick_succession(box):
         assert (done.returncode, done.out, done.err) == (4, "one\n", "")
 
 
-def test_daemon_killed_in_the_foreground(daemon):
+@pytest.mark.parametrize("comes_back", [True, False], ids=["comes-back", "stays-away"])
+def test_daemon_killed_in_the_foreground(daemon, comes_back):
+    """The output goes on: it is the shim's. Who asks for the exit status asks again at its end."""
     process = background(daemon, "run", "--name", "stays", "--network", "none", "busybox:test", "sh", "-c", LOOP)
     assert process.stdout.readline() == b"ready\n"
+    pid = daemon.inspect("stays")["State"]["Pid"]
     daemon.kill()
-    assert process.wait(20) == 125
-    assert b"hint: the container goes on without us" in process.stderr.read()
-    daemon.start()
-    assert daemon.inspect("stays")["State"]["Running"]
+    os.kill(pid, signal.SIGUSR1)
+    assert process.stdout.readline() == b"got USR1\n"
+    if comes_back:
+        daemon.start()
+        assert daemon.inspect("stays")["State"]["Running"]
+    os.kill(pid, signal.SIGTERM)
+    assert process.stdout.readline() == b"got TERM\n"
+    assert process.wait(20) == (3 if comes_back else 125)
+    assert (b"hint: the container goes on without us" in process.stderr.read()) == (not comes_back)
+    if not comes_back:
+        daemon.start()
+    kedge.wait_for(lambda: daemon.inspect("stays")["State"]["ExitCode"] == 3)
 
 
 # ---- the life of containers ---------------------------------------------------------------------------------------------------------
