@@ -430,6 +430,15 @@ def test_garbage_and_slow_handshakes(box):
     assert box.log().count("was not let in by TLS") <= 40  # ten a minute
 
 
+@pytest.mark.skipif(not kedge.SOAK, reason="takes ten seconds: make soak")
+def test_a_handshake_that_never_ends_is_cut(box):
+    begin = time.monotonic()
+    with box.plain() as plain:
+        plain.sendall(b"\x16\x03\x01\x02\x00\x01")
+        assert plain.recv(1) == b""
+    assert 9 < time.monotonic() - begin < 19  # the socket's own limit
+
+
 def test_many_clients_at_once(box):
     relay = box.relay()
     before = sockets(box.process.pid), sockets(relay)
