@@ -51,6 +51,7 @@ typedef struct HttpConnection {
 	HttpRequest *request;              /* the one that is being taken or answered */
 	bool was_used;                     /* a request was answered: of the next one nothing was read */
 	bool is_parked;                    /* suspended until this program ends */
+	bool has_long_query;               /* of the request that comes: it was cut off, and is refused */
 } HttpConnection;
 
 struct HttpStream {
@@ -122,6 +123,7 @@ void connections_look(HttpServer *server); /* is somebody's wait over? */
 void connections_park(HttpServer *server); /* those that nobody asks anything on wait for the next program */
 
 /* request.c: libmicrohttpd's callbacks */
+void *request_announced(void *server, const char *url, struct MHD_Connection *connection);
 enum MHD_Result request_handle(void *server, struct MHD_Connection *connection, const char *url, const char *method,
 	const char *version, const char *upload, size_t *upload_size, void **slot);
 void request_completed(

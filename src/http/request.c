@@ -11,6 +11,8 @@
 
 enum {
 	QUERY_PARAMS_MAX = 512,
+	QUERY_PARAM_COST = 64,       /* bytes that libmicrohttpd keeps of each, beside its text */
+	QUERY_MEMORY_MAX = 24 << 10, /* of HTTP_HEADERS_MAX: the headers and the answer's head need some, too */
 	DISCARD_MAX = 16 << 20, /* what is read of a refused body, so that the connection can go on; beyond it is cut */
 };
 
@@ -174,6 +176,32 @@ static fallible add_query(HttpRequest *request, const char *key, const char *val
 	return request_add_query(request, key, decoded);
 }
 
+static bool is_long(const char *query)
+{
+	size_t count = 1;
+
+	for (const char *at = query; (at = strchr(at, '&')); at++)
+		count++;
+	return count > QUERY_PARAMS_MAX || count * QUERY_PARAM_COST + strlen(query) > QUERY_MEMORY_MAX;
+}
+
+/*
+ * Called with the address as it came, before it is taken apart. A query whose parameters do not fit into the
+ * connection's memory would leave libmicrohttpd (0.9.75) without room for an answer, and the client waiting: it is cut
+ * off here, where it still lies in that memory, and refused as soon as the headers are there.
+ */
+void *request_announced(void *server, const char *url, struct MHD_Connection *connection)
+{
+	char *query = strchr((char *)url, '?');
+
+	(void)server;
+	if (query && is_long(query + 1)) {
+		query[1] = '\0';
+		connection_of(connection)->has_long_query = true;
+	}
+	return NULL; /* the request begins with its headers */
+}
+
 static enum MHD_Result on_query(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
 {
 	QueryReader *reader = arg;
@@ -187,6 +215,11 @@ static fallible read_query(HttpRequest *request)
 {
 	QueryReader reader = {.request = request};
 
+	if (request->link->has_long_query) {
+		request->link->has_long_query = false;
+		return error_new(ERROR_INVALID,
+			"the request's address has more than %d query parameters, or too long ones", QUERY_PARAMS_MAX);
+	}
 	MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, on_query, &reader);
 	return reader.error;
 }

@@ -115,6 +115,7 @@ static fallible start_daemon(HttpServer *server, int listen_fd)
 		MHD_OPTION_LISTEN_SOCKET, listen_fd,
 		MHD_OPTION_NOTIFY_COMPLETED, request_completed, server,
 		MHD_OPTION_NOTIFY_CONNECTION, connection_notify, server,
+		MHD_OPTION_URI_LOG_CALLBACK, request_announced, server,
 		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,

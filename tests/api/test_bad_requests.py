@@ -317,3 +317,12 @@ def test_noise_in_create(box):
         assert status in (201, 400, 404, 501), (body, status, answer)
     box.remove_all()
     is_clean(box)
+
+
+@pytest.mark.parametrize("count, size, header", [(530, 1, 0), (400, 60, 0), (2000, 1, 0), (300, 1, 12000), (350, 60, 12000)])
+def test_a_query_that_fills_the_memory_of_its_connection(box, count, size, header):
+    """It is answered at once, whatever else the request has; its client does not wait for the idle timeout."""
+    query = "&".join(f"a{number}={'x' * size}" for number in range(count))
+    status, _ = kedge.Api(box.socket, timeout=10).raw("GET", f"/containers/json?{query}", headers={"X-Filler": "y" * header})
+    assert status in (400, 414, 431) or (status, count, size) == (200, 300, 1)
+    assert box.api.raw("GET", "/containers/json?all=1")[0] == 200
