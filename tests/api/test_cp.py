@@ -10,7 +10,6 @@ import tarfile
 
 import pytest
 
-import kedge
 from test_container_files import IDLE, archive, content, put, wait_up
 
 PROGRAMS = ["kedge", "docker"]
