@@ -259,17 +259,21 @@ static bool read_request(ShimClient *ret, const void *request, size_t length)
 	if (length < sizeof(*ret))
 		return false;
 	memcpy(ret, request, sizeof(*ret));
-	return ret->key_count <= KEYS_MAX && ret->early_length <= INPUT_MEMORY - KEYS_MAX &&
+	return ret->key_count <= KEYS_MAX && ret->early_length <= REQUEST_MAX &&
 	       length - sizeof(*ret) == (size_t)ret->key_count + ret->early_length;
 }
 
-/* What came early is the client's first input; the rest waits until that is taken. */
+/* What came early is the client's first input. It waits behind what another client has sent before; one that finds no
+ * room is let go, rather than heard from the middle on. */
 static void take_early(Client *client, const char *early, size_t length)
 {
+	char passed[REQUEST_MAX + KEYS_MAX];
+
 	if (!client->input || !length)
 		return;
-	memcpy(input_room(client->input) + KEYS_MAX, early, length);
-	take_input(client, length);
+	length = keys_pass(&client->keys, passed, early, length, &client->has_detached);
+	if (!input_add(client->input, passed, length) || client->has_detached)
+		leave(client);
 }
 
 void clients_add(Clients *clients, const ClientSource *source, const void *request, size_t length, int fd)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -40,6 +41,18 @@ void input_put(Input *input, size_t length)
 	input->start = 0;
 	input->end = length;
 	input_flush(input);
+}
+
+bool input_add(Input *input, const char *data, size_t length)
+{
+	size_t held = input->end - input->start;
+
+	if (length > INPUT_MEMORY - held)
+		return false;
+	memmove(input->data, input->data + input->start, held);
+	memcpy(input->data + held, data, length);
+	input_put(input, held + length);
+	return true;
 }
 
 void input_flush(Input *input)

@@ -28,6 +28,8 @@ bool input_holds(const Input *input);  /* then nothing more may be put */
 /* Where the next piece may be put, INPUT_MEMORY bytes; input_put() says how many it became. */
 char *input_room(Input *input);
 void input_put(Input *input, size_t length);
+/* Behind what is held, if anything is; false: there is no room for it. */
+bool input_add(Input *input, const char *data, size_t length);
 void input_flush(Input *input);        /* as far as the program takes it */
 void input_end(Input *input);          /* after what is held */
 void input_close(Input *input);        /* at once */

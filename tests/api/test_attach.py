@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attached output: frames, every byte from the first on, slow readers, and the docker CLI on top of it."""
+import fcntl
 import hashlib
 import os
 import pathlib
+import struct
+import termios
 import time
 
 import pytest
@@ -203,6 +206,19 @@ def test_a_container_that_does_not_read_holds_its_client_back(box):
     attached.send(b"\n1234567")
     attached.end_input()
     assert joined(attached.read_all()).strip() == b"7"
+
+
+def test_two_clients_input_is_one_behind_the_other(box):
+    """What a newcomer sends with its request does not take the place of what another's container has not read yet."""
+    identity = box.run_container(["sh", "-c", "until [ -e /go ]; do sleep 0.02; done; head -c 106001"], OpenStdin=True)
+    first = Attached(box, identity, BOTH_WAYS)
+    first.send(b"a" * 106000)
+    kedge.wait_for(lambda: not struct.unpack("i", fcntl.ioctl(first.socket, termios.TIOCOUTQ, bytes(4)))[0])  # all of it was read
+    second = Attached(box, identity, BOTH_WAYS, early=b"b")
+    pathlib.Path(f"/proc/{box.inspect(identity)['State']['Pid']}/root/go").touch()
+    said = joined(first.read_all())
+    assert said.count(b"a") == 106000 and said.count(b"b") == 1
+    assert joined(second.read_all()).count(b"b") == 1
 
 
 @pytest.mark.parametrize("program", ["docker", "kedge"])
