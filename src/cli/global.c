@@ -34,7 +34,6 @@ const Option global_options[] = {
 static const struct {
 	const char *name, *reason;
 } refused[] = {
-	{"cp", "copying files is not there yet; bind a directory with -v"},
 	{"volume update", "there are no volumes of a cluster"},
 	{"network create", NETWORKS_LATER},
 	{"network connect", NETWORKS_LATER},
@@ -44,7 +43,6 @@ static const struct {
 	{"build", "kedge does not build images yet"},
 	{"builder", "kedge does not build images yet"},
 	{"buildx", "kedge does not build images yet"},
-	{"commit", "kedge does not build images yet"},
 	{"compose", "kedge has no compose files"},
 	{"context", "there are no contexts; use --host"},
 	{"swarm", "kedge is no cluster"},
@@ -56,7 +54,6 @@ static const struct {
 	{"plugin", "kedge has no plugins"},
 	{"manifest", "kedge does not have it yet"},
 	{"trust", "kedge does not have it yet"},
-	{"diff", "kedge does not have it yet"},
 	{"checkpoint", "kedge does not have it yet"},
 };
 
