@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Somebody at a terminal, by tmux: typing, resizing, detaching, attaching again, Ctrl-C."""
+import contextlib
 import os
 import shutil
 import signal
@@ -22,8 +23,12 @@ class Terminal:
         self.socket = os.path.join(self.directory, "s")
         environment = {**daemon.client_environment(), "PATH": f"{kedge.BIN}:{os.environ['PATH']}", "TERM": "xterm", "ENV": ""}
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows), "sh", environment=environment)
-        self.line("PS1='host''> '")
-        self.wait_for("host>")
+        try:
+            self.line("PS1='host''> '")
+            self.wait_for("host>")
+        except BaseException:
+            self.close()
+            raise
 
     def tmux(self, *arguments, environment=None):
         return subprocess.run(["tmux", "-S", self.socket, *arguments], check=True, stdout=subprocess.PIPE, env=environment, timeout=30).stdout
@@ -62,7 +67,8 @@ class Terminal:
         self.wait_for("cleared.")
 
     def close(self):
-        self.tmux("kill-server")
+        with contextlib.suppress(subprocess.CalledProcessError):  # it ends with its last shell
+            self.tmux("kill-server")
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
