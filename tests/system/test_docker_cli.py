@@ -117,7 +117,8 @@ class Session:
         self.step("wait", "failed")
         self.step("inspect", "failed", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.Path}} {{json .Args}} {{.Config.User}}")
         inspected = json.loads(self.quiet("inspect", "failed").out)[0]
-        self.transcript.append(("inspect keys", 0, [sorted(inspected), sorted(inspected["State"]), sorted(inspected["HostConfig"]),
+        host = set(inspected["HostConfig"]) - {"KernelMemory", "KernelMemoryTCP"}  # an older program's, which speaks 1.41
+        self.transcript.append(("inspect keys", 0, [sorted(inspected), sorted(inspected["State"]), sorted(host),
                                                     sorted(inspected["Config"])]))
         self.step("rmi", self.image)
         self.step("rm", "failed", "made")
