@@ -30,7 +30,7 @@ ssize_t passed_receive(int socket, struct iovec *parts, size_t count, int *ret_f
 
 	*ret_fd = -1;
 	do {
-		message.msg_controllen = sizeof(control);
+		message.msg_controllen = CMSG_LEN(sizeof(int)); /* with its padding a second one would fit */
 		length = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	} while (length < 0 && errno == ECONNRESET);
 	const struct cmsghdr *head = length < 0 ? NULL : CMSG_FIRSTHDR(&message);
