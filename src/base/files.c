@@ -323,7 +323,10 @@ static Error *move_entry(void *arg, int dir, const char *name, unsigned char typ
 
 Error *dir_move_all(int dir, const char *path, int to)
 {
-	TRY(dir_each(dir, path, move_entry, &to));
+	autofd from = -1;
+
+	TRY(file_open(&from, dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0));
+	TRY(dir_each(from, ".", move_entry, &to));
 	if (unlinkat(dir, path, AT_REMOVEDIR) < 0)
 		return tree_remove(dir, path);
 	return NULL;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -18,7 +19,7 @@
 #include "base/table.h"
 #include "base/tree.h"
 
-enum { PIECE = 256 << 10 };
+enum { PIECE = 256 << 10, FCHMODAT2 = 452 }; /* on every machine */
 
 typedef struct Copy {
 	int to;
@@ -96,16 +97,29 @@ fallible copy_times(int from, int to)
 	return futimens(to, times) < 0 ? failed(".", "set the times of") : NULL;
 }
 
+/* The mode it was made with, unless an access list of its directory has narrowed that. Linux before 6.6 leaves it so:
+ * what may have become a link is not followed. */
+static fallible set_mode(int dir, const char *name, const char *path, mode_t mode)
+{
+	struct stat made;
+
+	if (fstatat(dir, name, &made, AT_SYMLINK_NOFOLLOW) < 0)
+		return failed(path, "look at");
+	if (S_ISLNK(mode) || made.st_mode == mode ||
+		syscall(FCHMODAT2, dir, name, mode & 07777, AT_SYMLINK_NOFOLLOW) == 0 || errno == ENOSYS)
+		return NULL;
+	return failed(path, "set the mode of");
+}
+
 /* Of what is not opened: links, devices. */
 static fallible set_status(int dir, const char *name, const char *path, const struct stat *status)
 {
 	const struct timespec times[] = {status->st_mtim, status->st_mtim};
 
 	if (fchownat(dir, name, status->st_uid, status->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
-		(!S_ISLNK(status->st_mode) && fchmodat(dir, name, status->st_mode & 07777, 0) < 0) ||
 		utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return failed(path, "set the attributes of");
-	return NULL;
+	return set_mode(dir, name, path, status->st_mode);
 }
 
 /* ---- where it goes ---- */
@@ -117,7 +131,13 @@ static const char *base_of(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* The tree is nobody else's yet: no part of the way is a link. */
+/* Who has the same file system may rename in the copy and put links into it: none leads out. */
+static fallible enter_copied(int *ret, const Copy *copy, const char *path)
+{
+	*ret = open_inside(copy->to, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	return *ret < 0 ? failed(path, "open") : NULL;
+}
+
 static fallible enter_parent(Copy *copy, const char *path)
 {
 	size_t length = (size_t)(base_of(path) - path);
@@ -126,7 +146,7 @@ static fallible enter_parent(Copy *copy, const char *path)
 	if (copy->parent >= 0 && string_equal(copy->parent_path, parent))
 		return NULL;
 	close_fd(&copy->parent);
-	TRY(dir_open(&copy->parent, copy->to, parent));
+	TRY(enter_copied(&copy->parent, copy, parent));
 	string_replace(&copy->parent_path, parent);
 	return NULL;
 }
@@ -263,7 +283,7 @@ static Error *copy_directory(void *arg, int fd, const char *path, const struct s
 	TRY(enter_parent(copy, path));
 	if (mkdirat(copy->parent, base_of(path), 0700) < 0)
 		return failed(path, "make");
-	TRY(dir_open(&made, copy->parent, base_of(path)));
+	TRY(file_open(&made, copy->parent, base_of(path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0));
 	return copy_attributes(fd, made, path);
 }
 
@@ -275,7 +295,7 @@ static Error *time_directory(void *arg, int fd, const char *path, const struct s
 	autofd made = -1;
 
 	(void)status;
-	TRY(dir_open(&made, copy->to, path));
+	TRY(enter_copied(&made, copy, path));
 	return copy_times(fd, made);
 }
 

@@ -67,6 +67,14 @@ static fallible put_in_place(int staging, int data, int copy, const VolumeWorks 
 	return dir_move_all(staging, works->copied, data);
 }
 
+/* In a volume with a file system of its own, others may be at work: one that is there, or a link, is not ours. */
+static fallible make_copy(int *ret, int staging, const char *name)
+{
+	if (mkdirat(staging, name, 0700) < 0)
+		return error_errno(errno, "could not make directory \"%s\"", name);
+	return file_open(ret, staging, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+}
+
 static fallible copy_into(int source, int staging, int data, const VolumeWorks *works)
 {
 	autofd copy = -1;
@@ -75,8 +83,7 @@ static fallible copy_into(int source, int staging, int data, const VolumeWorks *
 	TRY(copy_directory_attributes(source, data));
 	if (volume_is_empty(source, ".", ""))
 		return copy_times(source, data);
-	TRY(dir_make(staging, works->copy, 0700));
-	TRY(dir_open(&copy, staging, works->copy));
+	TRY(make_copy(&copy, staging, works->copy));
 	TRY(fault("volume.copy"));
 	TRY(copy_tree(source, copy));
 	TRY(put_in_place(staging, data, copy, works));
@@ -106,11 +113,18 @@ typedef struct Place {
 	int source; /* -1: nothing is copied */
 } Place;
 
+static bool is_directory(int dir, const char *name)
+{
+	struct stat status;
+
+	return fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
+}
+
 static fallible copy_locked(const VolumeWorks *works, const VolumeWork *work, const Place *place)
 {
 	int staging = work->type ? place->data : place->directory; /* in the file system that it is moved in */
 
-	if (file_exists(staging, works->copied)) /* somebody ended in the middle of moving it */
+	if (is_directory(staging, works->copied)) /* somebody ended in the middle of moving it */
 		return dir_move_all(staging, works->copied, place->data);
 	if (place->source < 0 || !volume_is_empty(place->data, ".", works->copy))
 		return NULL;
