@@ -158,6 +158,8 @@ typedef struct QueryReader {
 
 fallible request_add_query(HttpRequest *request, const char *key, const char *decoded)
 {
+	if (!*key) /* "?&a=1", "?=1": it is of no parameter, and stands for the end where a query is carried */
+		return NULL;
 	if (request->query.count + request->repeated.count >= QUERY_PARAMS_MAX)
 		return error_new(ERROR_INVALID, "more than %d query parameters", QUERY_PARAMS_MAX);
 	if (!map_get(&request->query, key))

@@ -182,6 +182,17 @@ def test_followers_that_leave(movable):
     kedge.wait_for(lambda: count_descriptors(movable) <= before + 3)  # kedged's own come and go
 
 
+def test_parameters_without_a_name(movable):
+    """They are no end of the query: neither its client nor those behind it are cut."""
+    identity = movable.run_container(["sleep", "1000"])
+    followers = [Follower(movable, "POST", f"/containers/{identity}/wait?{query}condition=next-exit") for query in ("=x&", "&", "")]
+    movable.upgrade()
+    kedge.wait_for(movable.answers)
+    movable.api.post(f"/containers/{identity}/kill")
+    assert [json.loads(follower.end())["StatusCode"] for follower in followers] == [137, 137, 137]
+    assert "are cut" not in movable.log()
+
+
 class Command(Follower):
     """A command in a container, its output as an answer that lasts."""
 
