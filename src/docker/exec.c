@@ -331,7 +331,7 @@ static void on_started(void *arg, Error *take_error)
 		output_on_carry(session->output, carry, session);
 		return;
 	}
-	exec_unfollow(session->exec);
+	exec_unfollow(session->exec, session);
 	session_finish(session);
 }
 
@@ -344,7 +344,7 @@ static void on_gone(void *arg)
 {
 	Session *session = arg;
 
-	exec_unfollow(session->exec);
+	exec_unfollow(session->exec, session);
 	session_leave(session);
 }
 
@@ -361,8 +361,12 @@ static void open_output(HttpRequest *request, Session *session)
 
 static void start_following(HttpRequest *request, Session *session)
 {
+	ExecView view;
+
 	open_output(request, session);
-	exec_follow(session->exec, &follow_handlers, session);
+	exec_view(session->exec, &view);
+	if (view.state == EXEC_CREATED) /* one that runs has its reader: the start is refused */
+		exec_follow(session->exec, &follow_handlers, session);
 	session_start(session, NULL, on_started);
 }
 
@@ -398,7 +402,7 @@ void exec_sessions_end(DockerApi *api)
 {
 	list_each(&api->exec_sessions, Session, in_api, session) {
 		list_remove(&session->in_api);
-		exec_unfollow(session->exec);
+		exec_unfollow(session->exec, session);
 		if (session->output)
 			output_abandon(session->output);
 		session_leave(session);

@@ -61,7 +61,8 @@ void exec_follow(Exec *exec, const AttachHandlers *handlers, void *arg);
 int exec_follow_descriptor(const Exec *exec);
 fallible exec_follow_again(Exec *exec, int fd, const AttachHandlers *handlers, void *arg); /* fd: taken */
 void exec_follow_pause(Exec *exec, bool paused);
-void exec_unfollow(Exec *exec);
+/* Nothing where somebody else follows. */
+void exec_unfollow(Exec *exec, const void *arg);
 
 /* A client whose socket becomes the command's own: the shim's, with which it goes on whatever becomes of us. */
 typedef struct ExecClient {

@@ -76,8 +76,10 @@ void exec_follow_pause(Exec *exec, bool paused)
 		shim_pause(exec->follower, paused);
 }
 
-void exec_unfollow(Exec *exec)
+void exec_unfollow(Exec *exec, const void *arg)
 {
+	if (exec->follow_arg != arg)
+		return;
 	exec->is_followed = false;
 	exec->follower = shim_free(exec->follower);
 }
@@ -348,7 +350,7 @@ fallible exec_start(Exec *exec, const ExecStart *start, ContainerDone *done, voi
 	if (error) {
 		move_to_end(exec, EXIT_EXEC_FAILED);
 		exec_drop_files(exec);
-		exec_unfollow(exec);
+		exec_unfollow(exec, exec->follow_arg);
 		return error;
 	}
 	completion_add(&exec->starts, done, arg);

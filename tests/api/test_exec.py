@@ -133,6 +133,19 @@ def test_without_upgrade_the_output_is_a_plain_answer(box, sleeper):
     connection.close()
 
 
+def test_a_second_start_takes_nothing_from_the_first(box, sleeper):
+    exec_id = execs.create(box, "sleeper", ["sh", "-c", "echo one; trap 'echo two; exit' TERM; while :; do usleep 10000; done"], **execs.BOTH)
+    client, status, data = execs.start(box, exec_id, upgrade=False)
+    assert status == 200
+    while b"one\n" not in data:
+        data += client.recv(65536)
+    second = execs.start(box, exec_id, upgrade=False)
+    assert f"{exec_id} is already running".encode() in execs.read_all(second[0], second[2])
+    os.kill(execs.inspect(box, exec_id)["Pid"], signal.SIGTERM)
+    data = execs.read_all(client, data)
+    assert b"two\n" in data and data.endswith(b"0\r\n\r\n")
+
+
 @pytest.mark.parametrize("version,kind", [("/v1.41", "raw"), ("/v1.43", "multiplexed")])
 def test_the_type_of_the_answer_follows_the_version(box, sleeper, version, kind):
     exec_id = execs.create(box, "sleeper", ["true"], **execs.BOTH)
