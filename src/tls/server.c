@@ -262,9 +262,13 @@ static void go_on(TlsServer *server)
 	set_accepting(server, true);
 }
 
+/* Who waits is accepted with what is there, before kedged is asked again. */
 static void ask_limit_fired(void *arg)
 {
-	go_on(arg);
+	TlsServer *server = arg;
+
+	server->asked_ns = clock_monotonic_ns();
+	go_on(server);
 }
 
 /* At most once a second, and before the first client is accepted: nothing has to be watched meanwhile. */

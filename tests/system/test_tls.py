@@ -674,6 +674,18 @@ def test_new_certificates_without_a_restart(renewable):
     assert b"137" in data
 
 
+def test_a_kedged_that_does_not_answer_is_not_waited_for(daemon):
+    """What certificates there are is good enough: the handshake is done, the request waits for kedged."""
+    before = serial(daemon)
+    time.sleep(1.1)  # then it is asked again
+    daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        with daemon.dial() as connection:
+            assert connection.getpeercert()["serialNumber"] == before
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
+
+
 def test_broken_certificates_change_nothing(renewable):
     ca = renewable.authority
     before = serial(renewable)
