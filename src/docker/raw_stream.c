@@ -26,7 +26,7 @@ struct RawStream {
 
 static void set_events(RawStream *stream)
 {
-	source_set_events(stream->io, (0) | (raw_stream_pending(stream) > 0 ? LOOP_WRITE : 0));
+	source_set_events(stream->io, raw_stream_pending(stream) > 0 ? LOOP_WRITE : 0);
 }
 
 static void leave(RawStream *stream)
