@@ -142,7 +142,7 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 const Command login_command = {
 	.name = "login",
 	.usage = "[OPTIONS] [SERVER]",
-	.summary = "Check and keep credentials for a registry (default: Docker Hub)",
+	.summary = "Check and keep credentials for a registry or Docker Hub",
 	.options = options,
 	.options_size = sizeof(LoginOptions),
 	.arguments_max = 1,

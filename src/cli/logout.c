@@ -32,7 +32,7 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 const Command logout_command = {
 	.name = "logout",
 	.usage = "[SERVER]",
-	.summary = "Forget the credentials for a registry (default: Docker Hub)",
+	.summary = "Forget the credentials for a registry or Docker Hub",
 	.options = options,
 	.options_size = sizeof(LogoutOptions),
 	.arguments_max = 1,

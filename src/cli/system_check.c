@@ -45,7 +45,7 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 const Command system_check_command = {
 	.name = "system check",
 	.usage = "[OPTIONS]",
-	.summary = "Look for what lacks something or belongs to nothing, and put it right",
+	.summary = "Look for what is broken or left over, and put it right",
 	.options = options,
 	.options_size = sizeof(CheckOptions),
 	.run = run,
