@@ -170,7 +170,8 @@ static fallible unknown_in_group(const StringList *words)
 			"see \"kedge %s --help\"", group);
 	if (reason)
 		return error_new(ERROR_UNSUPPORTED, "command \"%s %s\" is not available: %s", group, word, reason);
-	return error_hint(error_new(ERROR_INVALID, "unknown command \"%s %s\"", group, word), "see \"kedge --help\"");
+	return error_hint(error_new(ERROR_INVALID, "unknown command \"%s %s\"", group, word),
+		"see \"kedge %s --help\"", group);
 }
 
 fallible global_unknown_command(const StringList *words)

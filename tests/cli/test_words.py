@@ -123,7 +123,7 @@ ERRORS = [
     (["imags"], 1, 'unknown command "imags"', 'did you mean "images"? all commands: kedge --help'),
     (["exec", "a"], 1, '"kedge exec" takes at least 2 arguments: kedge exec [OPTIONS] CONTAINER COMMAND [ARG...]', 'see "kedge exec --help"'),
     (["container"], 1, '"kedge container" needs a command', 'see "kedge container --help"'),
-    (["container", "frob"], 1, 'unknown command "container frob"', 'see "kedge --help"'),
+    (["container", "frob"], 1, 'unknown command "container frob"', 'see "kedge container --help"'),
     (["network", "create", "x"], 1, 'command "network create" is not available: networks of one\'s own are not there yet; use --network host or none', None),
     (["system", "df", "-v", "--format", "json"], 1, 'options "--verbose" and "--format" exclude each other', None),
     (["image", "build"], 1, 'command "image build" is not available: kedge does not build images yet', None),
