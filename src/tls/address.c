@@ -4,13 +4,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/strings.h"
 
-enum { BACKLOG = 1024 };
+enum { BACKLOG = 1024, KEEPALIVE_IDLE_S = 30, KEEPALIVE_INTERVAL_S = 10, KEEPALIVE_COUNT = 3 };
 
 /* ---- text ---- */
 
@@ -79,19 +80,29 @@ bool address_equal(const Address *a, const Address *b)
 
 /* ---- sockets ---- */
 
-static void set_option(int fd, int level, int option)
+/* It works without, less well; bind(2) tells what matters. */
+static void set_option(int fd, int level, int option, int value)
 {
-	(void)setsockopt(fd, level, option, &(int){1}, sizeof(int)); /* bind(2) tells what matters */
+	(void)setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+void address_prepare(int fd)
+{
+	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
+	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
 static void prepare(int fd, int family)
 {
-	set_option(fd, SOL_SOCKET, SO_REUSEADDR);
+	set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (family == AF_INET6) {
-		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
-		set_option(fd, IPPROTO_IPV6, IPV6_FREEBIND);
+		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+		set_option(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
 	} else {
-		set_option(fd, IPPROTO_IP, IP_FREEBIND);
+		set_option(fd, IPPROTO_IP, IP_FREEBIND, 1);
 	}
 }
 

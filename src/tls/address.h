@@ -21,3 +21,6 @@ bool address_equal(const Address *a, const Address *b);
 fallible address_listen(int *ret_fd, const Address *address);
 /* Whether fd is a listening socket, and where. */
 bool address_of_listener(Address *ret, int fd);
+/* A connection, on either side: sent at once, and broken off when a peer that has lost its power says nothing any more.
+ */
+void address_prepare(int fd);

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -15,6 +13,7 @@
 #include "base/loop.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "tls/address.h"
 #include "tls/relay.h"
 
 enum { CONNECT_LIMIT_S = 30 };
@@ -81,7 +80,7 @@ static fallible connect_one(int *ret_fd, const struct addrinfo *info)
 	if (fd < 0)
 		return error_errno(errno, "could not make a socket");
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)); /* connect(2) heeds it */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+	address_prepare(fd);
 	if (connect(fd, info->ai_addr, info->ai_addrlen) < 0)
 		return error_errno(errno == EINPROGRESS ? ETIMEDOUT : errno, "could not connect");
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);

@@ -2,8 +2,6 @@
 #include "tls/server.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,9 +22,6 @@
 enum {
 	HANDSHAKES_MAX = 64, /* at a time; with more, the oldest has to go: who is let in is never pushed out */
 	ACCEPTS_AT_ONCE = 16,
-	KEEPALIVE_IDLE_S = 30,
-	KEEPALIVE_INTERVAL_S = 10,
-	KEEPALIVE_COUNT = 3,
 };
 
 #define HANDSHAKE_LIMIT (10 * NANOS_PER_SECOND)
@@ -181,21 +176,6 @@ static void timer_fired(void *arg)
 
 /* ---- accepting ---- */
 
-static void set_option(int fd, int level, int option, int value)
-{
-	(void)setsockopt(fd, level, option, &value, sizeof(value)); /* it works without, less well */
-}
-
-/* A peer that has lost its power says nothing any more. */
-static void prepare_socket(int fd)
-{
-	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
-	set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
-	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-}
-
 static void drop_oldest(TlsServer *server)
 {
 	if (server->handshake_count < HANDSHAKES_MAX)
@@ -231,7 +211,7 @@ static void begin(TlsServer *server, int take_socket, const Address *peer)
 	address_text(connection->peer, peer);
 	list_append(&server->handshakes, &connection->link);
 	server->handshake_count++;
-	prepare_socket(take_socket);
+	address_prepare(take_socket);
 	error = start_handshake(connection, take_socket);
 	if (error)
 		refuse(connection, error);

@@ -307,13 +307,16 @@ def test_half_close(box):
 
 # ---- kedge as the client --------------------------------------------------------------------------------------------------------
 
+def kedge_environment(box, **variables):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "KEDGE_"))}
+    return {**environment, "DOCKER_CONFIG": str(box.directory / "client"), "KEDGE_HOST": f"tcp://localhost:{box.port}", **variables}
+
+
 def kedge_tls(box, *words, ca="ca.crt", name="client", host=None, stdin=b"", **variables):
     options = ["--tlscacert", box.authority.path(ca)] if ca else []
     options += ["--tlscert", box.authority.path(f"{name}.crt"), "--tlskey", box.authority.path(f"{name}.key")] if name else []
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "KEDGE_"))}
-    environment.update({"DOCKER_CONFIG": str(box.directory / "client"), "KEDGE_HOST": f"tcp://localhost:{box.port}", **variables})
-    done = subprocess.run([kedge.BIN / "kedge", *(["-H", host] if host else []), *options, *map(str, words)], env=environment, timeout=60,
-                          input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = subprocess.run([kedge.BIN / "kedge", *(["-H", host] if host else []), *options, *map(str, words)], timeout=60,
+                          env=kedge_environment(box, **variables), input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode()
 
 
@@ -359,6 +362,20 @@ def test_kedge_wants_the_hosts_own_certificate(box, host):
         err = kedge_tls(box, "ps", host=f"tcp://{host}:{listener.getsockname()[1]}")[2]
         server.result()
     assert f"{'hostname' if host == 'localhost' else 'IP address'} mismatch" in err, err
+
+
+def test_a_daemon_that_has_lost_its_power_is_noticed(box):
+    """Each connection of kedge's to it has the kernel ask whether it is still there."""
+    path = box.authority.path
+    files = ["--tlscacert", path("ca.crt"), "--tlscert", path("client.crt"), "--tlskey", path("client.key")]
+    with subprocess.Popen([kedge.BIN / "kedge", *files, "events"], env=kedge_environment(box), stdout=subprocess.DEVNULL) as events:
+        def timers():
+            lines = pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
+            return {line.split()[5][:2] for line in lines if line.split()[2].endswith(f":{box.port:04X}") and line.split()[3] == "01"}
+        try:
+            kedge.wait_for(lambda: timers() == {"02"})
+        finally:
+            events.kill()
 
 
 def test_kedge_leaves_no_process(box):
