@@ -206,6 +206,7 @@ fallible engine_new(Engine **ret, Loop *loop, const EngineConfig *config)
 	engine->volumes = table_new();
 	list_init(&engine->container_order);
 	list_init(&engine->volume_order);
+	list_init(&engine->volumes_leaving);
 	list_init(&engine->subscriptions);
 	list_init(&engine->jobs);
 	error = engine_open(engine);

@@ -45,6 +45,7 @@ struct Engine {
 	Source *exec_forgetter; /* what has ended is forgotten after a while */
 	Table *volumes;         /* name -> Volume */
 	List volume_order;
+	List volumes_leaving; /* Volumes that were removed, and are still being unmounted */
 	char *volumes_path; /* <root>/volumes */
 
 	List subscriptions; /* EventSubscription */

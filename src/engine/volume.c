@@ -29,13 +29,15 @@ static Volume *volume_new(Engine *engine, const char *name)
 {
 	Volume *volume = mem_new(Volume);
 
+	list_init(&volume->link);
 	volume->engine = engine;
 	volume->name = mem_strdup(name);
 	return volume;
 }
 
-static void volume_free(Volume *volume)
+void volume_free(Volume *volume)
 {
+	list_remove(&volume->link);
 	aside_free(volume->leaving);
 	fields_clear(volume_record_fields, &volume->record);
 	free(volume->name);
@@ -48,11 +50,17 @@ static void volume_index(Volume *volume)
 	list_append(&volume->engine->volume_order, &volume->link);
 }
 
+/* What is being unmounted goes when that has ended. */
 static void volume_drop(Volume *volume)
 {
 	table_remove(volume->engine->volumes, volume->name);
+	if (!volume->leaving) {
+		volume_free(volume);
+		return;
+	}
 	list_remove(&volume->link);
-	volume_free(volume);
+	list_append(&volume->engine->volumes_leaving, &volume->link);
+	volume->is_removed = true;
 }
 
 static void restore_volume(void *arg, const char *id, const char *name, const char *json)
@@ -86,7 +94,9 @@ fallible volumes_restore(Engine *engine)
 void volumes_clear(Engine *engine)
 {
 	while (!list_empty(&engine->volume_order))
-		volume_drop(list_entry(engine->volume_order.next, Volume, link));
+		volume_free(list_entry(engine->volume_order.next, Volume, link));
+	while (!list_empty(&engine->volumes_leaving))
+		volume_free(list_entry(engine->volumes_leaving.next, Volume, link));
 	table_free(engine->volumes);
 	free(engine->volumes_path);
 }
@@ -315,6 +325,7 @@ fallible volume_remove(Engine *engine, const char *name, bool force)
 		return NULL;
 	TRY(volume_find(&volume, engine, name));
 	TRY(check_unused(engine, name));
+	volumes_release(engine); /* its start may have been broken off */
 	TRY(fault("engine.volume.remove"));
 	TRY_WRAP(volume_delete(engine->store, name), "remove %s", name);
 	event_emit(engine, "volume", "destroy", name, "driver", VOLUME_DRIVER, NULL);

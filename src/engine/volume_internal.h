@@ -17,12 +17,14 @@ struct Volume {
 	Engine *engine;
 	char *name;
 	VolumeRecord record;
-	Aside *leaving; /* its file system is being unmounted */
+	Aside *leaving;  /* its file system is being unmounted */
+	bool is_removed; /* and it is in engine->volumes_leaving */
 };
 
 bool volume_has_mount(const Volume *volume); /* by its options */
 
 /* ---- volume.c ---- */
+void volume_free(Volume *volume);         /* as it is, out of its list */
 fallible volumes_restore(Engine *engine); /* before the containers; again: what the store has found since */
 void volumes_clear(Engine *engine);
 char *volume_data_path(const Engine *engine, const char *name);

@@ -3,9 +3,11 @@
  * A container's volumes: what its spec says becomes mounts of volumes by name, made where they are not there. A volume
  * whose name was made up goes with the container when that is asked for.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fault.h"
 #include "base/files.h"
@@ -348,9 +350,12 @@ bool volume_is_at_work(const Volume *volume)
 	return false;
 }
 
-static Error *unmount(const void *path)
+/* In the volume's directory, wherever a removal has moved that meanwhile. */
+static Error *unmount(const void *data)
 {
-	return volume_unmount(path);
+	if (fchdir(STDIN_FILENO) < 0)
+		return error_errno(errno, "could not enter the volume's directory");
+	return volume_unmount(data);
 }
 
 static void prepare_again(Container *container)
@@ -373,9 +378,23 @@ static void unmounted(void *arg, Error *take_error)
 	if (take_error)
 		error_log(take_error, "volume \"%s\" stays mounted", volume->name);
 	volume->leaving = aside_free(volume->leaving);
+	if (volume->is_removed) {
+		volume_free(volume);
+		engine_sweep_soon(engine);
+		return;
+	}
 	list_each(&engine->container_order, Container, link, container)
 		if (container->prepares_later)
 			prepare_again(container);
+}
+
+static fallible start_unmount(Volume *volume)
+{
+	autofree char *path = path_join(volume->engine->volumes_path, volume->name);
+	autofd directory = -1;
+
+	TRY(file_open(&directory, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0));
+	return aside_start(&volume->leaving, volume->engine->loop, unmount, VOLUME_DATA, directory, unmounted, volume);
 }
 
 static void release(Volume *volume)
@@ -384,7 +403,7 @@ static void release(Volume *volume)
 
 	if (volume->leaving || volume_is_at_work(volume) || !volume_is_mounted(data))
 		return;
-	Error *error = aside_start(&volume->leaving, volume->engine->loop, unmount, data, -1, unmounted, volume);
+	Error *error = start_unmount(volume);
 	if (error)
 		error_log(error, "volume \"%s\" stays mounted", volume->name);
 }

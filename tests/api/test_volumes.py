@@ -622,3 +622,12 @@ def test_disk_usage_and_system_prune(shared_daemon):
     assert nameless in volumes(shared_daemon)
     assert f"Deleted Volumes:\n{nameless}\n" in shared_daemon.kedge("system", "prune", "-f", "--volumes").out
     assert volumes(shared_daemon) == ["web"]
+
+
+def test_what_is_mounted_goes_with_its_volume(shared_daemon):
+    mount = {"Type": "volume", "Target": "/m", "VolumeOptions": {"DriverConfig": {"Name": "local", "Options": {"type": "tmpfs", "device": "tmpfs"}}}}
+    for _ in range(40):
+        identity = shared_daemon.run_container(["sleep", "1000"], host={"Mounts": [mount]})
+        shared_daemon.api.delete(f"/containers/{identity}?force=1&v=1")
+    kedge.wait_for(lambda: not volumes(shared_daemon))
+    kedge.wait_for(lambda: str(shared_daemon.store) not in pathlib.Path("/proc/self/mounts").read_text())
