@@ -281,7 +281,8 @@ def test_json_rows_are_dockers(box):
 
 def test_inspect_is_dockers(box):
     run_box(box, "--name", "shown", "busybox:test", "true")
-    for words in (["shown"], ["busybox:test"], ["shown", "busybox:test"], ["-f", "{{.State.Status}} {{json .Config.Cmd}} {{.HostConfig.NetworkMode}}", "shown"],
+    whole = [["shown"], ["shown", "busybox:test"]] if kedge.docker_major() >= 23 else []  # older ones speak 1.41, which shows more
+    for words in (*whole, ["busybox:test"], ["-f", "{{.State.Status}} {{json .Config.Cmd}} {{.HostConfig.NetworkMode}}", "shown"],
                   ["-f", "{{range $k, $v := .NetworkSettings.Networks}}{{$k}}{{end}}", "shown"], ["--type", "image", "busybox:test"],
                   ["-f", "{{index .Config.Env 0}} {{len .RootFS.Layers}}", "busybox:test"], *([["--format", "json", "shown"]] if kedge.docker_major() >= 23 else [])):
         assert box.kedge("inspect", *words).out == box.docker("inspect", *words).out, words
@@ -373,8 +374,10 @@ def test_system_df_by_each(box):
     assert re.split(r" {3,}", containers[0]) == ["CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES"]
     assert containers[1].endswith("writes") and "100kB" in containers[1]
     assert re.split(r" {3,}", volumes[0]) == ["VOLUME NAME", "LINKS", "SIZE"]
-    theirs = [line.split() for line in box.docker("system", "df", "-v").out.splitlines() if "busybox" in line and "writes" not in line]
-    assert [images[1].split()] == theirs
+    theirs, = [line.split() for line in box.docker("system", "df", "-v").out.splitlines() if "busybox" in line and "writes" not in line]
+    ours = images[1].split()
+    assert ours[:-4] + ours[-3:] == theirs[:-4] + theirs[-3:]
+    assert ours[-4] == theirs[-4] or kedge.docker_major() < 23  # an older program rounds the size more
 
 
 def test_search_is_dockers(box, fake):

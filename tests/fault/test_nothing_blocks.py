@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import json
 import os
+import pathlib
 import statistics
 import subprocess
 import time
@@ -126,6 +127,7 @@ def test_a_limit_that_the_kernel_takes_long_over(daemon):
     file = limit_file(daemon, identity)
     with stalled_mount(file):
         first = Background(daemon.api.raw, "POST", f"/containers/{identity}/update", b'{"Memory": 33554432}')
+        kedge.wait_for(pathlib.Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text)  # it writes: the other one is second
         second = Background(daemon.api.raw, "POST", f"/containers/{identity}/update", b'{"CpuShares": 300}')
         times = ask_for_a_while(daemon, [first, second], 30)
         assert statistics.median(times) < 50 and max(times) < 1000
