@@ -148,6 +148,7 @@ void answer_clear(HttpRequest *request); /* what was prepared and not sent */
 /* stream.c */
 HttpStream *stream_new(HttpRequest *request);
 void stream_free(HttpStream *stream);
+void stream_stop(HttpStream *stream);   /* its client has left: nobody is told of room any more */
 void stream_finish(HttpStream *stream); /* ends with what is coded already */
 
 /* carry.c: a socket goes back to libmicrohttpd. */

@@ -108,6 +108,8 @@ void request_leave(HttpRequest *request)
 	if (request->left)
 		return;
 	request->left = true;
+	if (request->stream)
+		stream_stop(request->stream);
 	end_body(request, false);
 	if (!request->answered && request->gone)
 		request->gone(request->gone_arg);

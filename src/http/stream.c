@@ -117,10 +117,16 @@ HttpStream *stream_new(HttpRequest *request)
 	return request->stream;
 }
 
+void stream_stop(HttpStream *stream)
+{
+	stream->turn = source_free(stream->turn);
+	stream->room = source_free(stream->room);
+	stream->drain = NULL;
+}
+
 void stream_free(HttpStream *stream)
 {
-	source_free(stream->turn);
-	source_free(stream->room);
+	stream_stop(stream);
 	chunks_clear(&stream->chunks);
 	free(stream);
 }

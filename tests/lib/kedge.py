@@ -321,8 +321,10 @@ class Daemon:
         return found
 
     def close(self):
+        died = self.process.poll() if self.process else None  # nobody ended it: what a sanitizer stopped is told, too
+        story = self.log_tail(60) if died is not None else ""
         try:
-            if not self.process or self.process.poll() is not None:
+            if not self.process or died is not None:
                 self.start()
             self.remove_all()
             wait_for(lambda: not self.leftovers(), 15)
@@ -334,6 +336,7 @@ class Daemon:
                 except OSError:
                     pass
             shutil.rmtree(self.directory, ignore_errors=True)
+        assert died is None, f"kedged ended with {died}:\n{story}"
         assert status == 0, f"kedged ended with {status}:\n{log}"  # what a sanitizer finds at the end is told here
 
 
