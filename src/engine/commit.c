@@ -127,6 +127,8 @@ static void on_paused(void *arg, Error *take_error)
 
 	commit->is_pausing = false;
 	commit->has_paused = !take_error;
+	if (take_error)
+		set_mark(commit->container, false);
 	if (commit->is_over) {
 		error_free(take_error); /* nobody waits for it any more */
 		release(commit);

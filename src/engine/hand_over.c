@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "engine/container_internal.h"
+#include "shim/clients.h"
 
 /* Waits for a start. Nothing is read from it: what it sends is the container's. */
 typedef struct WaitingClient {
@@ -48,10 +49,24 @@ static fallible watch(WaitingClient *waiting, Loop *loop)
 	return loop_watch(&waiting->watch, loop, waiting->watch_fd, LOOP_READ, on_left, waiting);
 }
 
+static size_t count_waiting(const Container *container)
+{
+	size_t count = 0;
+
+	list_each(&container->clients, WaitingClient, link, waiting)
+		count++;
+	return count;
+}
+
+/* As many as the shim has places for: two descriptors each are kept until then. */
 static fallible wait_for_start(Container *container, const ShimClient *head, const ContainerClient *client, int *fd)
 {
-	autoptr(WaitingClient) waiting = mem_new(WaitingClient);
+	autoptr(WaitingClient) waiting = NULL;
 
+	if (count_waiting(container) >= CLIENTS_MAX)
+		return error_new(ERROR_UNAVAILABLE, "container \"%s\" has %d clients already", container->record.name,
+			CLIENTS_MAX);
+	waiting = mem_new(WaitingClient);
 	list_init(&waiting->link);
 	waiting->watch_fd = -1;
 	waiting->fd = take_fd(fd);

@@ -221,6 +221,16 @@ def test_two_clients_input_is_one_behind_the_other(box):
     assert joined(second.read_all()).count(b"b") == 1
 
 
+def test_no_more_clients_wait_for_a_start_than_are_served(box):
+    identity = box.create(["echo", "hello"])
+    descriptors = len(os.listdir(f"/proc/{box.process.pid}/fd"))
+    clients = [Attached(box, identity) for _ in range(70)]
+    kedge.wait_for(lambda: len(os.listdir(f"/proc/{box.process.pid}/fd")) <= descriptors + 2 * 64)
+    assert all(client.read_all() == [] for client in clients[64:])  # closed at once
+    box.start_container(identity)
+    assert all(joined(client.read_all()) == b"hello\n" for client in clients[:64])
+
+
 @pytest.mark.parametrize("program", ["docker", "kedge"])
 def test_run_with_input_by_the_command_line(box, program):
     data = hashlib.sha512(program.encode()).digest() * (4 << 14)
