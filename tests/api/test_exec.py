@@ -134,7 +134,7 @@ def test_without_upgrade_the_output_is_a_plain_answer(box, sleeper):
 
 
 def test_a_second_start_takes_nothing_from_the_first(box, sleeper):
-    exec_id = execs.create(box, "sleeper", ["sh", "-c", "echo one; trap 'echo two; exit' TERM; while :; do usleep 10000; done"], **execs.BOTH)
+    exec_id = execs.create(box, "sleeper", ["sh", "-c", "trap 'echo two; exit' TERM; echo one; while :; do usleep 10000; done"], **execs.BOTH)
     client, status, data = execs.start(box, exec_id, upgrade=False)
     assert status == 200
     while b"one\n" not in data:
