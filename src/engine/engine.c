@@ -17,6 +17,7 @@
 #include "store/layers.h"
 
 #define SWEEP_DELAY (200 * NANOS_PER_MILLI)
+#define SWEEP_PAUSE (2 * NANOS_PER_MILLI) /* between steps: requests come first */
 
 #define FIELD(field_name, field_kind, member)                                                                          \
 	{                                                                                                              \
@@ -277,7 +278,7 @@ static void sweep_fired(void *arg)
 	if (error)
 		error_log(error, "could not empty the trash");
 	else if (more)
-		source_rearm(engine->sweep, 0);
+		source_rearm(engine->sweep, SWEEP_PAUSE);
 }
 
 void engine_sweep_soon(Engine *engine)

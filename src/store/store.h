@@ -58,8 +58,8 @@ DEFINE_AUTOPTR(StoreSync, store_sync_free)
 
 /* Renames <root>/path into trash/ at once; the tree is removed later by store_sweep(). Absent is fine. */
 fallible store_discard(Store *store, const char *path);
-/* Removes a few hundred files of what is in the trash; *ret_more says whether there is more to do. Called from a
- * low-priority timer. */
+/* Removes a few files of what is in the trash, about a millisecond's work; *ret_more says whether there is more to do.
+ */
 fallible store_sweep(Store *store, bool *ret_more);
 /* Layers and blobs that no image, pin or lease holds go to the trash. */
 fallible store_collect(Store *store);

@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "store/internal.h"
 
-enum { SWEEP_STEP = 256 };
+enum { SWEEP_STEP = 32 }; /* removals: about a millisecond */
 
 typedef struct Sweep {
 	Store *store;
