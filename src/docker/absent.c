@@ -72,7 +72,6 @@ static void never_a_plugin(HttpRequest *request, void *context)
 static const struct Work {
 	const char *suffix, *words;
 } work[] = {
-	{"/ws", "attaching over a websocket"},
 	{"/build", "building an image"},
 	{"/session", "building an image with BuildKit"},
 	{"/grpc", "building an image with BuildKit"},
@@ -91,13 +90,6 @@ static void not_available(HttpRequest *request, void *context)
 	(void)context;
 	http_respond_error(request,
 		error_new(ERROR_UNSUPPORTED, "%s is not available yet", work_words(http_request_path(request))));
-}
-
-/* A container that is not there is told first. */
-static void not_for_containers(HttpRequest *request, void *context)
-{
-	if (find_container(request, context))
-		not_available(request, context);
 }
 
 const HttpRoute absent_routes[] = {
@@ -147,6 +139,5 @@ const HttpRoute absent_routes[] = {
 	{"POST", "/build", not_available, HTTP_BODY_STREAM, 0},
 	{"POST", "/session", not_available, 0, 0},
 	{"POST", "/grpc", not_available, 0, 0},
-	{"GET", "/containers/{id}/attach/ws", not_for_containers, 0, 0},
 	{0},
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* POST /containers/{id}/attach: with "Upgrade: tcp" the connection becomes the container's own, and is handed over to
  * its shim. A client that does not ask for that gets the output alone, as an answer that lasts. With logs=1 what was
- * written before comes first. POST /containers/{id}/resize belongs to it. */
+ * written before comes first. GET /containers/{id}/attach/ws is the same over a websocket, which a process of its own
+ * takes the frames from. POST /containers/{id}/resize belongs to it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,16 +11,18 @@
 #include "docker/internal.h"
 #include "docker/output.h"
 #include "engine/logs.h"
+#include "websocket/carrier.h"
 
 typedef struct Attach {
 	List in_api;
-	Loop *loop;
+	Engine *engine;
 	Container *container;
 	Output *output;
 	LogReader *reader;       /* while what was written before is sent */
 	ContainerAttach *attach; /* while what is written now is, where the connection is not handed over */
 	bool want_stdin, want_stdout, want_stderr, want_logs, want_stream, framed;
 	bool hijacked;
+	bool is_websocket, is_text; /* whose output goes in text messages */
 	Keys detach_keys;
 	char *early; /* input that came with the request */
 	size_t early_length;
@@ -89,6 +92,7 @@ static void attach_hand_over(void *arg, int fd)
 		.wants_stdin = attach->want_stdin,
 		.wants_stdout = attach->want_stdout,
 		.wants_stderr = attach->want_stderr,
+		.is_raw = attach->is_websocket,
 		.detach_keys = &attach->detach_keys,
 		.early = attach->early,
 		.early_length = attach->early_length,
@@ -132,7 +136,8 @@ static void attach_logs(Attach *attach)
 	Error *error;
 
 	container_view(attach->container, &view);
-	error = log_reader_open(&attach->reader, attach->loop, view.state_directory, &query, &handlers, attach);
+	error = log_reader_open(
+		&attach->reader, engine_loop(attach->engine), view.state_directory, &query, &handlers, attach);
 	if (!error)
 		return;
 	error_log(error, "could not read a container's log"); /* the answer has begun: what comes now is still of use */
@@ -181,25 +186,64 @@ static void attach_begin(Attach *attach, HttpCarry *carried)
 		attach_live(attach);
 }
 
-static void on_hijacked(void *arg, int fd, const char *early, size_t length)
+/* -1: there is no client any more. */
+static void attach_connected(Attach *attach, int fd)
 {
-	Attach *attach = arg;
 	Error *error = NULL;
 
-	attach->early = mem_dup(early, length);
-	attach->early_length = length;
 	if (fd >= 0 && !attach->want_logs) {
 		attach_hand_over(attach, fd);
 		return;
 	}
 	if (fd >= 0)
-		error = output_on_fd(&attach->output, attach->loop, fd, attach->framed, &output_handlers, attach);
+		error = output_on_fd(
+			&attach->output, engine_loop(attach->engine), fd, attach->framed, &output_handlers, attach);
 	if (error)
 		error_log(error, "could not attach a client");
 	if (attach->output)
 		attach_logs(attach);
 	else
 		attach_free(attach);
+}
+
+static void on_hijacked(void *arg, int fd, const char *early, size_t length)
+{
+	Attach *attach = arg;
+
+	attach->early = mem_dup(early, length);
+	attach->early_length = length;
+	attach_connected(attach, fd);
+}
+
+/* ---- a websocket ---- */
+
+static bool takes_input(const Attach *attach)
+{
+	ContainerView view;
+
+	container_view(attach->container, &view);
+	return attach->want_stdin && attach->want_stream && view.spec->open_stdin;
+}
+
+static fallible carry_websocket(int *ret_fd, const Attach *attach, const char *early, size_t length, int client)
+{
+	autofree char *program = engine_program(attach->engine, "kedge-ws");
+	const WebsocketClient websocket = {
+		.is_text = attach->is_text, .takes_input = takes_input(attach), .early = early, .early_length = length};
+
+	return websocket_carry(ret_fd, engine_loop(attach->engine), program, &websocket, client);
+}
+
+static void on_websocket(void *arg, int fd, const char *early, size_t length)
+{
+	Attach *attach = arg;
+	autofd client = fd;
+	int plain = -1;
+	Error *error = fd < 0 ? NULL : carry_websocket(&plain, attach, early, length, client);
+
+	if (error)
+		error_log(error, "could not begin a websocket");
+	attach_connected(attach, plain);
 }
 
 void attaches_end(DockerApi *api)
@@ -223,6 +267,7 @@ static void carry_client(void *arg, const char *container_id, const ContainerCli
 	map_set(&query, "stdin", client->wants_stdin ? "1" : "0");
 	map_set(&query, "stdout", client->wants_stdout ? "1" : "0");
 	map_set(&query, "stderr", client->wants_stderr ? "1" : "0");
+	map_set(&query, "raw", client->is_raw ? "1" : "0");
 	buffer_add_char(&cursor, (char)client->detach_keys->count);
 	buffer_add(&cursor, client->detach_keys->bytes, client->detach_keys->count);
 	buffer_add(&cursor, client->early, client->early_length);
@@ -255,6 +300,7 @@ static void attach_again(HttpRequest *request, Container *container)
 		.wants_stdin = http_request_flag(request, "stdin"),
 		.wants_stdout = http_request_flag(request, "stdout"),
 		.wants_stderr = http_request_flag(request, "stderr"),
+		.is_raw = http_request_flag(request, "raw"),
 		.detach_keys = &keys,
 		.early = buffer_text(&cursor) + read,
 		.early_length = cursor.length - read,
@@ -287,7 +333,7 @@ static Attach *attach_new(const HttpRequest *request, Container *container, Engi
 	Attach *attach = mem_new(Attach);
 
 	list_init(&attach->in_api);
-	attach->loop = engine_loop(engine);
+	attach->engine = engine;
 	attach->container = container_ref(container);
 	attach->framed = !spec->tty;
 	attach->want_stdin = http_request_flag(request, "stdin");
@@ -328,6 +374,42 @@ static void attach_container(HttpRequest *request, void *context)
 	}
 	attach->output = output_on_stream(request, type, attach->framed, &output_handlers, attach);
 	attach_begin(attach, http_request_carried(request));
+}
+
+/* Docker sent text until 1.28, and knew no parameters for the streams until 1.42. */
+static Attach *attach_new_websocket(
+	HttpRequest *request, Container *container, Engine *engine, const ContainerSpec *spec)
+{
+	Attach *attach = attach_new(request, container, engine, spec);
+
+	attach->is_websocket = attach->hijacked = true;
+	attach->framed = false;
+	attach->is_text = docker_version(request) < 28;
+	if (docker_version(request) < 42)
+		attach->want_stdin = attach->want_stdout = attach->want_stderr = true;
+	return attach;
+}
+
+static void attach_websocket(HttpRequest *request, void *context)
+{
+	Container *container = find_container(request, context);
+	ContainerView view;
+	Attach *attach;
+	Error *error;
+
+	if (!container)
+		return;
+	container_view(container, &view);
+	attach = attach_new_websocket(request, container, docker_engine(context), view.spec);
+	error = check_attach(attach, request, view.state);
+	if (!error)
+		error = http_hijack_websocket(request, on_websocket, attach);
+	if (!error) {
+		list_append(&((DockerApi *)context)->attaches, &attach->in_api);
+		return;
+	}
+	attach_free(attach);
+	http_respond_error(request, error);
 }
 
 /* ---- the size of its terminal ---- */
@@ -378,5 +460,6 @@ static void resize_container(HttpRequest *request, void *context)
 const HttpRoute attach_routes[] = {
 	{"POST", "/containers/{id}/resize", resize_container, 0, 0},
 	{"POST", "/containers/{id}/attach", attach_container, 0, 0},
+	{"GET", "/containers/{id}/attach/ws", attach_websocket, 0, 0},
 	{0},
 };

@@ -146,6 +146,7 @@ void container_attach_end(ContainerAttach *attach);
  * leaves. */
 typedef struct ContainerClient {
 	bool wants_stdin, wants_stdout, wants_stderr;
+	bool is_raw;             /* no frames around its output, terminal or not */
 	const Keys *detach_keys; /* by which it leaves a container that has a terminal */
 	const char *early;       /* input that it has sent already; may be NULL */
 	size_t early_length;

@@ -20,7 +20,7 @@ typedef struct Engine Engine;
 typedef struct EngineConfig {
 	char *root;           /* /var/lib/kedge */
 	char *run_dir;        /* /run/kedge */
-	char *libexec_dir;    /* where kedge-shim, kedge-fetch, kedge-unpack and kedge-pack are */
+	char *libexec_dir;    /* where kedge-shim, kedge-fetch, kedge-unpack, kedge-pack and kedge-ws are */
 	char *registries_dir; /* /etc/kedge/registries.d */
 	char *certs_dir;      /* /etc/docker/certs.d */
 	StringList insecure_registries;
@@ -62,6 +62,7 @@ void engine_trim(Engine *engine); /* gives back memory that it keeps to be fast 
 
 Loop *engine_loop(const Engine *engine);
 const EngineConfig *engine_config(const Engine *engine);
+char *engine_program(const Engine *engine, const char *name); /* path below libexec_dir */
 
 typedef struct EngineInfo {
 	size_t containers, running, paused, stopped, images;

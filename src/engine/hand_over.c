@@ -87,7 +87,7 @@ static ShimClient head_of(const Container *container, const ContainerClient *cli
 		.wants = (client->wants_stdin && spec->open_stdin ? SHIM_WANTS_STDIN : 0) |
 			 (client->wants_stdout ? SHIM_WANTS_STDOUT : 0) |
 			 (client->wants_stderr ? SHIM_WANTS_STDERR : 0),
-		.is_framed = !spec->tty,
+		.is_framed = !spec->tty && !client->is_raw,
 		.ends_input = spec->stdin_once && !spec->tty,
 		.key_count = spec->tty ? (uint32_t)client->detach_keys->count : 0,
 		.early_length = (uint32_t)client->early_length,
@@ -124,6 +124,7 @@ void container_clients_each(Engine *engine,
 				.wants_stdin = waiting->head.wants & SHIM_WANTS_STDIN,
 				.wants_stdout = waiting->head.wants & SHIM_WANTS_STDOUT,
 				.wants_stderr = waiting->head.wants & SHIM_WANTS_STDERR,
+				.is_raw = !waiting->head.is_framed,
 				.detach_keys = &waiting->keys,
 				.early = waiting->early,
 				.early_length = waiting->head.early_length,

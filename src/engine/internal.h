@@ -46,7 +46,7 @@ struct Engine {
 	Table *volumes;         /* name -> Volume */
 	List volume_order;
 	List volumes_leaving; /* Volumes that were removed, and are still being unmounted */
-	char *volumes_path; /* <root>/volumes */
+	char *volumes_path;   /* <root>/volumes */
 
 	List subscriptions; /* EventSubscription */
 	size_t lookups;     /* questions to registries that wait for their answers */
@@ -63,8 +63,7 @@ struct Engine {
 
 /* Trash is removed from a timer, a tree at a time. */
 void engine_sweep_soon(Engine *engine);
-fallible engine_collect_if_due(Engine *engine);               /* what that would begin with, now */
-char *engine_program(const Engine *engine, const char *name); /* path below libexec_dir */
+fallible engine_collect_if_due(Engine *engine); /* what that would begin with, now */
 
 /* ---- events ---- */
 void event_deliver(Engine *engine, const Event *event);

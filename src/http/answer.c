@@ -119,7 +119,7 @@ static void on_upgrade(void *arg, struct MHD_Connection *connection, void *slot,
 	server_kick(request->server);
 }
 
-void http_hijack(HttpRequest *request, const char *content_type,
+void answer_hijack(HttpRequest *request, const char *protocol,
 	void (*ready)(void *arg, int fd, const char *early, size_t length), void *arg)
 {
 	struct MHD_Response *response = MHD_create_response_for_upgrade(on_upgrade, request);
@@ -127,6 +127,13 @@ void http_hijack(HttpRequest *request, const char *content_type,
 	request->answered = true;
 	request->hijacked = ready;
 	request->hijack_arg = arg;
-	MHD_add_response_header(response, MHD_HTTP_HEADER_UPGRADE, "tcp");
-	answer_prepare(request, MHD_HTTP_SWITCHING_PROTOCOLS, content_type, response);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_UPGRADE, protocol);
+	answer_prepare(request, MHD_HTTP_SWITCHING_PROTOCOLS, NULL, response);
+}
+
+void http_hijack(HttpRequest *request, const char *content_type,
+	void (*ready)(void *arg, int fd, const char *early, size_t length), void *arg)
+{
+	http_response_header(request, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+	answer_hijack(request, "tcp", ready, arg);
 }

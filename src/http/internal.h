@@ -144,6 +144,12 @@ fallible request_add_query(HttpRequest *request, const char *key, const char *de
 void answer_prepare(HttpRequest *request, int status, const char *content_type, struct MHD_Response *response);
 enum MHD_Result answer_queue(HttpRequest *request);
 void answer_clear(HttpRequest *request); /* what was prepared and not sent */
+void answer_hijack(HttpRequest *request, const char *protocol,
+	void (*ready)(void *arg, int fd, const char *early, size_t length), void *arg);
+
+/* websocket.c */
+fallible websocket_check(HttpRequest *request); /* its handshake */
+void websocket_accept(Buffer *ret, const char *key);
 
 /* stream.c */
 HttpStream *stream_new(HttpRequest *request);

@@ -138,3 +138,7 @@ int http_request_take_socket(HttpRequest *request);
  * bytes that came early. fd -1: the client left. */
 void http_hijack(HttpRequest *request, const char *content_type,
 	void (*ready)(void *arg, int fd, const char *early, size_t length), void *arg);
+/* The same for a websocket (RFC 6455, Upgrade: websocket): its frames are the caller's. An Error, and nothing answered,
+ * when the request is no handshake of one. */
+fallible http_hijack_websocket(
+	HttpRequest *request, void (*ready)(void *arg, int fd, const char *early, size_t length), void *arg);

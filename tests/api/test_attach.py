@@ -239,6 +239,42 @@ def test_run_with_input_by_the_command_line(box, program):
     assert done.stdout == data and done.returncode == 7
 
 
+def test_run_with_nothing_but_input(box):
+    """Who is attached to neither output gets the id when all was handed over, and does not wait for the end."""
+    done = box.kedge("run", "-i", "-a", "stdin", "--network", "none", "busybox:test", "sh", "-c",
+                     "wc -c; until [ -e /go ]; do sleep 0.02; done; exit 3", input=b"x" * 200000)
+    identity = done.out.strip()
+    state, config = box.inspect(identity)["State"], box.inspect(identity)["Config"]
+    assert state["Running"] and (len(identity), done.err) == (64, "")
+    assert (config["AttachStdin"], config["AttachStdout"], config["AttachStderr"]) == (True, False, False)
+    pathlib.Path(f"/proc/{state['Pid']}/root/go").touch()
+    assert box.wait(identity) == 3 and box.log_text(identity).strip() == "200000"
+
+
+def test_run_with_nothing_but_input_by_docker(box):
+    """20.10 gives the id, newer ones wait for the end and say nothing."""
+    done = box.docker("run", "-i", "-a", "stdin", "--network", "none", "--name", "taker", "busybox:test", "sh", "-c", "wc -c; exit 3",
+                      input=b"x" * 200000, check=False)
+    assert box.wait("taker") == 3 and box.log_text("taker").strip() == "200000"
+    assert (done.out.strip(), done.returncode) in ((box.inspect("taker")["Id"], 0), ("", 3)) and done.err == ""
+
+
+@pytest.mark.parametrize("program", ["docker", "kedge"])
+def test_attach_keeps_its_input(box, program):
+    events = Events(box)
+    identity = box.run_container(["sh", "-c", "cat; exit 4"], OpenStdin=True, StdinOnce=True)
+    ours = Background(lambda: getattr(box, program)("attach", "--no-stdin", identity, input=b"ours\n", check=False))
+    kedge.wait_for(lambda: "attach" in events.of(identity))
+    other = Attached(box, identity, BOTH_WAYS)
+    other.send(b"the other's\n")
+    other.read_until(b"the other's\n")
+    other.end_input()
+    done = ours.result()
+    assert (done.out, done.returncode) == ("the other's\n", 4)
+    assert box.log_text(identity) == "the other's\n"
+    events.close()
+
+
 # ---- terminals ----
 
 def test_a_terminal(box):
@@ -349,3 +385,12 @@ def test_clients_of_a_container_that_ends_at_that_moment(box):
         box.api.delete(f"/containers/{identity}?force=1")
         attached.read_all()
     kedge.wait_for(lambda: descriptors(box, [box.process.pid]) <= before)
+
+
+@pytest.mark.skipif(not kedge.SOAK, reason="takes ten seconds: make soak (tests/unit/shim/clients.c has the rule)")
+def test_a_client_that_never_reads_is_dropped(box):
+    identity = box.create(["sh", "-c", "yes | head -c 8000000; echo end >&2"])
+    attached = Attached(box, identity, "stream=1&stdout=1")
+    box.start_container(identity)
+    kedge.wait_for(lambda: "end" in box.log_text(identity), 30)
+    assert 0 < len(attached.read_raw()) < 8000000

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dockerode, the library of most Node programs that talk to Docker."""
+"""dockerode, the library of most Node programs that talk to Docker, and ws, that of most Node programs with websockets."""
 import json
 import os
 import pathlib
@@ -43,3 +43,10 @@ def test_a_session(box, modules):
     assert told["pids"] == 1 and told["killed"] == 137
     assert [action for action in told["events"] if action != "attach"] == [
         "create", "start", "die", "rename", "destroy", "create", "start", "die", "destroy", "create", "start", "archive-path", "kill", "die", "destroy"]
+
+
+def test_a_websocket(box, modules):
+    os.environ["NODE_PATH"] = str(modules)
+    identity = box.create(["sh", "-c", "read line; echo \"<$line>\"; cat"], OpenStdin=True, StdinOnce=True)
+    told = json.loads(box.run("node", HERE / "websocket.js", identity).out)
+    assert told == {"binary": True, "output": "<typed>\n" + "x" * 300000, "pong": "there?", "code": 1000, "exit": 137}

@@ -15,6 +15,7 @@ import pytest
 
 import kedge
 from streams import Background
+from websocket_clients import Client
 
 CLIENTS = 200
 
@@ -261,6 +262,15 @@ def test_attached_output_comes_to_its_end(box):
         parts = kedge.demultiplex(read_all(connection))
     assert b"".join(data for stream, data in parts if stream == 1) == b"".join(b"%d\n" % i for i in range(1, 100001))
     assert b"".join(data for stream, data in parts if stream == 2) == b"err\n"
+
+
+def test_a_websocket(box):
+    identity = box.run_container(["cat"], OpenStdin=True, StdinOnce=True)
+    client = Client(box, identity, connection=box.dial())
+    client.send(b"over TLS\n")
+    assert client.read_until(b"over TLS\n") == b"over TLS\n"
+    box.api.post(f"/containers/{identity}/kill")
+    assert client.read_all() == b"" and client.code == 1000
 
 
 def test_docker_works(box):
