@@ -6,7 +6,7 @@ MESON_FLAGS ?=
 .PHONY: all help deps demo demo-stop check soak bench install sanitize fuzz format clean
 
 all: $(BUILD)/build.ninja ## build everything
-	@ninja -C $(BUILD) $(if $(V),,--quiet)
+	@ninja -C $(BUILD) -n | grep -qx 'ninja: no work to do.' || ninja -C $(BUILD) $(if $(V),,--quiet)
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24

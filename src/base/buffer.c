@@ -92,6 +92,26 @@ bool buffer_add_escaped(Buffer *buffer, const char *text, const char *special)
 	return !buffer->overflown;
 }
 
+void buffer_add_wrapped(Buffer *buffer, const char *text, size_t column, size_t width)
+{
+	size_t at = column;
+
+	while (*text) {
+		size_t length = strcspn(text, " ");
+		if (at > column && at + 1 + length > width) {
+			buffer_printf(buffer, "\n%*s", (int)column, "");
+			at = column;
+		} else if (at > column) {
+			buffer_add_char(buffer, ' ');
+			at++;
+		}
+		buffer_add(buffer, text, length);
+		at += length;
+		text += length;
+		text += strspn(text, " ");
+	}
+}
+
 bool buffer_printf(Buffer *buffer, const char *format, ...)
 {
 	va_list args;

@@ -32,6 +32,9 @@ bool buffer_add_char(Buffer *buffer, char c);
 /* With a backslash before each of the special characters. */
 bool buffer_add_escaped(Buffer *buffer, const char *text, const char *special);
 #define OVERLAY_SEPARATORS "\\,:" /* in the options of an overlay mount */
+/* Broken between words, so that no line is longer than width; the first begins at column, the others are indented by as
+ * much. A word that is too long stays whole. */
+void buffer_add_wrapped(Buffer *buffer, const char *text, size_t column, size_t width);
 bool buffer_printf(Buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool buffer_vprintf(Buffer *buffer, const char *format, va_list args);
 void buffer_consume(Buffer *buffer, size_t length); /* drops bytes from the front */

@@ -259,28 +259,6 @@ static size_t help_column(const Option *table)
 	return column ? column : HELP_COLUMN_MAX;
 }
 
-/* Writes text from the given column on, broken between words; the cursor stands there already. */
-static void put_wrapped(Buffer *out, const char *text, size_t column, size_t width)
-{
-	size_t at = column;
-
-	while (*text) {
-		size_t length = strcspn(text, " ");
-		if (at > column && at + 1 + length > width) {
-			buffer_printf(out, "\n%*s", (int)column, "");
-			at = column;
-		} else if (at > column) {
-			buffer_add_char(out, ' ');
-			at++;
-		}
-		buffer_add(out, text, length);
-		at += length;
-		text += length;
-		text += strspn(text, " ");
-	}
-	buffer_add_char(out, '\n');
-}
-
 static void put_option(Buffer *out, const Option *option, size_t column, size_t width)
 {
 	autofree char *left = left_column(option);
@@ -292,7 +270,8 @@ static void put_option(Buffer *out, const Option *option, size_t column, size_t 
 		length = 0;
 	}
 	buffer_printf(out, "%*s", (int)(column - length), "");
-	put_wrapped(out, option->help ? option->help : "", column, width);
+	buffer_add_wrapped(out, option->help ? option->help : "", column, width);
+	buffer_add_char(out, '\n');
 }
 
 void options_help(const Option *table, Buffer *out, int width)

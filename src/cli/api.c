@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/host.h"
+#include "cli/terminal.h"
 #include "json/writer.h"
 
 enum { LINE_MAX_LENGTH = 4 << 20 };
@@ -181,6 +182,17 @@ fallible api_delete(Cli *cli, Value **ret, const char *target)
 {
 	HttpCall call = {.method = "DELETE", .target = target};
 	return call_for_value(cli, ret, &call);
+}
+
+void api_print_warnings(const Value *answer)
+{
+	const Value *warnings = value_get(answer, "Warnings");
+
+	fflush(stdout);
+	for (size_t i = 0; i < value_count(warnings); i++) {
+		const char *text = value_string(value_at(warnings, i));
+		terminal_tell(stderr, "WARNING", NULL, text ? text : "");
+	}
 }
 
 HttpClient *api_connect(const Cli *cli)

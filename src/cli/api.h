@@ -30,6 +30,9 @@ fallible api_delete(Cli *cli, Value **ret, const char *target);
 /* GET of a text: the body as it is, for those that show it. */
 fallible api_get_text(Cli *cli, char **ret, const char *target);
 
+/* The answer's "Warnings", on standard error. */
+void api_print_warnings(const Value *answer);
+
 /* A call whose body the caller reads from the client; its own connection when client is not cli->client. Statuses from
  * 400 on are Errors. */
 fallible api_open(HttpClient *client, const HttpCall *call);

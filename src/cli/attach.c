@@ -40,7 +40,7 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 		.has_terminal = value_bool(value_path(container, "Config.Tty"), false),
 		.detach_keys = given->detach_keys,
 	};
-	TRY(session_check_terminal(streams.has_terminal && streams.wants_stdin));
+	TRY(session_check_terminal(streams.has_terminal && streams.wants_stdin, "it with \"--no-stdin\""));
 	foreground_init(&foreground, cli, name);
 	TRY(foreground_attach(&foreground, &streams));
 	TRY(foreground_wait(&foreground, "not-running"));
@@ -56,6 +56,7 @@ const Command attach_command = {
 	.aliases = aliases,
 	.usage = "[OPTIONS] CONTAINER",
 	.summary = "Attach input, output and signals to a running container",
+	.example = "attach web",
 	.options = options,
 	.options_size = sizeof(AttachOptions),
 	.defaults = &defaults,

@@ -16,11 +16,10 @@
 void cli_report(Error *error)
 {
 	const char *hint = error_hint_text(error);
-	bool red = terminal_has_colours(stderr);
 
-	fprintf(stderr, "%skedge:%s %s\n", red ? "\033[1;31m" : "", red ? "\033[0m" : "", error_message(error));
+	terminal_tell(stderr, "kedge", "\033[1;31m", error_message(error));
 	if (hint)
-		fprintf(stderr, "hint: %s\n", hint);
+		terminal_tell(stderr, "hint", NULL, hint);
 	error_free(error);
 }
 
@@ -102,7 +101,7 @@ static fallible run_words(Cli *cli, const StringList *words)
 static fallible run_help(Cli *cli, StringList *words)
 {
 	strings_remove(words, 0);
-	if (words->count == 0) {
+	if (words->count == 0 || string_equal(words->items[0], "help")) {
 		print_overview();
 		return NULL;
 	}
@@ -133,6 +132,8 @@ int cli_main(int argc, char **argv)
 	autoclear(StringList) words = {0};
 
 	Error *error = options_parse(global_options, &options, argc - 1, argv + 1, OPTIONS_STOP_AT_ARGUMENT, &words);
+	if (error)
+		cli.status = EXIT_WRONG_OPTION;
 	if (error && !error_hint_text(error))
 		error = error_hint(error, "see \"kedge --help\"");
 	if (!error)

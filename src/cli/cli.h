@@ -14,7 +14,14 @@
 
 #define CLI_SOCKET "/run/kedge/kedge.sock"
 
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_RUN_FAILED = 125, EXIT_RUN_DENIED = 126, EXIT_RUN_NOT_FOUND = 127 };
+enum {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_WRONG_OPTION = 125,
+	EXIT_RUN_FAILED = 125,
+	EXIT_RUN_DENIED = 126,
+	EXIT_RUN_NOT_FOUND = 127
+};
 enum { ANY_ARGUMENTS = -1 };
 
 typedef struct Command Command;
@@ -35,6 +42,7 @@ struct Command {
 	const char *const *aliases; /* "container ls"; ends with NULL; may be NULL */
 	const char *usage;          /* "[OPTIONS] CONTAINER [CONTAINER...]" */
 	const char *summary;        /* one line, no full stop */
+	const char *example; /* without "kedge": shown with the help, and to who got the arguments wrong; may be NULL */
 	const Option *options;
 	size_t options_size;
 	const void *defaults; /* the options' struct before parsing; NULL: zeros. Strings in it are copied by the

@@ -59,8 +59,13 @@ void command_help(const Command *command, Buffer *out, int width)
 
 	buffer_printf(out, "Usage:  kedge %s %s\n\n%s\n", command->name, command->usage, command->summary);
 	help_aliases(command, out);
+	if (command->example)
+		buffer_printf(out, "\nExample:\n  kedge %s\n", command->example);
 	options_help(command->options, &options, width);
-	buffer_printf(out, "\nOptions:\n%s\nMore: man kedge-%s\n", buffer_text(&options), command->name);
+	buffer_printf(out, "\nOptions:\n%s\nMore: man kedge-", buffer_text(&options));
+	for (const char *c = command->name; *c; c++)
+		buffer_add_char(out, *c == ' ' ? '-' : *c);
+	buffer_add_char(out, '\n');
 }
 
 static void print_help(const Command *command)
@@ -73,8 +78,10 @@ static void print_help(const Command *command)
 
 /* ---- running ---- */
 
-static fallible usage_error(const Command *command, Error *error)
+/* As docker's program: who got an option wrong is told by another status than who got the arguments wrong. */
+static fallible usage_error(Cli *cli, const Command *command, int status, Error *error)
 {
+	cli->status = status;
 	if (error_hint_text(error))
 		return error;
 	return error_hint(error, "see \"kedge %s --help\"", command->name);
@@ -83,6 +90,11 @@ static fallible usage_error(const Command *command, Error *error)
 static const char *plural(int count)
 {
 	return count == 1 ? "" : "s";
+}
+
+static fallible hint_at_example(const Command *command, Error *error)
+{
+	return command->example ? error_hint(error, "for example: kedge %s", command->example) : error;
 }
 
 static fallible check_arguments(const Command *command, const StringList *arguments)
@@ -95,8 +107,9 @@ static fallible check_arguments(const Command *command, const StringList *argume
 		return NULL;
 	if (max == 0)
 		return error_new(ERROR_INVALID, "\"kedge %s\" takes no arguments", command->name);
-	return error_new(ERROR_INVALID, "\"kedge %s\" takes %s %d argument%s: kedge %s %s", command->name, bound,
-		wanted, plural(wanted), command->name, command->usage);
+	return hint_at_example(
+		command, error_new(ERROR_INVALID, "\"kedge %s\" takes %s %d argument%s: kedge %s %s", command->name,
+				 bound, wanted, plural(wanted), command->name, command->usage));
 }
 
 static bool wants_help(const Command *command, const void *options)
@@ -117,10 +130,11 @@ static fallible parse_and_run(Cli *cli, const Command *command, void *options, i
 		print_help(command);
 		return NULL;
 	}
-	if (!error)
-		error = check_arguments(command, &arguments);
 	if (error)
-		return usage_error(command, error);
+		return usage_error(cli, command, EXIT_WRONG_OPTION, error);
+	error = check_arguments(command, &arguments);
+	if (error)
+		return usage_error(cli, command, EXIT_FAILED, error);
 	return command->run(cli, options, &arguments);
 }
 

@@ -21,7 +21,7 @@ static const Option options[] = {
 		"ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR"},
 	{"message", 'm', OPTION_STRING, offsetof(CommitOptions, message), "TEXT", "the comment in the image's history"},
 	{"pause", 'p', OPTION_SWITCH, offsetof(CommitOptions, pause),
-		.help = "pause the container while its files are read (default true)"},
+		.help = "pause the container while its files are read (default: true)"},
 	OPTION_END,
 };
 
@@ -62,6 +62,7 @@ const Command commit_command = {
 	.aliases = aliases,
 	.usage = "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]",
 	.summary = "Make an image of a container",
+	.example = "commit web web:debug",
 	.options = options,
 	.options_size = sizeof(CommitOptions),
 	.defaults = &defaults,

@@ -224,8 +224,6 @@ static fallible check_attach(const ContainerOptions *options)
 			return error_new(ERROR_INVALID,
 				"option \"--attach\": \"%s\" is none of stdin, stdout and stderr", stream);
 	}
-	if (options->detach && options->attach.count > 0)
-		return error_new(ERROR_INVALID, "options \"--detach\" and \"--attach\" exclude each other");
 	return NULL;
 }
 

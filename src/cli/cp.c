@@ -146,9 +146,12 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 	autoclear(CpPlace) source = read_place(arguments->items[0]), target = read_place(arguments->items[1]);
 
 	if (source.container && target.container)
-		return error_new(ERROR_INVALID, "copying between containers is not supported");
+		return error_hint(error_new(ERROR_INVALID, "copying between containers is not supported"),
+			"kedge cp %s:PATH - | kedge cp - %s:PATH", source.container, target.container);
 	if (!source.container && !target.container)
-		return error_hint(error_new(ERROR_INVALID, "one of the two must be in a container"), "NAME:PATH");
+		return error_hint(error_new(ERROR_INVALID, "one of \"%s\" and \"%s\" must be in a container: NAME:PATH",
+					  arguments->items[0], arguments->items[1]),
+			"for example: kedge %s", cli->command->example);
 	return source.container ? cp_from(cli, opts, &source, target.path) : cp_to(cli, opts, source.path, &target);
 }
 
@@ -159,6 +162,7 @@ const Command cp_command = {
 	.aliases = aliases,
 	.usage = "[OPTIONS] CONTAINER:PATH PATH|- | PATH|- CONTAINER:PATH",
 	.summary = "Copy files between a container and this machine",
+	.example = "cp web:/etc/hosts .",
 	.options = options,
 	.options_size = sizeof(CpOptions),
 	.arguments_min = 2,

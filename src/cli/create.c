@@ -20,6 +20,7 @@ const Command create_command = {
 	.aliases = aliases,
 	.usage = "[OPTIONS] IMAGE [COMMAND] [ARG...]",
 	.summary = "Create a container without starting it",
+	.example = "create --name web registry.example/web:1",
 	.options = create_options,
 	.options_size = sizeof(ContainerOptions),
 	.defaults = &container_defaults,

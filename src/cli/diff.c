@@ -42,6 +42,7 @@ const Command diff_command = {
 	.aliases = aliases,
 	.usage = "CONTAINER",
 	.summary = "Show what a container has changed of its image's files",
+	.example = "diff web",
 	.options = options,
 	.options_size = sizeof(DiffOptions),
 	.arguments_min = 1,

@@ -191,7 +191,7 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 	autofree char *id = NULL;
 
 	if (given->interactive && !given->detach)
-		TRY(session_check_terminal(given->tty));
+		TRY(session_check_terminal(given->tty, WITHOUT_TTY));
 	TRY(create(&id, cli, given, arguments));
 	return given->detach ? run_background(cli, given, id) : run_foreground(cli, given, id);
 }
@@ -203,6 +203,7 @@ const Command exec_command = {
 	.aliases = aliases,
 	.usage = "[OPTIONS] CONTAINER COMMAND [ARG...]",
 	.summary = "Run a command in a running container",
+	.example = "exec -it web sh",
 	.options = options,
 	.options_size = sizeof(ExecOptions),
 	.parse_flags = OPTIONS_STOP_AT_ARGUMENT,

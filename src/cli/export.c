@@ -31,6 +31,7 @@ const Command export_command = {
 	.aliases = aliases,
 	.usage = "[OPTIONS] CONTAINER",
 	.summary = "Write a container's file system to a tar archive",
+	.example = "export --output web.tar web",
 	.options = options,
 	.options_size = sizeof(ExportOptions),
 	.arguments_min = 1,

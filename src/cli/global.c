@@ -142,48 +142,78 @@ static size_t difference(const char *a, const char *b)
 	return count + strlen(a) + strlen(b);
 }
 
-static const char *nearest_command(const char *word)
-{
-	const char *nearest = NULL;
-	size_t length = strlen(word), least = (length < 6 ? 1 : length / 3) + 1; /* further away it is another word */
+/* What a word was meant to be, as far as one can tell. */
+typedef struct Nearest {
+	const char *word, *name;
+	size_t least;
+} Nearest;
 
-	for (const Command *const *command = commands; *command; command++) {
-		size_t distance = difference(word, (*command)->name);
-		if (distance < least) {
-			least = distance;
-			nearest = (*command)->name;
-		}
-	}
-	return nearest;
+static Nearest nearest_to(const char *word)
+{
+	size_t length = strlen(word);
+
+	return (Nearest){
+		.word = word, .least = (length < 6 ? 1 : length / 3) + 1}; /* further away it is another word */
 }
 
-static fallible unknown_in_group(const StringList *words)
+static void consider(Nearest *nearest, const char *name)
 {
-	const char *group = words->items[0], *word = words->count > 1 ? words->items[1] : NULL;
-	autofree char *both = string_printf("%s %s", group, word ? word : "");
-	const char *reason = refusal_of(both);
+	size_t distance = difference(nearest->word, name);
 
-	if (!reason && word)
+	if (distance >= nearest->least)
+		return;
+	nearest->least = distance;
+	nearest->name = name;
+}
+
+static fallible hint_at_nearest(Error *error, const char *group, const char *name)
+{
+	const char *space = *group ? " " : "";
+
+	if (!name)
+		return error_hint(error, "see \"kedge %s%s--help\"", group, space);
+	return error_hint(
+		error, "did you mean \"%s%s%s\"? all commands: kedge %s%s--help", group, space, name, group, space);
+}
+
+static fallible unknown_in_group(const char *group, const char *word)
+{
+	autofree char *both = string_printf("%s %s", group, word);
+	const char *reason = refusal_of(both);
+	Nearest nearest = nearest_to(word);
+
+	if (!reason)
 		reason = refusal_of(word);
-	if (!word)
-		return error_hint(error_new(ERROR_INVALID, "\"kedge %s\" needs a command", group),
-			"see \"kedge %s --help\"", group);
 	if (reason)
 		return error_new(ERROR_UNSUPPORTED, "command \"%s %s\" is not available: %s", group, word, reason);
-	return error_hint(error_new(ERROR_INVALID, "unknown command \"%s %s\"", group, word),
-		"see \"kedge %s --help\"", group);
+	for (const Command *const *command = commands; *command; command++)
+		if (word_in_group(*command, group))
+			consider(&nearest, word_in_group(*command, group));
+	return hint_at_nearest(error_new(ERROR_INVALID, "unknown command \"%s %s\"", group, word), group, nearest.name);
+}
+
+static fallible unknown_word(const char *word)
+{
+	const char *reason = refusal_of(word);
+	Nearest nearest = nearest_to(word);
+
+	if (reason)
+		return error_new(ERROR_UNSUPPORTED, "command \"%s\" is not available: %s", word, reason);
+	for (const Command *const *command = commands; *command; command++)
+		consider(&nearest, (*command)->name);
+	for (const char *const *group = command_groups; *group; group++)
+		consider(&nearest, *group);
+	return hint_at_nearest(error_new(ERROR_INVALID, "unknown command \"%s\"", word), "", nearest.name);
 }
 
 fallible global_unknown_command(const StringList *words)
 {
-	const char *word = words->items[0], *reason = refusal_of(word), *nearest = nearest_command(word);
+	const char *first = words->items[0];
 
-	if (global_is_group(word))
-		return unknown_in_group(words);
-	if (reason)
-		return error_new(ERROR_UNSUPPORTED, "command \"%s\" is not available: %s", word, reason);
-	Error *error = error_new(ERROR_INVALID, "unknown command \"%s\"", word);
-	if (nearest)
-		return error_hint(error, "did you mean \"%s\"? all commands: kedge --help", nearest);
-	return error_hint(error, "see \"kedge --help\"");
+	if (!global_is_group(first))
+		return unknown_word(first);
+	if (words->count > 1)
+		return unknown_in_group(first, words->items[1]);
+	return error_hint(
+		error_new(ERROR_INVALID, "\"kedge %s\" needs a command", first), "see \"kedge %s --help\"", first);
 }

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 
 #define TCP "tcp://"
+#define UNIX "unix://"
 #define TLS_PORT "2376"
 
 /* ---- certificates ---- */
@@ -53,22 +54,45 @@ static char *find_program(void)
 
 /* ---- places ---- */
 
-static bool has_port(const char *place)
+static fallible not_a_place(const char *place, const char *source)
 {
-	const char *colon = strrchr(place, ':'), *bracket = strrchr(place, ']');
+	return error_new(ERROR_INVALID, "%s: \"" TCP "%s\" is not of the form " TCP "HOST:PORT", source, place);
+}
 
-	return colon && colon > bracket;
+/* "HOST" or "HOST:PORT"; an address of IPv6 stands in brackets. */
+static fallible check_host_and_port(const char *host, const char *place, const char *source)
+{
+	const char *bracket = strchr(host, ']'), *colon = strrchr(bracket ? bracket : host, ':');
+	int64_t port;
+
+	if (*host == ':' || (*host == '[') != (bracket != NULL) || (bracket && bracket[1] && colon != bracket + 1))
+		return not_a_place(place, source);
+	if (!colon)
+		return NULL;
+	TRY_WRAP(string_to_int64(&port, colon + 1, 1, UINT16_MAX), "%s: port of \"" TCP "%s\"", source, place);
+	return NULL;
 }
 
 static fallible take_tcp(Host *ret, const char *place, const char *source)
 {
 	size_t length = strcspn(place, "/");
+	autofree char *host = mem_strndup(place, length);
+	const char *bracket = strchr(host, ']');
 
 	if (length == 0 || (place[length] && place[length + 1]))
-		return error_new(ERROR_INVALID, "%s: \"" TCP "%s\" is not of the form " TCP "HOST:PORT", source, place);
-	autofree char *host = mem_strndup(place, length);
-	ret->tls.place = has_port(host) ? take(host) : string_printf("%s:" TLS_PORT, host);
+		return not_a_place(place, source);
+	TRY(check_host_and_port(host, place, source));
+	ret->tls.place = strchr(bracket ? bracket : host, ':') ? take(host) : string_printf("%s:" TLS_PORT, host);
 	ret->tls.program = find_program();
+	return NULL;
+}
+
+static fallible take_socket(Host *ret, const char *path, const char *source)
+{
+	if (*path != '/')
+		return error_hint(error_new(ERROR_INVALID, "%s: \"" UNIX "%s\" has no absolute path", source, path),
+			"write " UNIX "/PATH, with a slash at the beginning of the path");
+	ret->socket = mem_strdup(path);
 	return NULL;
 }
 
@@ -76,14 +100,20 @@ static fallible take_host(Host *ret, const char *host, const char *source)
 {
 	if (string_starts(host, TCP))
 		return take_tcp(ret, host + strlen(TCP), source);
-	if (string_starts(host, "unix://"))
-		host += strlen("unix://");
-	if (host[0] != '/')
-		return error_new(ERROR_INVALID,
-			"%s: \"%s\" is neither a unix socket (unix:///PATH) nor a host with TLS (" TCP "HOST:PORT)",
-			source, host);
-	ret->socket = mem_strdup(host);
-	return NULL;
+	if (string_starts(host, UNIX))
+		return take_socket(ret, host + strlen(UNIX), source);
+	if (*host == '/')
+		return take_socket(ret, host, source);
+	return error_new(ERROR_INVALID,
+		"%s: \"%s\" is neither a unix socket (" UNIX "/PATH) nor a host with TLS (" TCP "HOST:PORT)", source,
+		host);
+}
+
+/* Easily forgotten: it is named where nobody answers. */
+static fallible take_variable(Host *ret, const char *host, const char *name)
+{
+	ret->hint = string_printf("%s says so; without it, \"" CLI_SOCKET "\" is asked", name);
+	return take_host(ret, host, name);
 }
 
 /* DOCKER_HOST may well name something that is not for us (TCP without TLS, ssh): then it does not count. */
@@ -101,9 +131,9 @@ static fallible find_place(Host *ret, const GlobalOptions *options)
 	if (options->host)
 		return take_host(ret, options->host, "option \"--host\"");
 	if (!string_empty(kedge_host))
-		return take_host(ret, kedge_host, "KEDGE_HOST");
+		return take_variable(ret, kedge_host, "KEDGE_HOST");
 	if (docker_host_counts(docker_host, options))
-		return take_host(ret, docker_host, "DOCKER_HOST");
+		return take_variable(ret, docker_host, "DOCKER_HOST");
 	ret->socket = mem_strdup(CLI_SOCKET);
 	return NULL;
 }
@@ -121,6 +151,7 @@ Host *host_free(Host *host)
 	if (!host)
 		return NULL;
 	free(host->socket);
+	free(host->hint);
 	tls_place_clear(&host->tls);
 	free(host);
 	return NULL;
@@ -133,14 +164,46 @@ static Error *dial(const void *arg, int *ret_fd, int *ret_status_fd)
 	return tls_connect(ret_fd, ret_status_fd, arg);
 }
 
+/* OpenSSL's words, and what the user can do. */
+static const struct {
+	const char *reason, *hint;
+} tls_hints[] = {
+	{"self-signed certificate", "name the CA that vouches for kedged: --tlscacert FILE"},
+	{"unable to get local issuer", "name the CA that vouches for kedged: --tlscacert FILE"},
+	{"certificate required", "kedged wants to know who asks: --tlscert FILE and --tlskey FILE"},
+	{"unknown ca", "kedged does not know the CA of the certificate that --tlscert names"},
+	{"mismatch", "the daemon's certificate is for other names: use one of them"},
+	{"wrong version number", "no TLS is spoken at that port"},
+};
+
+static fallible hint_at_tls(Error *error)
+{
+	for (size_t i = 0; error && i < sizeof(tls_hints) / sizeof(tls_hints[0]); i++)
+		if (strcasestr(error_message(error), tls_hints[i].reason))
+			return error_hint(error, "%s", tls_hints[i].hint);
+	return error;
+}
+
 static Error *explain(const void *arg, int take_status_fd)
 {
-	return tls_connect_reason(take_status_fd, arg);
+	return hint_at_tls(tls_connect_reason(take_status_fd, arg));
+}
+
+/* systemd knows of the kedged at the usual place alone. */
+static HttpHints hints_for(const Host *host)
+{
+	if (string_equal(host->socket, CLI_SOCKET))
+		return (HttpHints){"is kedged running? start it with \"systemctl start kedged\"",
+			"has kedged ended? look with \"journalctl -u kedged\""};
+	return (HttpHints){.unreachable = host->hint};
 }
 
 HttpClient *host_client(const Host *host)
 {
 	const HttpDial by_tls = {.connect = dial, .explain = explain, .arg = &host->tls};
+	const HttpHints hints = hints_for(host);
+	HttpClient *client = host->socket ? http_client_new(host->socket) : http_client_new_by(&by_tls);
 
-	return host->socket ? http_client_new(host->socket) : http_client_new_by(&by_tls);
+	http_client_set_hints(client, &hints);
+	return client;
 }

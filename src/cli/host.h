@@ -9,6 +9,7 @@
 
 typedef struct Host {
 	char *socket; /* NULL: tls */
+	char *hint;   /* to who cannot reach it; NULL: none */
 	TlsPlace tls;
 } Host;
 

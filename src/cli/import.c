@@ -69,6 +69,7 @@ const Command import_command = {
 	.aliases = aliases,
 	.usage = "[OPTIONS] FILE|- [REPOSITORY[:TAG]]",
 	.summary = "Make an image of a tar archive of a file system",
+	.example = "import rootfs.tar base:1",
 	.options = options,
 	.options_size = sizeof(ImportOptions),
 	.arguments_min = 1,

@@ -45,15 +45,6 @@ static const Fact facts[] = {
 	{NULL},
 };
 
-static void print_warnings(const Value *info)
-{
-	const Value *warnings = value_get(info, "Warnings");
-
-	fflush(stdout);
-	for (size_t i = 0; i < value_count(warnings); i++)
-		fprintf(stderr, "WARNING: %s\n", value_string(value_at(warnings, i)));
-}
-
 static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 {
 	const InfoOptions *given = opts;
@@ -70,7 +61,7 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 		facts_write(&out, facts, info);
 	fputs(buffer_text(&out), stdout);
 	if (!given->format)
-		print_warnings(info);
+		api_print_warnings(info);
 	return NULL;
 }
 

@@ -36,6 +36,7 @@ const Command kill_command = {
 	.aliases = aliases,
 	.usage = "[OPTIONS] CONTAINER [CONTAINER...]",
 	.summary = "Send a signal to running containers",
+	.example = "kill --signal HUP web",
 	.options = options,
 	.options_size = sizeof(KillOptions),
 	.arguments_min = 1,

@@ -8,6 +8,7 @@
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/terminal.h"
 #include "json/writer.h"
 
 enum { PASSWORD_MAX = 64 << 10, LINE_LENGTH_MAX = 4096 };
@@ -72,8 +73,8 @@ static fallible find_password(char **ret, const LoginOptions *given)
 	if (given->password && given->password_stdin)
 		return error_new(ERROR_INVALID, "options \"--password\" and \"--password-stdin\" exclude each other");
 	if (given->password) {
-		fprintf(stderr,
-			"WARNING: a password on the command line can be seen by others; use --password-stdin\n");
+		terminal_tell(stderr, "WARNING", NULL,
+			"a password on the command line can be seen by others; use --password-stdin");
 		*ret = mem_strdup(given->password);
 		return NULL;
 	}

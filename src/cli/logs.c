@@ -93,6 +93,7 @@ const Command logs_command = {
 	.aliases = aliases,
 	.usage = "[OPTIONS] CONTAINER",
 	.summary = "Show what a container has written",
+	.example = "logs --follow --tail 20 web",
 	.options = options,
 	.options_size = sizeof(LogsOptions),
 	.arguments_min = 1,

@@ -317,7 +317,10 @@ fallible mount_option_write(Writer *writer, const char *text)
 {
 	autoclear(MountFields) fields = {0};
 
-	TRY_WRAP(read_mount(&fields, text), "option \"--mount\": \"%s\"", text);
+	Error *error = read_mount(&fields, text);
+	if (error)
+		return error_hint(error_wrap(error, "option \"--mount\": \"%s\"", text),
+			"for example: --mount type=bind,source=/srv/data,target=/data,readonly");
 	write_mount(writer, &fields);
 	return NULL;
 }

@@ -42,14 +42,6 @@ static fallible open_cidfile(int *ret, const char *path)
 
 /* ---- creating ---- */
 
-static void print_warnings(const Value *answer)
-{
-	const Value *warnings = value_get(answer, "Warnings");
-
-	for (size_t i = 0; i < value_count(warnings); i++)
-		fprintf(stderr, "WARNING: %s\n", value_string(value_at(warnings, i)));
-}
-
 static fallible create(char **ret_id, Cli *cli, const ContainerOptions *options, const char *body)
 {
 	autoclear(Buffer) target = {0};
@@ -62,7 +54,7 @@ static fallible create(char **ret_id, Cli *cli, const ContainerOptions *options,
 	const char *id = value_string(value_get(answer, "Id"));
 	if (!id)
 		return error_new(ERROR_UNAVAILABLE, "kedged's answer to a create has no id");
-	print_warnings(answer);
+	api_print_warnings(answer);
 	*ret_id = mem_strdup(id);
 	return NULL;
 }

@@ -71,6 +71,7 @@ const Command port_command = {
 	.aliases = aliases,
 	.usage = "CONTAINER [PRIVATE_PORT[/PROTO]]",
 	.summary = "Show where ports of a container are published",
+	.example = "port web 80/tcp",
 	.options = options,
 	.options_size = sizeof(PortOptions),
 	.arguments_min = 1,

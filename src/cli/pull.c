@@ -75,6 +75,7 @@ const Command pull_command = {
 	.aliases = aliases,
 	.usage = "[OPTIONS] NAME[:TAG|@DIGEST]",
 	.summary = "Download an image from a registry",
+	.example = "pull registry.example/web:1",
 	.options = options,
 	.options_size = sizeof(PullOptions),
 	.arguments_min = 1,

@@ -50,6 +50,7 @@ const Command push_command = {
 	.aliases = aliases,
 	.usage = "[OPTIONS] NAME[:TAG]",
 	.summary = "Upload an image to a registry",
+	.example = "push registry.example/web:1",
 	.options = options,
 	.options_size = sizeof(PushOptions),
 	.arguments_min = 1,

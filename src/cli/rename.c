@@ -28,6 +28,7 @@ const Command rename_command = {
 	.aliases = aliases,
 	.usage = "CONTAINER NEW_NAME",
 	.summary = "Give a container another name",
+	.example = "rename web web-old",
 	.options = options,
 	.options_size = sizeof(RenameOptions),
 	.arguments_min = 2,

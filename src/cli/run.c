@@ -50,6 +50,23 @@ static fallible run_foreground(Cli *cli, const ContainerOptions *options, const 
 	return foreground_run(&foreground, &cli->status);
 }
 
+static fallible check_streams(const ContainerOptions *options)
+{
+	if (options->detach && options->attach.count > 0)
+		return error_new(ERROR_INVALID, "options \"--detach\" and \"--attach\" exclude each other");
+	return session_check_terminal(options->tty && container_attaches(options, "stdin"), WITHOUT_TTY);
+}
+
+/* Docker's program tells this by another status than what else may be wrong before the start. */
+static fallible check_our_side(Cli *cli, const ContainerOptions *options)
+{
+	Error *error = check_streams(options);
+
+	if (error)
+		cli->status = EXIT_FAILED;
+	return error;
+}
+
 static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 {
 	const ContainerOptions *options = opts;
@@ -57,7 +74,7 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 	Keys keys;
 
 	TRY(keys_parse(&keys, options->detach_keys));
-	TRY(session_check_terminal(options->tty && container_attaches(options, "stdin")));
+	TRY(check_our_side(cli, options));
 	TRY(new_container(&id, cli, options, arguments));
 	if (!options->detach)
 		return run_foreground(cli, options, id);
@@ -73,6 +90,7 @@ const Command run_command = {
 	.aliases = aliases,
 	.usage = "[OPTIONS] IMAGE [COMMAND] [ARG...]",
 	.summary = "Create and start a container from an image",
+	.example = "run -d --name web --network host registry.example/web:1",
 	.options = run_options,
 	.options_size = sizeof(ContainerOptions),
 	.defaults = &container_defaults,

@@ -34,6 +34,7 @@ const Command save_command = {
 	.aliases = aliases,
 	.usage = "[OPTIONS] IMAGE [IMAGE...]",
 	.summary = "Save images to a tar archive",
+	.example = "save --output web.tar web:1",
 	.options = options,
 	.options_size = sizeof(SaveOptions),
 	.arguments_min = 1,

@@ -51,9 +51,12 @@ fallible session_open(Session *session, const Cli *cli, HttpCall *call, bool is_
 	return demux_feed(&session->demux, buffer_text(&early), early.length);
 }
 
-fallible session_check_terminal(bool is_raw)
+fallible session_check_terminal(bool is_raw, const char *hint)
 {
-	return is_raw && !isatty(STDIN_FILENO) ? error_new(ERROR_INVALID, "the input device is not a TTY") : NULL;
+	if (!is_raw || isatty(STDIN_FILENO))
+		return NULL;
+	return error_hint(error_new(ERROR_INVALID, "the input device is not a TTY"),
+		"standard input is no terminal: leave out %s", hint);
 }
 
 fallible session_take_input(Session *session, const char *detach_keys)

@@ -12,6 +12,8 @@
 #include "cli/demux.h"
 #include "cli/raw_terminal.h"
 
+#define WITHOUT_TTY "\"--tty\"; \"--interactive\" alone hands on what is piped in"
+
 enum { SESSION_PIECE = 32 << 10 };
 
 typedef struct Session {
@@ -34,8 +36,9 @@ void session_clear(Session *session);
 
 /* Sends the request, which asks for the connection. */
 fallible session_open(Session *session, const Cli *cli, HttpCall *call, bool is_raw);
-/* Standard input goes there too. Docker's words for who has no terminal where one is needed. */
-fallible session_check_terminal(bool is_raw);
+/* Docker's words for who has no terminal where one is needed; hint: what to leave out. */
+fallible session_check_terminal(bool is_raw, const char *hint);
+/* Standard input goes there too. */
 fallible session_take_input(Session *session, const char *detach_keys);
 /* Before anything is done that a signal should not end halfway. forwards: HUP, INT, QUIT, TERM, USR1, ... are handed
  * on. */

@@ -87,7 +87,7 @@ static fallible start_attached(Cli *cli, const StartOptions *given, const char *
 		.has_terminal = value_bool(value_path(container, "Config.Tty"), false),
 		.detach_keys = given->detach_keys,
 	};
-	TRY(session_check_terminal(streams.has_terminal && streams.wants_stdin));
+	TRY(session_check_terminal(streams.has_terminal && streams.wants_stdin, "\"--interactive\""));
 	foreground_init(&foreground, cli, id ? id : name);
 	TRY(foreground_attach(&foreground, &streams));
 	TRY(foreground_wait(&foreground, removes ? "removed" : "next-exit"));

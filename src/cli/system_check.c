@@ -3,22 +3,84 @@
 
 #include "cli/api.h"
 #include "cli/commands.h"
+#include "cli/facts.h"
+#include "cli/template.h"
 
 typedef struct CheckOptions {
-	bool help, repair;
+	bool help, quiet, repair;
+	char *format;
 } CheckOptions;
 
 static const Option options[] = {
 	HELP_OPTION(CheckOptions),
+	{"format", 'f', OPTION_STRING, offsetof(CheckOptions, format), "FORMAT",
+		"\"json\", or a template such as \"{{len .Problems}}\"", .complete = "json"},
+	{"quiet", 'q', OPTION_SWITCH, offsetof(CheckOptions, quiet), .help = "print nothing: the exit status says it"},
 	{"repair", 0, OPTION_SWITCH, offsetof(CheckOptions, repair),
 		.help = "put right what is wrong; what was set aside earlier is removed for good"},
 	OPTION_END,
 };
 
-static void print_list(const Value *list)
+/* ---- what is told ---- */
+
+static void add_count(Buffer *out, int64_t count, const char *noun)
 {
-	for (size_t i = 0; i < value_count(list); i++)
-		puts(value_string(value_at(list, i)));
+	buffer_printf(out, "%s%lld %s%s", out->length ? ", " : "", (long long)count, noun, count == 1 ? "" : "s");
+}
+
+/* That all is well says more with what was looked at. */
+static fallible print_all_well(Cli *cli)
+{
+	autoptr(Value) info = NULL;
+	autoptr(Value) volumes = NULL;
+	autoclear(Buffer) counts = {0};
+
+	TRY(api_get(cli, &info, "/info"));
+	TRY(api_get(cli, &volumes, "/volumes"));
+	add_count(&counts, value_int(value_get(info, "Containers"), 0), "container");
+	add_count(&counts, value_int(value_get(info, "Images"), 0), "image");
+	add_count(&counts, (int64_t)value_count(value_get(volumes, "Volumes")), "volume");
+	printf("all is well: %s\n", buffer_text(&counts));
+	return NULL;
+}
+
+static fallible print_format(const char *format, const Value *answer)
+{
+	autoclear(Buffer) out = {0};
+
+	TRY(facts_format(&out, format, answer));
+	fputs(buffer_text(&out), stdout);
+	return NULL;
+}
+
+static fallible print_answer(Cli *cli, const CheckOptions *given, const Value *answer)
+{
+	const Value *problems = value_get(answer, "Problems");
+
+	if (given->format)
+		return print_format(given->format, answer);
+	if (given->quiet)
+		return NULL;
+	for (size_t i = 0; i < value_count(problems); i++)
+		puts(value_string(value_at(problems, i)));
+	return value_count(problems) ? NULL : print_all_well(cli);
+}
+
+/* ---- the command ---- */
+
+static fallible conclude(Cli *cli, const CheckOptions *given, const Value *answer)
+{
+	size_t left = value_count(value_get(answer, given->repair ? "Remaining" : "Problems"));
+
+	if (left == 0)
+		return NULL;
+	cli->status = EXIT_FAILED;
+	if (given->quiet)
+		return NULL;
+	if (given->repair)
+		return error_new(ERROR_CONFLICT, "%zu of these could not be put right", left);
+	return error_hint(error_new(ERROR_CONFLICT, "%zu problem%s found", left, left == 1 ? " was" : "s were"),
+		"\"kedge system check --repair\" puts right what can be");
 }
 
 static fallible run(Cli *cli, const void *opts, const StringList *arguments)
@@ -28,18 +90,14 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 	autoptr(Value) answer = NULL;
 
 	(void)arguments;
+	if (given->format && !string_equal(given->format, "json"))
+		TRY(template_check(given->format));
 	buffer_add_text(&target, "/kedge/v1/system/check");
 	target_query_flag(&target, "repair", given->repair);
 	TRY(api_post(cli, &answer, buffer_text(&target), NULL));
-	const Value *left = value_get(answer, given->repair ? "Remaining" : "Problems");
-	print_list(value_get(answer, "Problems"));
+	TRY(print_answer(cli, given, answer));
 	fflush(stdout);
-	if (!value_count(left))
-		return NULL;
-	if (given->repair)
-		return error_new(ERROR_CONFLICT, "%zu of these could not be put right", value_count(left));
-	return error_hint(error_new(ERROR_CONFLICT, "%zu problems were found", value_count(left)),
-		"\"kedge system check --repair\" puts right what can be");
+	return conclude(cli, given, answer);
 }
 
 const Command system_check_command = {

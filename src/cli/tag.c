@@ -32,6 +32,7 @@ const Command tag_command = {
 	.aliases = aliases,
 	.usage = "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
 	.summary = "Give an image another name",
+	.example = "tag web:1 registry.example/web:1",
 	.options = options,
 	.options_size = sizeof(TagOptions),
 	.arguments_min = 2,

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <stdio.h>
-
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/limit_options.h"
@@ -21,9 +19,7 @@ static fallible update(Cli *cli, const char *name, const void *body)
 
 	target_path(&target, "/containers/", name, "/update");
 	TRY(api_post(cli, &answer, buffer_text(&target), body));
-	const Value *warnings = value_get(answer, "Warnings");
-	for (size_t i = 0; i < value_count(warnings); i++)
-		fprintf(stderr, "WARNING: %s\n", value_string(value_at(warnings, i)));
+	api_print_warnings(answer);
 	return NULL;
 }
 
@@ -33,7 +29,8 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 
 	TRY(container_update_body(&body, opts));
 	if (string_equal(buffer_text(&body), "{}"))
-		return error_new(ERROR_INVALID, "say what is to change: there is no option");
+		return error_hint(error_new(ERROR_INVALID, "say what is to change: there is no option"),
+			"for example: kedge %s", cli->command->example);
 	return cli_each(cli, arguments, update, buffer_text(&body), true);
 }
 
@@ -44,6 +41,7 @@ const Command update_command = {
 	.aliases = aliases,
 	.usage = "[OPTIONS] CONTAINER [CONTAINER...]",
 	.summary = "Change limits and restart policy of containers",
+	.example = "update --memory 128m web",
 	.options = options,
 	.options_size = sizeof(ContainerOptions),
 	.defaults = &container_defaults,

@@ -180,9 +180,7 @@ static void create_warnings(const ContainerSpec *spec, StringList *ret)
 	const char *mode = spec->network_mode;
 
 	if (!mode || string_equal(mode, "default") || string_equal(mode, "bridge"))
-		strings_add(ret, "bridge networks are not available yet: the container gets a private network with "
-				 "loopback only "
-				 "(say --network none or --network host)");
+		strings_add(ret, "no bridge networks yet: loopback only; say --network host or none");
 }
 
 static fallible create_name(char **ret, Engine *engine, const char *name)

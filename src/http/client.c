@@ -16,6 +16,7 @@ enum { READ_SIZE = 64 << 10 };
 struct HttpClient {
 	char *path; /* NULL: dial says how */
 	HttpDial dial;
+	HttpHints hints;
 	int fd;        /* -1: not connected */
 	int status_fd; /* of the dialled connection; -1: none */
 	HttpResponse response;
@@ -56,7 +57,17 @@ HttpClient *http_client_free(HttpClient *client)
 	return NULL;
 }
 
+void http_client_set_hints(HttpClient *client, const HttpHints *hints)
+{
+	client->hints = *hints;
+}
+
 /* ---- connecting ---- */
+
+static fallible hinted(Error *error, const char *hint)
+{
+	return hint ? error_hint(error, "%s", hint) : error;
+}
 
 static fallible connect_error(const HttpClient *client, int number)
 {
@@ -64,7 +75,7 @@ static fallible connect_error(const HttpClient *client, int number)
 
 	if (number == EACCES || number == EPERM)
 		return error_hint(error, "run it as root, or as a member of the socket's group");
-	return error_hint(error, "is kedged running? start it with \"systemctl start kedged\"");
+	return hinted(error, client->hints.unreachable);
 }
 
 static fallible connect_socket(HttpClient *client)
@@ -254,7 +265,7 @@ static fallible explain(HttpClient *client, Error *error)
 	close_fd(&client->fd);
 	reason = client->status_fd < 0 ? NULL : client->dial.explain(client->dial.arg, take_fd(&client->status_fd));
 	if (!reason)
-		return error_hint(error, "has kedged ended? look with \"journalctl -u kedged\"");
+		return hinted(error, client->hints.broken);
 	error_free(error); /* it follows from the reason */
 	return reason;
 }

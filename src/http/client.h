@@ -34,11 +34,17 @@ typedef struct HttpDial {
 	const void *arg;
 } HttpDial;
 
+/* What to say to who cannot reach the daemon, and to whom it breaks off; each may be NULL. */
+typedef struct HttpHints {
+	const char *unreachable, *broken;
+} HttpHints;
+
 /* Connects with the first call. */
 HttpClient *http_client_new(const char *socket_path);
 HttpClient *http_client_new_by(const HttpDial *dial);
 HttpClient *http_client_free(HttpClient *client);
 DEFINE_AUTOPTR(HttpClient, http_client_free)
+void http_client_set_hints(HttpClient *client, const HttpHints *hints); /* the texts stay the caller's */
 
 /* Sends the request and reads the answer's head. An error means that there is no answer; any status is an answer. */
 fallible http_client_call(HttpClient *client, const HttpCall *call);

@@ -117,7 +117,7 @@ def test_what_is_said(box, tmp_path):
     assert cp(box, "kedge", tmp_path / "f", "subject:/tmp").err.startswith("Successfully copied ")
     assert cp(box, "kedge", "subject:/tmp/f", tmp_path / "g").err.strip().endswith(f"kB to {tmp_path}/g")
     assert cp(box, "kedge", "-q", "subject:/tmp/f", tmp_path / "g").err == ""
-    for arguments, words in (((tmp_path / "f", tmp_path / "g"), "one of the two must be in a container"),
+    for arguments, words in (((tmp_path / "f", tmp_path / "g"), "must be in a container: NAME:PATH"),
                              (("subject:/x", "subject:/y"), "copying between containers is not supported"),
                              (("none:/x", tmp_path), "No such container: none"), ((tmp_path / "f", "none:/x"), "No such container: none"),
                              (("subject:/nope", tmp_path), "Could not find the file /nope in container subject"),

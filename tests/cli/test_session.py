@@ -56,6 +56,23 @@ def test_status_of_what_cannot_start(box, command, status):
     assert box.docker("run", "--network", "none", "busybox:test", *command, check=False).returncode == status
 
 
+STATUSES = [["run", "--bad"], ["run"], ["run", "-it", "busybox:test"], ["run", "-w", "relative", "busybox:test", "true"], ["run", "-u", "nosuch", "busybox:test", "true"],
+            ["run", "--pull", "never", "nosuch:1"], ["run", "--cpus", "x", "busybox:test"], ["run", "-d", "busybox:test", "nosuch"], ["run", "--env-file", "/nosuch", "busybox:test"],
+            ["run", "-d", "-a", "stdout", "busybox:test"], ["run", "--entrypoint", "/nosuch", "busybox:test"], ["run", "--name", "up", "busybox:test", "true"],
+            ["exec", "--bad", "up", "true"], ["exec"], ["exec", "up"], ["exec", "up", "nosuch"], ["exec", "up", "/etc"], ["exec", "up", "sh", "-c", "exit 42"],
+            ["exec", "up", "sh", "-c", "kill -9 $$"], ["exec", "nosuch", "true"], ["exec", "ended", "true"], ["exec", "-it", "up", "sh"], ["exec", "-d", "up", "nosuch"],
+            ["exec", "-w", "/nosuch", "up", "true"], ["exec", "--env-file", "/nosuch", "up", "true"], ["--bad"], ["ps", "--bad"], ["start", "--bad"], ["create"]]
+
+
+def test_statuses_are_dockers(box):
+    run_box(box, "-d", "--name", "up", "busybox:test", "sleep", "1000")
+    run_box(box, "--name", "ended", "busybox:test", "true")
+    for words in STATUSES:
+        words = [*words[:1], "--network", "none", *words[1:]] if words[0] == "run" and len(words) > 1 else words
+        ours, dockers = (program(*words, check=False, stdin=subprocess.DEVNULL).returncode for program in (box.kedge, box.docker))
+        assert ours == dockers, words
+
+
 def test_status_of_what_kedge_cannot_do(box):
     assert run_box(box, "--pull", "never", "nope:1", check=False).returncode == 125
     assert run_box(box, "--name", "/", "busybox:test", check=False).returncode == 125

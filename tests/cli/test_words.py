@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line itself: no daemon answers here."""
+import os
+import pathlib
 import re
 import shutil
 import subprocess
 
+import kedge
 import pytest
 from served import KEDGE, Served, environment, response, run
 
@@ -93,7 +96,7 @@ def test_help(command):
     assert done.out.startswith("Usage:  kedge ")
     assert "Options:" in done.out
     assert run("help", *words).out == done.out
-    assert max(map(len, done.out.splitlines())) <= 120
+    assert max(map(len, done.out.splitlines())) <= 80
 
 
 def test_overview_lists_all_commands():
@@ -121,38 +124,61 @@ def test_version():
 ERRORS = [
     (["frobnicate"], 1, 'unknown command "frobnicate"', 'see "kedge --help"'),
     (["imags"], 1, 'unknown command "imags"', 'did you mean "images"? all commands: kedge --help'),
-    (["exec", "a"], 1, '"kedge exec" takes at least 2 arguments: kedge exec [OPTIONS] CONTAINER COMMAND [ARG...]', 'see "kedge exec --help"'),
+    (["exec", "a"], 1, '"kedge exec" takes at least 2 arguments: kedge exec [OPTIONS] CONTAINER COMMAND [ARG...]', 'for example: kedge exec -it web sh'),
     (["container"], 1, '"kedge container" needs a command', 'see "kedge container --help"'),
     (["container", "frob"], 1, 'unknown command "container frob"', 'see "kedge container --help"'),
     (["network", "create", "x"], 1, 'command "network create" is not available: networks of one\'s own are not there yet; use --network host or none', None),
-    (["system", "df", "-v", "--format", "json"], 1, 'options "--verbose" and "--format" exclude each other', None),
     (["image", "build"], 1, 'command "image build" is not available: kedge does not build images yet', None),
     (["ps", "x"], 1, '"kedge ps" takes no arguments', 'see "kedge ps --help"'),
     (["rm"], 1, '"kedge rm" takes at least 1 argument: kedge rm [OPTIONS] CONTAINER [CONTAINER...]', 'see "kedge rm --help"'),
-    (["tag", "a"], 1, '"kedge tag" takes exactly 2 arguments: kedge tag SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]', 'see "kedge tag --help"'),
-    (["ps", "--bad"], 1, 'unknown option "--bad"', 'see "kedge ps --help"'),
-    (["ps", "--al"], 1, 'unknown option "--al"', 'did you mean "--all"?'),
-    (["ps", "-n", "x"], 1, None, None),
+    (["tag", "a"], 1, '"kedge tag" takes exactly 2 arguments: kedge tag SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]',
+     'for example: kedge tag web:1 registry.example/web:1'),
+    (["cp", "a"], 1, '"kedge cp" takes exactly 2 arguments: kedge cp [OPTIONS] CONTAINER:PATH PATH|- | PATH|- CONTAINER:PATH',
+     'for example: kedge cp web:/etc/hosts .'),
+    (["cp", "a", "/b"], 1, 'one of "a" and "/b" must be in a container: NAME:PATH', 'for example: kedge cp web:/etc/hosts .'),
+    (["cp", "a:/x", "b:/y"], 1, 'copying between containers is not supported', 'kedge cp a:PATH - | kedge cp - b:PATH'),
+    (["ps", "--bad"], 125, 'unknown option "--bad"', 'see "kedge ps --help"'),
+    (["ps", "--al"], 125, 'unknown option "--al"', 'did you mean "--all"?'),
+    (["ps", "-n", "x"], 125, 'option "--last": "x" is not a whole number', 'see "kedge ps --help"'),
+    (["exec", "--bad", "a", "true"], 125, 'unknown option "--bad"', 'see "kedge exec --help"'),
+    (["exec", "-it", "a", "sh"], 1, "the input device is not a TTY",
+     'standard input is no terminal: leave out "--tty"; "--interactive" alone hands on what is piped in'),
+    (["--bad", "ps"], 125, 'unknown option "--bad"', 'see "kedge --help"'),
+    (["container", "lst"], 1, 'unknown command "container lst"', 'did you mean "container ls"? all commands: kedge container --help'),
+    (["volumes", "ls"], 1, 'unknown command "volumes"', 'did you mean "volume"? all commands: kedge --help'),
     (["ps", "--filter", "x"], 1, 'filter "x" is not of the form NAME=VALUE', None),
     (["ps", "--format", "{{.ID"], 1, 'template "{{.ID": the template ends where "}}" should be', None),
     (["inspect", "--type", "service", "x"], 1, 'option "--type": "service" is none of container, image, network and volume', None),
-    (["run"], 125, '"kedge run" takes at least 1 argument: kedge run [OPTIONS] IMAGE [COMMAND] [ARG...]', 'see "kedge run --help"'),
-    (["run", "-it", "x"], 125, "the input device is not a TTY", None),
+    (["run"], 1, '"kedge run" takes at least 1 argument: kedge run [OPTIONS] IMAGE [COMMAND] [ARG...]',
+     'for example: kedge run -d --name web --network host registry.example/web:1'),
+    (["run", "--bad", "x"], 125, 'unknown option "--bad"', 'see "kedge run --help"'),
+    (["run", "-it", "x"], 1, "the input device is not a TTY",
+     'standard input is no terminal: leave out "--tty"; "--interactive" alone hands on what is piped in'),
     (["run", "-i", "--detach-keys", "ctrl-9", "x"], 125, "Invalid detach keys (ctrl-9) provided", None),
     (["run", "-a", "stdlog", "x"], 125, 'option "--attach": "stdlog" is none of stdin, stdout and stderr', None),
     (["start", "-i", "x", "y"], 1, 'option "--interactive" takes one container, not 2', None),
     (["run", "-p", "80:80", "x"], 125, 'option "--publish" is not available: publishing ports needs bridge networks, which are not there yet; use '
      '--network host', 'see "kedge run --help"'),
+    (["run", "--mount", "foo", "x"], 125, 'option "--mount": "foo": field "foo" is unknown',
+     "for example: --mount type=bind,source=/srv/data,target=/data,readonly"),
+    (["update", "web"], 1, "say what is to change: there is no option", "for example: kedge update --memory 128m web"),
     (["run", "--gpus", "all", "x"], 125, 'option "--gpus" is not available: there are no GPU drivers; use --device', 'see "kedge run --help"'),
     (["run", "--pull", "often", "x"], 125, 'option "--pull": "often" is none of always, missing and never', None),
-    (["run", "-d", "-a", "stdout", "x"], 125, 'options "--detach" and "--attach" exclude each other', None),
+    (["run", "-d", "-a", "stdout", "x"], 1, 'options "--detach" and "--attach" exclude each other', None),
     (["start", "-a", "x", "y"], 1, 'option "--attach" takes one container, not 2', None),
     (["logs", "--tail", "x", "y"], 1, None, None),
     (["login", "-p", "x", "--password-stdin"], 1, None, None),
     (["-H", "ssh://x", "ps"], 1, 'option "--host": "ssh://x" is neither a unix socket (unix:///PATH) nor a host with TLS (tcp://HOST:PORT)', None),
     (["-H", "tcp://", "ps"], 1, 'option "--host": "tcp://" is not of the form tcp://HOST:PORT', None),
     (["-H", "tcp://a:1/b", "ps"], 1, 'option "--host": "tcp://a:1/b" is not of the form tcp://HOST:PORT', None),
-    (["--tls", "ps"], 1, 'option "--tls" is not available: there is no TCP without TLS, and the daemon\'s certificate is always verified',
+    (["-H", "tcp://a:99999", "ps"], 1, 'option "--host": port of "tcp://a:99999": 99999 is not between 1 and 65535', None),
+    (["-H", "tcp://a:0", "ps"], 1, 'option "--host": port of "tcp://a:0": 0 is not between 1 and 65535', None),
+    (["-H", "tcp://[::1]:web", "ps"], 1, 'option "--host": port of "tcp://[::1]:web": "web" is not a whole number', None),
+    (["-H", "tcp://[::1", "ps"], 1, 'option "--host": "tcp://[::1" is not of the form tcp://HOST:PORT', None),
+    (["-H", "tcp://:2376", "ps"], 1, 'option "--host": "tcp://:2376" is not of the form tcp://HOST:PORT', None),
+    (["-H", "unix://nope", "ps"], 1, 'option "--host": "unix://nope" has no absolute path', "write unix:///PATH, with a slash at the beginning of the path"),
+    (["-H", "unix://", "ps"], 1, 'option "--host": "unix://" has no absolute path', "write unix:///PATH, with a slash at the beginning of the path"),
+    (["--tls", "ps"], 125, 'option "--tls" is not available: there is no TCP without TLS, and the daemon\'s certificate is always verified',
      'see "kedge --help"'),
 ]
 
@@ -172,8 +198,17 @@ def test_no_daemon():
     done = run("ps", host="/nonexistent/kedge.sock")
     assert done.returncode == 1
     assert done.err == ('kedge: cannot reach kedged at "/nonexistent/kedge.sock": No such file or directory\n'
-                        'hint: is kedged running? start it with "systemctl start kedged"\n')
+                        'hint: KEDGE_HOST says so; without it, "/run/kedge/kedge.sock" is asked\n')
     assert run("run", "x", host="/nonexistent/kedge.sock").returncode == 125
+
+
+@pytest.mark.skipif(pathlib.Path("/run/kedge/kedge.sock").exists(), reason="there is a kedged at the usual place")
+def test_systemd_is_named_for_its_own_daemon_alone():
+    usual, other = run("ps", KEDGE_HOST=""), run("-H", "/nonexistent/s", "ps", KEDGE_HOST="")
+    assert usual.err.endswith('\nhint: is kedged running? start it with "systemctl start kedged"\n')
+    assert other.err == 'kedge: cannot reach kedged at "/nonexistent/s": No such file or directory\n'
+    with Served({"GET /containers/json": [b""]}) as served:
+        assert "journalctl" not in served.run("ps").err
 
 
 def test_version_says_what_we_are_without_daemon():
@@ -210,3 +245,84 @@ def test_output_that_cannot_be_written():
                               stderr=subprocess.PIPE, text=True)
         assert done.returncode == 1
         assert done.stderr == "kedge: could not write to standard output: No space left on device\n"
+
+
+# ---- every command, as who meets it first ----------------------------------------------------------------------------------------
+
+ALL = sorted({command.replace(":", " ") for command in COMMANDS + FORMS} | OWN)
+TOP = pathlib.Path(__file__).resolve().parents[2]
+NEED_ARGUMENTS = [command for command in COMMANDS if command not in ("ps", "stats", "images", "load", "login", "logout", "events", "info", "version")]
+SHOW_TABLES = ["ps", "images", "history", "search", "stats", "network ls", "volume ls", "system df"]
+SHOW_FACTS = ["inspect", "container inspect", "image inspect", "network inspect", "volume inspect", "info", "version", "events", "system check"]
+
+
+@pytest.mark.parametrize("command", ALL)
+def test_help_names_a_page_that_is_there(command):
+    shown = run(*command.split(), "--help").out
+    page = re.search(r"^More: man (\S+)$", shown, re.M)[1]
+    assert (kedge.BUILD / "man" / f"{page}.1").exists()
+    example = re.search(r"^Example:\n  kedge (.*)$", shown, re.M)
+    canonical = re.search(r"^Usage:  kedge ((?:[a-z]+ )+)", shown)[1]
+    assert not example or example[1].startswith(canonical)
+
+
+@pytest.mark.parametrize("command", NEED_ARGUMENTS)
+def test_missing_arguments_are_named(command):
+    done = run(command)
+    usage = re.search(r"^Usage:  (.*)$", run(command, "--help").out, re.M)[1]
+    assert done.returncode == 1 and done.out == ""
+    assert re.match(rf'kedge: "kedge {command}" takes (at least|exactly) \d arguments?: {re.escape(usage)}\nhint: (for example: |see )', done.err), done.err
+
+
+@pytest.mark.parametrize("command", SHOW_TABLES + SHOW_FACTS)
+def test_whatever_lists_speaks_json(command):
+    shown = " ".join(run(*command.split(), "--help").out.split())
+    kinds = '"table", "table TEMPLATE", "json", or' if command in SHOW_TABLES else '"json", or'
+    assert f"--format FORMAT {kinds} a template" in shown
+
+
+@pytest.mark.parametrize("command", ALL)
+def test_options_are_completed(command):
+    script = f'source {kedge.BUILD}/completion/kedge; COMP_WORDS=(kedge {command} --hel); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _kedge; echo "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "-c", script], env={**os.environ, "PATH": f"{kedge.BIN}:/usr/bin:/bin"}, stdout=subprocess.PIPE, text=True)
+    assert done.stdout == "--help\n"
+
+
+def examples(page):
+    """What is between lines of three backticks."""
+    return [line for number, part in enumerate(page.read_text().split("```\n")) if number % 2 for line in part.splitlines()]
+
+
+def test_examples_of_the_pages():
+    """A terminal of 80 characters shows them whole: they are indented by eleven. Each page of a command has some."""
+    pages = sorted((TOP / "man").glob("kedge*.scd"))
+    assert len(pages) >= 60
+    assert [(page.name, line) for page in pages for line in examples(page) if len(line) > 80 - 11] == []
+    assert [page.name for page in pages if page.name.endswith(".1.scd") and not any("kedge " in line for line in examples(page))] == []
+
+
+@pytest.mark.parametrize("page", sorted((TOP / "man").glob("kedge*.1.scd")), ids=lambda page: page.name)
+def test_examples_are_commands(page):
+    """Their commands and options are those that the program has."""
+    for words in (line.split() for line in examples(page)):
+        if words[0] != "kedge" or words[1].startswith("-"):
+            continue
+        command = " ".join(words[1:3]) if " ".join(words[1:3]) in ALL else words[1]
+        options = long_options(run(*command.split(), "--help").out)
+        own = re.split(r"[|$]", re.sub(r"'[^']*'", "", " ".join(words)))[0]  # not what is quoted, piped or put in
+        given = set(re.findall(r"--([a-z-]+)", own))
+        assert given <= options or command in ("run", "top"), (words, given - options)
+
+
+# ---- make -----------------------------------------------------------------------------------------------------------------------
+
+def test_make_says_nothing_where_nothing_is_to_be_done(tmp_path):
+    (tmp_path / "build.ninja").write_text("rule copy\n  command = cp $in $out\nbuild b: copy a\n")
+    (tmp_path / "a").write_text("1")
+    for _ in range(2):
+        done = subprocess.run(["make", "--no-print-directory", "-C", TOP, "all", f"BUILD={tmp_path}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")})
+        assert (done.returncode, done.stdout) == (0, "")
+        assert (tmp_path / "b").read_text() == "1"
+    (tmp_path / "build.ninja").write_text("rule copy\n  command = false\nbuild c: copy a\n")
+    assert subprocess.run(["make", "-C", TOP, "all", f"BUILD={tmp_path}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT).returncode != 0

@@ -23,14 +23,15 @@ def check(daemon, *options):
 
 
 def is_clean(daemon):
-    assert check(daemon) == (0, [], "")
+    status, said, error = check(daemon)
+    assert (status, error) == (0, "") and len(said) == 1 and said[0].startswith("all is well: "), (said, error)
 
 
 def finds(daemon, *words):
     """One problem, which says all the words; a repair puts it right."""
     status, problems, error = check(daemon)
     assert status == 1 and any(all(str(word) in line for word in words) for line in problems), (problems, error)
-    assert f"{len(problems)} problems were found" in error and "--repair" in error
+    assert f"{len(problems)} problem{' was' if len(problems) == 1 else 's were'} found" in error and "--repair" in error
     status, repaired, error = check(daemon, "--repair")
     assert status == 0, (repaired, error)
     assert repaired

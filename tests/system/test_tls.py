@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import ssl
@@ -347,14 +348,23 @@ def test_kedge_takes_dockers_variables(box, tmp_path):
     assert kedge_tls(box, "--tlsverify", "ps", ca=None, name=None, **variables)[0] == 0
 
 
-@pytest.mark.parametrize("settings,reason", [
-    ({"name": None}, "certificate required"), ({"name": "expired"}, "certificate expired"), ({"ca": None}, "certificate"),
-    ({"host": "tcp://127.0.0.2:{port}"}, "Connection refused"), ({"host": "tcp://127.0.0.1:1"}, "Connection refused"),
-    ({"host": "tcp://no.such.name.invalid:5"}, "could not find"), ({"ca": "none"}, "No such file"), ({"ca": "client.key"}, "no list of certificates")])
-def test_kedge_says_why_it_is_refused(box, settings, reason):
+NAME_THE_CA = "name the CA that vouches for kedged: --tlscacert FILE"
+
+
+@pytest.mark.parametrize("settings,reason,hint", [
+    ({"name": None}, "certificate required", "kedged wants to know who asks: --tlscert FILE and --tlskey FILE"), ({"name": "expired"}, "certificate expired", None),
+    ({"ca": None}, "certificate", NAME_THE_CA), ({"ca": "other.crt"}, "certificate", NAME_THE_CA), ({"name": "stranger"}, "unknown ca", "kedged does not know the CA of"),
+    ({"host": "tcp://127.0.0.2:{port}"}, "Connection refused", None), ({"host": "tcp://127.0.0.1:1"}, "Connection refused", None),
+    ({"host": "tcp://no.such.name.invalid:5"}, "could not find", None), ({"ca": "none"}, "No such file", None), ({"ca": "client.key"}, "no list of certificates", None)])
+def test_kedge_says_why_it_is_refused(box, tmp_path, settings, reason, hint):
+    if settings.get("name") == "stranger":
+        stranger = Authority(tmp_path).issue("client")
+        for kind in ("crt", "key"):
+            shutil.copy(stranger.path(f"client.{kind}"), box.authority.path(f"stranger.{kind}"))
     settings = {name: value and value.format(port=box.port) for name, value in settings.items()}
     status, out, err = kedge_tls(box, "ps", **settings)
     assert (status, out) == (1, "") and 'cannot reach kedged at "tcp://' in err and reason in err, err
+    assert f"\nhint: {hint}" in err if hint else "hint" not in err, err
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
