@@ -15,8 +15,8 @@ typedef struct Cell {
 } Cell;
 
 struct Grid {
-	int *least; /* per column */
-	size_t columns;
+	GridColumn *columns;
+	size_t width; /* how many they are */
 	Cell *cells;
 	size_t count, capacity;
 };
@@ -81,15 +81,15 @@ Grid *grid_free(Grid *grid)
 	for (size_t i = 0; i < grid->count; i++)
 		free(grid->cells[i].text);
 	free(grid->cells);
-	free(grid->least);
+	free(grid->columns);
 	free(grid);
 	return NULL;
 }
 
-void grid_column(Grid *grid, int least)
+void grid_column(Grid *grid, GridColumn column)
 {
-	grid->least = mem_array(grid->least, grid->columns + 1, sizeof(*grid->least));
-	grid->least[grid->columns++] = least;
+	grid->columns = mem_array(grid->columns, grid->width + 1, sizeof(*grid->columns));
+	grid->columns[grid->width++] = column;
 }
 
 void grid_cell(Grid *grid, const char *text, const char *colour)
@@ -106,47 +106,99 @@ void grid_cell(Grid *grid, const char *text, const char *colour)
 
 /* ---- widths ---- */
 
-static void natural_widths(const Grid *grid, int *widths)
+/* A column as it is to be shown. */
+typedef struct Place {
+	int width;
+	bool is_empty; /* but for its header */
+	bool is_left_out;
+} Place;
+
+static void natural_widths(const Grid *grid, Place *places)
 {
-	for (size_t i = 0; i < grid->count; i++)
-		if (grid->cells[i].width > widths[i % grid->columns])
-			widths[i % grid->columns] = grid->cells[i].width;
+	for (size_t i = 0; i < grid->width; i++) {
+		places[i].width = 0;
+		places[i].is_empty = true;
+	}
+	for (size_t i = 0; i < grid->count; i++) {
+		Place *place = &places[i % grid->width];
+		if (grid->cells[i].width > place->width)
+			place->width = grid->cells[i].width;
+		place->is_empty &= i < grid->width || !grid->cells[i].width;
+	}
 }
 
-static int total_width(const Grid *grid, const int *widths)
+static int total_width(const Grid *grid, const Place *places)
 {
-	int total = GAP * ((int)grid->columns - 1);
+	int total = -GAP;
 
-	for (size_t i = 0; i < grid->columns; i++)
-		total += widths[i];
+	for (size_t i = 0; i < grid->width; i++)
+		total += places[i].is_left_out ? 0 : places[i].width + GAP;
 	return total;
 }
 
-/* The widest that may still be cut, or NULL. */
-static int *widest(const Grid *grid, int *widths)
+/* Which of two columns of the table makes room first. */
+static bool goes_before(const Grid *grid, const Place *places, size_t a, size_t b)
 {
-	int *found = NULL;
+	int rank_a = grid->columns[a].rank, rank_b = grid->columns[b].rank;
 
-	for (size_t i = 0; i < grid->columns; i++)
-		if (grid->least[i] != GRID_FIXED && widths[i] > grid->least[i] && (!found || widths[i] > *found))
-			found = &widths[i];
-	return found;
+	return rank_a == rank_b ? places[a].width > places[b].width : !rank_b || (rank_a && rank_a < rank_b);
 }
 
-static void fit(const Grid *grid, int *widths, int width)
+static bool may_be_cut(const Grid *grid, const Place *places, size_t column, bool cuts_all)
 {
-	int *column;
+	const GridColumn *kind = &grid->columns[column];
 
-	for (int excess = total_width(grid, widths) - width; excess > 0 && (column = widest(grid, widths)); excess--)
-		--*column;
+	return !places[column].is_left_out && kind->least != GRID_FIXED && places[column].width > kind->least &&
+	       (kind->rank || cuts_all);
+}
+
+/* Character by character; true when the rows fit. */
+static bool cut(const Grid *grid, Place *places, int width, bool cuts_all)
+{
+	for (int excess = total_width(grid, places) - width; excess > 0; excess--) {
+		size_t next = grid->width;
+		for (size_t i = 0; i < grid->width; i++)
+			if (may_be_cut(grid, places, i, cuts_all) &&
+				(next == grid->width || goes_before(grid, places, i, next)))
+				next = i;
+		if (next == grid->width)
+			return false;
+		places[next].width--;
+	}
+	return true;
+}
+
+static bool leave_one_out(const Grid *grid, Place *places)
+{
+	size_t next = grid->width;
+
+	for (size_t i = 0; i < grid->width; i++) {
+		if (!grid->columns[i].may_go || places[i].is_left_out)
+			continue;
+		if (next == grid->width || places[i].is_empty > places[next].is_empty ||
+			(places[i].is_empty == places[next].is_empty && goes_before(grid, places, i, next)))
+			next = i;
+	}
+	if (next < grid->width)
+		places[next].is_left_out = true;
+	return next < grid->width;
+}
+
+static void fit(const Grid *grid, Place *places, int width)
+{
+	while (!cut(grid, places, width, false)) {
+		if (!leave_one_out(grid, places)) {
+			cut(grid, places, width, true);
+			return;
+		}
+		natural_widths(grid, places);
+	}
 }
 
 /* ---- writing ---- */
 
-static void write_cell(const Grid *grid, Buffer *out, size_t index, int width, bool has_colours)
+static void write_cell(Buffer *out, const Cell *cell, int width, bool has_colours)
 {
-	const Cell *cell = &grid->cells[index];
-	bool is_last = index % grid->columns == grid->columns - 1;
 	bool coloured = has_colours && cell->colour;
 
 	if (coloured)
@@ -154,20 +206,30 @@ static void write_cell(const Grid *grid, Buffer *out, size_t index, int width, b
 	text_cut(out, cell->text, width);
 	if (coloured)
 		buffer_add_text(out, "\033[0m");
-	if (is_last)
-		buffer_add_char(out, '\n');
-	else
-		buffer_printf(out, "%*s", GAP + (cell->width < width ? width - cell->width : 0), "");
+}
+
+static void write_row(const Grid *grid, Buffer *out, const Cell *cells, const Place *places, bool has_colours)
+{
+	int spaces = 0; /* before the next cell: there are none behind the last one */
+
+	for (size_t i = 0; i < grid->width; i++) {
+		if (places[i].is_left_out)
+			continue;
+		buffer_printf(out, "%*s", spaces, "");
+		write_cell(out, &cells[i], places[i].width, has_colours);
+		spaces = GAP + (cells[i].width < places[i].width ? places[i].width - cells[i].width : 0);
+	}
+	buffer_add_char(out, '\n');
 }
 
 void grid_write(const Grid *grid, Buffer *out, int width, bool has_colours)
 {
-	autofree int *widths = mem_array(NULL, grid->columns + 1, sizeof(int));
+	autofree Place *places = mem_array(NULL, grid->width + 1, sizeof(Place));
 
-	memset(widths, 0, (grid->columns + 1) * sizeof(int));
-	natural_widths(grid, widths);
+	memset(places, 0, (grid->width + 1) * sizeof(Place));
+	natural_widths(grid, places);
 	if (width > 0)
-		fit(grid, widths, width);
-	for (size_t i = 0; i < grid->count; i++)
-		write_cell(grid, out, i, widths[i % grid->columns], has_colours);
+		fit(grid, places, width);
+	for (size_t i = 0; grid->width && i + grid->width <= grid->count; i += grid->width)
+		write_row(grid, out, &grid->cells[i], places, has_colours);
 }

@@ -24,7 +24,7 @@ static const Option options[] = {
 		"\"table\", \"table TEMPLATE\", \"json\", or a template such as \"{{.ID}} {{.CreatedBy}}\"",
 		.complete = "table json"},
 	{"human", 'H', OPTION_SWITCH, offsetof(HistoryOptions, human),
-		.help = "sizes and ages as people read them (true)"},
+		.help = "sizes and ages as people read them (default: true)"},
 	{"no-trunc", 0, OPTION_SWITCH, offsetof(HistoryOptions, no_trunc), .help = "do not cut long cells"},
 	{"platform", 0, OPTION_REFUSED, .argument = "OS/ARCH", .help = "an image is kept for one platform"},
 	{"quiet", 'q', OPTION_SWITCH, offsetof(HistoryOptions, quiet), .help = "print ids only"},
@@ -108,9 +108,9 @@ static const Column human_columns[] = {
 	{"ID", "IMAGE", COLUMN_SHOWN, GRID_FIXED, write_id},
 	{"CreatedSince", "CREATED", COLUMN_SHOWN, 10, write_age},
 	{"CreatedAt", "CREATED AT", COLUMN_ASKED, 10, write_created_at},
-	{"CreatedBy", "CREATED BY", COLUMN_SHOWN, 10, write_created_by},
+	{"CreatedBy", "CREATED BY", COLUMN_SHOWN, 10, write_created_by, .rank = 2},
 	{"Size", "SIZE", COLUMN_SHOWN, GRID_FIXED, write_human_size},
-	{"Comment", "COMMENT", COLUMN_SHOWN, 10, write_comment},
+	{"Comment", "COMMENT", COLUMN_SHOWN, 10, write_comment, .rank = 1, .may_go = true},
 	{NULL},
 };
 
@@ -118,9 +118,9 @@ static const Column exact_columns[] = {
 	{"ID", "IMAGE", COLUMN_SHOWN, GRID_FIXED, write_id},
 	{"CreatedSince", "CREATED AT", COLUMN_SHOWN, 10, write_created_at},
 	{"CreatedAt", "CREATED AT", COLUMN_ASKED, 10, write_created_at},
-	{"CreatedBy", "CREATED BY", COLUMN_SHOWN, 10, write_created_by},
+	{"CreatedBy", "CREATED BY", COLUMN_SHOWN, 10, write_created_by, .rank = 2},
 	{"Size", "SIZE", COLUMN_SHOWN, GRID_FIXED, write_bytes},
-	{"Comment", "COMMENT", COLUMN_SHOWN, 10, write_comment},
+	{"Comment", "COMMENT", COLUMN_SHOWN, 10, write_comment, .rank = 1, .may_go = true},
 	{NULL},
 };
 
@@ -154,6 +154,7 @@ const Command history_command = {
 	.aliases = aliases,
 	.usage = "[OPTIONS] IMAGE",
 	.summary = "Show how an image came to be",
+	.example = "history registry.example/web:1",
 	.options = options,
 	.options_size = sizeof(HistoryOptions),
 	.defaults = &defaults,

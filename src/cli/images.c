@@ -165,15 +165,15 @@ static void write_containers(Buffer *out, const Row *row)
 const Column image_columns[] = {
 	{"Repository", "REPOSITORY", COLUMN_SHOWN, 10, write_repository},
 	{"Tag", "TAG", COLUMN_SHOWN, 6, write_tag},
-	{"Digest", "DIGEST", COLUMN_ASKED, 10, write_digest},
+	{"Digest", "DIGEST", COLUMN_ASKED, 19, write_digest, .rank = 1},
 	{"ID", "IMAGE ID", COLUMN_SHOWN, GRID_FIXED, write_id},
 	{"CreatedSince", "CREATED", COLUMN_SHOWN, 10, write_created_since},
 	{"CreatedAt", "CREATED AT", COLUMN_ASKED, 10, write_created_at},
 	{"Size", "SIZE", COLUMN_SHOWN, GRID_FIXED, write_size},
-	{"SharedSize", "SHARED SIZE", COLUMN_ASKED, GRID_FIXED, write_shared_size},
+	{"SharedSize", "SHARED SIZE", COLUMN_ASKED, GRID_FIXED, write_shared_size, .rank = 1, .may_go = true},
 	{"VirtualSize", "VIRTUAL SIZE", COLUMN_ASKED, GRID_FIXED, write_virtual_size},
 	{"UniqueSize", "UNIQUE SIZE", COLUMN_ASKED, GRID_FIXED, write_unique_size},
-	{"Containers", "CONTAINERS", COLUMN_ASKED, GRID_FIXED, write_containers},
+	{"Containers", "CONTAINERS", COLUMN_ASKED, GRID_FIXED, write_containers, .rank = 2, .may_go = true},
 	{NULL},
 };
 

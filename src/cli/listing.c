@@ -9,6 +9,8 @@
 #include "cli/template.h"
 #include "cli/terminal.h"
 
+enum { COLUMNS_MAX = 32 };
+
 typedef enum Form { FORM_TABLE, FORM_TABLE_TEMPLATE, FORM_JSON, FORM_TEMPLATE } Form;
 
 /* ---- which form ---- */
@@ -101,12 +103,23 @@ static Value *header_object(const Listing *listing)
 	return object;
 }
 
-static void write_json(const Listing *listing, const Row *rows, size_t count, Buffer *out)
+Value *listing_values(const Listing *listing, const Row *rows, size_t count)
 {
+	Value *list = value_array();
+
 	for (size_t i = 0; i < count; i++) {
 		autoptr(Value) object = row_object(listing, &rows[i], false);
-		autoptr(Value) in_order = sorted(object);
-		value_write(in_order, out);
+		value_append(list, sorted(object));
+	}
+	return list;
+}
+
+static void write_json(const Listing *listing, const Row *rows, size_t count, Buffer *out)
+{
+	autoptr(Value) list = listing_values(listing, rows, count);
+
+	for (size_t i = 0; i < count; i++) {
+		value_write(value_at(list, i), out);
 		buffer_add_char(out, '\n');
 	}
 }
@@ -186,7 +199,7 @@ static fallible write_table_template(const Listing *listing, const Row *rows, si
 	TRY(execute_header(listing, template, &header));
 	size_t columns = count_tabs(buffer_text(&header)) + 1;
 	for (size_t i = 0; i < columns; i++)
-		grid_column(grid, 8);
+		grid_column(grid, (GridColumn){.least = 8});
 	add_cells(grid, buffer_text(&header));
 	for (size_t i = 0; i < count; i++) {
 		autoclear(Buffer) line = {0};
@@ -202,22 +215,25 @@ static fallible write_table_template(const Listing *listing, const Row *rows, si
 
 /* ---- the table ---- */
 
-static bool is_shown(const Listing *listing, const Column *column)
+static const Column *find_column(const Listing *listing, const char *field)
 {
-	autoclear(StringList) shown = {0};
+	const Column *column = listing->columns;
 
-	if (!listing->shown)
-		return column->use == COLUMN_SHOWN;
-	strings_split(&shown, listing->shown, ' ');
-	return strings_has(&shown, column->field);
+	while (!string_equal(column->field, field))
+		column++;
+	return column;
 }
 
-static size_t shown_columns(const Listing *listing, const Column *ret[32])
+static size_t shown_columns(const Listing *listing, const Column *ret[COLUMNS_MAX])
 {
+	autoclear(StringList) shown = {0};
 	size_t count = 0;
 
-	for (const Column *column = listing->columns; column->field && count < 32; column++)
-		if (is_shown(listing, column))
+	strings_split(&shown, listing->shown ? listing->shown : "", ' ');
+	for (; count < shown.count; count++)
+		ret[count] = find_column(listing, shown.items[count]);
+	for (const Column *column = listing->columns; column->field && !listing->shown; column++)
+		if (column->use == COLUMN_SHOWN)
 			ret[count++] = column;
 	return count;
 }
@@ -232,12 +248,12 @@ static void add_cell(Grid *grid, const Column *column, const Row *row)
 
 static void write_table(const Listing *listing, const Row *rows, size_t count, Buffer *out)
 {
-	const Column *shown[32];
+	const Column *shown[COLUMNS_MAX];
 	size_t columns = shown_columns(listing, shown);
 	autoptr(Grid) grid = grid_new();
 
 	for (size_t i = 0; i < columns; i++)
-		grid_column(grid, shown[i]->least);
+		grid_column(grid, (GridColumn){shown[i]->least, shown[i]->rank, shown[i]->may_go});
 	for (size_t i = 0; i < columns; i++)
 		grid_cell(grid, shown[i]->header, NULL);
 	for (size_t row = 0; row < count; row++)
@@ -248,10 +264,8 @@ static void write_table(const Listing *listing, const Row *rows, size_t count, B
 
 static void write_quiet(const Listing *listing, const Row *rows, size_t count, Buffer *out)
 {
-	const Column *id = listing->columns;
+	const Column *id = find_column(listing, "ID");
 
-	while (!string_equal(id->field, "ID"))
-		id++;
 	for (size_t i = 0; i < count; i++) {
 		id->write(out, &rows[i]);
 		buffer_add_char(out, '\n');

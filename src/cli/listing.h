@@ -31,13 +31,15 @@ typedef struct Column {
 	void (*write)(Buffer *out, const Row *row);
 	const char *(*colour)(const char *text); /* NULL: none */
 	const char *object;                      /* COLUMN_HIDDEN: the key of the API's object */
+	int rank;                                /* when it is cut, and whether it may be left out: see there, too */
+	bool may_go;
 } Column;
 
 typedef struct Listing {
 	const Column *columns; /* ends with field NULL */
-	const char *shown;     /* fields of the table, separated by spaces; NULL: those of COLUMN_SHOWN */
-	const char *format;    /* of --format; NULL: the table */
-	bool is_quiet;         /* the field ID alone, without header */
+	const char *shown;  /* fields of the table in their order, separated by spaces; NULL: those of COLUMN_SHOWN */
+	const char *format; /* of --format; NULL: the table */
+	bool is_quiet;      /* the field ID alone, without header */
 	bool truncates;
 } Listing;
 
@@ -46,5 +48,7 @@ fallible listing_check(const Listing *listing);
 fallible listing_write(const Listing *listing, const Row *rows, size_t count, Buffer *out);
 /* The same, to standard output. */
 fallible listing_print(const Listing *listing, const Row *rows, size_t count);
+/* An array with an object of fields for each row. */
+Value *listing_values(const Listing *listing, const Row *rows, size_t count);
 /* "\t" and "\n" written as two characters, as shells hand them over. */
 char *listing_unescape(const char *format);

@@ -36,6 +36,7 @@ ProgressOptions progress_options(FILE *out, bool is_quiet)
 		.out = out,
 		.width = terminal_width(out),
 		.height = terminal_height(out),
+		.may_resize = terminal_is(out),
 		.has_colours = terminal_has_colours(out),
 		.is_quiet = is_quiet,
 		.now_ns = clock_monotonic_ns,
@@ -192,11 +193,29 @@ static size_t draw_all(const Progress *progress, Buffer *out, int head)
 	return progress->count;
 }
 
+/*
+ * What was drawn on a terminal that has become narrower may take more lines than it did, or as many: terminals differ.
+ * It stays, and so does what has left the screen at the top; what comes is drawn below.
+ */
+static void measure_terminal(Progress *progress)
+{
+	ProgressOptions *options = &progress->options;
+	int width = terminal_width(options->out), height = terminal_height(options->out);
+
+	if (width < options->width || (size_t)height <= progress->drawn)
+		progress->drawn = 0;
+	options->width = width;
+	options->height = height;
+}
+
 /* is_last: everything is left on the screen, however long it is. */
 static void draw(Progress *progress, bool is_last)
 {
 	autoclear(Buffer) out = {0};
 	int head = widest_head(progress);
+
+	if (progress->options.may_resize)
+		measure_terminal(progress);
 	bool fits = progress->options.height < 3 || progress->count < (size_t)progress->options.height;
 
 	if (progress->drawn > 0)

@@ -20,6 +20,7 @@ typedef struct Progress Progress;
 typedef struct ProgressOptions {
 	FILE *out;
 	int width, height; /* of the terminal; 0: none, plain lines */
+	bool may_resize;   /* it is asked for its size before each drawing */
 	bool has_colours;
 	bool is_quiet; /* errors alone */
 	int64_t (*now_ns)(void);

@@ -70,7 +70,7 @@ static void write_automated(Buffer *out, const Row *row)
 
 static const Column columns[] = {
 	{"Name", "NAME", COLUMN_SHOWN, 10, write_name},
-	{"Description", "DESCRIPTION", COLUMN_SHOWN, 12, write_description},
+	{"Description", "DESCRIPTION", COLUMN_SHOWN, 12, write_description, .rank = 1},
 	{"StarCount", "STARS", COLUMN_SHOWN, GRID_FIXED, write_stars},
 	{"IsOfficial", "OFFICIAL", COLUMN_SHOWN, GRID_FIXED, write_official},
 	{"IsAutomated", "AUTOMATED", COLUMN_ASKED, GRID_FIXED, write_automated},
@@ -120,6 +120,7 @@ const Command search_command = {
 	.name = "search",
 	.usage = "[OPTIONS] [REGISTRY/]TERM",
 	.summary = "Search Docker Hub, or a registry that can be searched",
+	.example = "search registry.example/web",
 	.options = options,
 	.options_size = sizeof(SearchOptions),
 	.arguments_min = 1,

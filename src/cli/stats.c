@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "cli/api.h"
 #include "cli/commands.h"
@@ -10,7 +12,9 @@
 #include "cli/terminal.h"
 #include "cli/units.h"
 
-enum { SHORT_ID = 12, PERIOD_SECONDS = 1 };
+enum { SHORT_ID = 12 };
+
+#define PERIOD NANOS_PER_SECOND
 
 typedef struct StatsOptions {
 	bool help, all, no_stream, no_trunc;
@@ -163,14 +167,14 @@ static void write_pids(Buffer *out, const Row *row)
 }
 
 static const Column columns[] = {
-	{"ID", "CONTAINER ID", COLUMN_SHOWN, GRID_FIXED, write_id},
+	{"ID", "CONTAINER ID", COLUMN_SHOWN, GRID_FIXED, write_id, .rank = 2, .may_go = true},
 	{"Name", "NAME", COLUMN_SHOWN, 8, write_name},
 	{"CPUPerc", "CPU %", COLUMN_SHOWN, GRID_FIXED, write_cpu},
 	{"MemUsage", "MEM USAGE / LIMIT", COLUMN_SHOWN, GRID_FIXED, write_memory},
-	{"MemPerc", "MEM %", COLUMN_SHOWN, GRID_FIXED, write_memory_percent},
-	{"NetIO", "NET I/O", COLUMN_SHOWN, GRID_FIXED, write_network},
-	{"BlockIO", "BLOCK I/O", COLUMN_SHOWN, GRID_FIXED, write_block},
-	{"PIDs", "PIDS", COLUMN_SHOWN, GRID_FIXED, write_pids},
+	{"MemPerc", "MEM %", COLUMN_SHOWN, GRID_FIXED, write_memory_percent, .rank = 1, .may_go = true},
+	{"NetIO", "NET I/O", COLUMN_SHOWN, GRID_FIXED, write_network, .rank = 4, .may_go = true},
+	{"BlockIO", "BLOCK I/O", COLUMN_SHOWN, GRID_FIXED, write_block, .rank = 3, .may_go = true},
+	{"PIDs", "PIDS", COLUMN_SHOWN, GRID_FIXED, write_pids, .rank = 5, .may_go = true},
 	{"Container", "CONTAINER", COLUMN_ASKED, GRID_FIXED, write_id},
 	{NULL},
 };
@@ -291,21 +295,30 @@ static void draw(Buffer *text, bool redraws)
 	fflush(stdout);
 }
 
-static fallible show(Cli *cli, Samples *samples, const StatsOptions *given, const StringList *arguments)
+static fallible show(const Samples *samples, const StatsOptions *given)
 {
 	autoclear(Buffer) text = {0};
 
-	TRY(sample_all(cli, samples, given, arguments));
 	TRY(write_samples(&text, given, samples->list));
 	draw(&text, !given->no_stream && terminal_is(stdout));
 	return NULL;
 }
 
-static void pause_between(void)
+/* Until the next turn; a terminal of another size is drawn anew at once. */
+static fallible pause_between(const Samples *samples, const StatsOptions *given, bool was_shown)
 {
-	struct timespec period = {.tv_sec = PERIOD_SECONDS};
+	int64_t end = clock_monotonic_ns() + PERIOD;
+	sigset_t resized;
 
-	nanosleep(&period, NULL);
+	sigemptyset(&resized);
+	sigaddset(&resized, SIGWINCH);
+	sigprocmask(SIG_BLOCK, &resized, NULL);
+	for (int64_t left = PERIOD; left > 0; left = end - clock_monotonic_ns()) {
+		const struct timespec limit = {left / NANOS_PER_SECOND, left % NANOS_PER_SECOND};
+		if (sigtimedwait(&resized, NULL, &limit) == SIGWINCH && was_shown && terminal_is(stdout))
+			TRY(show(samples, given));
+	}
+	return NULL;
 }
 
 static fallible run(Cli *cli, const void *opts, const StringList *arguments)
@@ -316,10 +329,11 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 
 	TRY(listing_check(&listing));
 	TRY(sample_all(cli, &samples, given, arguments));
-	do {
-		pause_between();
-		TRY(show(cli, &samples, given, arguments));
-	} while (!given->no_stream);
+	for (bool was_shown = false; !was_shown || !given->no_stream; was_shown = true) {
+		TRY(pause_between(&samples, given, was_shown));
+		TRY(sample_all(cli, &samples, given, arguments));
+		TRY(show(&samples, given));
+	}
 	return NULL;
 }
 

@@ -166,10 +166,8 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 	Sum sum;
 
 	(void)arguments;
-	if (given->verbose && given->format)
-		return error_new(ERROR_INVALID, "options \"--verbose\" and \"--format\" exclude each other");
 	if (given->verbose)
-		return system_df_verbose(cli);
+		return system_df_verbose(cli, string_equal(given->format, "table") ? NULL : given->format);
 	TRY(listing_check(&listing));
 	TRY(api_get(cli, &answer, "/system/df?type=image&type=container&type=volume"));
 	sum = sum_images(answer);

@@ -3,35 +3,12 @@
 
 #include "base/memory.h"
 #include "cli/api.h"
+#include "cli/facts.h"
 #include "cli/grid.h"
 #include "cli/system_df.h"
 #include "cli/tables.h"
+#include "cli/template.h"
 #include "cli/units.h"
-
-static fallible print_images(const Value *list)
-{
-	const Listing listing = {.columns = image_columns,
-		.format = "table {{.Repository}}\\t{{.Tag}}\\t{{.ID}}\\t{{.CreatedSince}}\\t{{.Size}}\\t"
-			  "{{.SharedSize}}\\t{{.UniqueSize}}\\t{{.Containers}}",
-		.truncates = true};
-	size_t count;
-	autofree Row *rows = image_rows(list, true, &count);
-
-	puts("Images space usage:\n");
-	return listing_print(&listing, rows, count);
-}
-
-static fallible print_containers(const Value *list)
-{
-	const Listing listing = {.columns = container_columns,
-		.format = "table {{.ID}}\\t{{.Image}}\\t{{.Command}}\\t{{.LocalVolumes}}\\t{{.Size}}\\t"
-			  "{{.RunningFor}}\\t{{.Status}}\\t{{.Names}}",
-		.truncates = true};
-	autofree Row *rows = container_rows(list, true);
-
-	puts("\nContainers space usage:\n");
-	return listing_print(&listing, rows, value_count(list));
-}
 
 /* ---- volumes ---- */
 
@@ -47,7 +24,7 @@ static void write_links(Buffer *out, const Row *row)
 	buffer_printf(out, "%lld", (long long)value_int(value_path(row->item, "UsageData.RefCount"), 0));
 }
 
-static void write_size(Buffer *out, const Row *row)
+static void write_volume_size(Buffer *out, const Row *row)
 {
 	int64_t bytes = value_int(value_path(row->item, "UsageData.Size"), -1);
 	char text[UNITS_TEXT_MAX];
@@ -59,27 +36,82 @@ static void write_size(Buffer *out, const Row *row)
 static const Column volume_columns[] = {
 	{"Name", "VOLUME NAME", COLUMN_SHOWN, 8, write_name},
 	{"Links", "LINKS", COLUMN_SHOWN, GRID_FIXED, write_links},
-	{"Size", "SIZE", COLUMN_SHOWN, GRID_FIXED, write_size},
+	{"Size", "SIZE", COLUMN_SHOWN, GRID_FIXED, write_volume_size},
 	{NULL},
 };
 
-static fallible print_volumes(const Value *list)
-{
-	const Listing listing = {.columns = volume_columns, .truncates = true};
-	autofree Row *rows = mem_array(NULL, value_count(list) + 1, sizeof(Row));
+/* ---- the parts ---- */
 
-	for (size_t i = 0; i < value_count(list); i++)
-		rows[i] = (Row){.item = value_at(list, i), .truncates = true};
-	puts("\nLocal Volumes space usage:\n");
-	return listing_print(&listing, rows, value_count(list));
+typedef struct Part {
+	const char *name, *heading;
+	Listing listing;
+	Row *rows;
+	size_t count;
+} Part;
+
+static Part images_part(const Value *list)
+{
+	Part part = {"Images", "Images space usage:\n",
+		{.columns = image_columns,
+			.shown = "Repository Tag ID CreatedSince Size SharedSize UniqueSize Containers",
+			.truncates = true}};
+
+	part.rows = image_rows(list, true, &part.count);
+	return part;
 }
 
-fallible system_df_verbose(Cli *cli)
+static Part containers_part(const Value *list)
+{
+	return (Part){"Containers", "\nContainers space usage:\n",
+		{.columns = container_columns,
+			.shown = "ID Image Command LocalVolumes Size RunningFor Status Names",
+			.truncates = true},
+		container_rows(list, true), value_count(list)};
+}
+
+static Part volumes_part(const Value *list)
+{
+	Part part = {"Volumes", "\nLocal Volumes space usage:\n", {.columns = volume_columns, .truncates = true}};
+
+	part.count = value_count(list);
+	part.rows = mem_array(NULL, part.count + 1, sizeof(Row));
+	for (size_t i = 0; i < part.count; i++)
+		part.rows[i] = (Row){.item = value_at(list, i), .truncates = true};
+	return part;
+}
+
+static fallible print_tables(const Part *parts, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		puts(parts[i].heading);
+		TRY(listing_print(&parts[i].listing, parts[i].rows, parts[i].count));
+	}
+	return NULL;
+}
+
+static fallible print_format(const char *format, const Part *parts, size_t count)
+{
+	autoptr(Value) all = value_object();
+	autoclear(Buffer) out = {0};
+
+	for (size_t i = 0; i < count; i++)
+		value_set(all, parts[i].name, listing_values(&parts[i].listing, parts[i].rows, parts[i].count));
+	TRY(facts_format(&out, format, all));
+	fputs(buffer_text(&out), stdout);
+	return NULL;
+}
+
+fallible system_df_verbose(Cli *cli, const char *format)
 {
 	autoptr(Value) answer = NULL;
 
+	if (format && !string_equal(format, "json"))
+		TRY(template_check(format));
 	TRY(api_get(cli, &answer, "/system/df"));
-	TRY(print_images(value_get(answer, "Images")));
-	TRY(print_containers(value_get(answer, "Containers")));
-	return print_volumes(value_get(answer, "Volumes"));
+	const Part parts[] = {images_part(value_get(answer, "Images")),
+		containers_part(value_get(answer, "Containers")), volumes_part(value_get(answer, "Volumes"))};
+	Error *error = format ? print_format(format, parts, COUNT(parts)) : print_tables(parts, COUNT(parts));
+	for (size_t i = 0; i < COUNT(parts); i++)
+		free(parts[i].rows);
+	return error;
 }

@@ -31,7 +31,7 @@ static void print_processes(const Value *answer)
 	autoclear(Buffer) out = {0};
 
 	for (size_t i = 0; i < value_count(titles); i++)
-		grid_column(grid, i + 1 < value_count(titles) ? GRID_FIXED : 8);
+		grid_column(grid, (GridColumn){i + 1 < value_count(titles) ? GRID_FIXED : 8});
 	add_row(grid, titles);
 	for (size_t i = 0; i < value_count(processes); i++)
 		if (value_count(value_at(processes, i)) == value_count(titles))
@@ -64,6 +64,7 @@ const Command top_command = {
 	.aliases = aliases,
 	.usage = "CONTAINER [PS-OPTION...]",
 	.summary = "Show the processes of a container",
+	.example = "top web -o pid,args",
 	.options = options,
 	.options_size = sizeof(TopOptions),
 	.parse_flags = OPTIONS_STOP_AT_ARGUMENT,

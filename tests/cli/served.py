@@ -23,7 +23,7 @@ KEDGE = str(kedge.BIN / "kedge")
 
 
 class Served:
-    """answers: {"GET /path": bytes of a whole HTTP response, or a list of pieces with floats (seconds) between}."""
+    """answers: {"GET /path": bytes of a whole HTTP response, or a list of pieces with floats (seconds) or calls between}."""
 
     def __init__(self, answers):
         self.directory = tempfile.TemporaryDirectory(prefix="ks", dir="/tmp")
@@ -33,12 +33,15 @@ class Served:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(self.socket))
         self.listener.listen(16)
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self.accept, daemon=True)
+        self.accepting.start()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.accepting.join()  # before the descriptor may become another listener's
         self.listener.close()
         self.directory.cleanup()
 
@@ -86,6 +89,8 @@ class Served:
         for piece in pieces:
             if isinstance(piece, float):
                 time.sleep(piece)
+            elif callable(piece):
+                piece()
             else:
                 connection.sendall(piece)
 
@@ -116,24 +121,59 @@ def run(*arguments, host="/nonexistent/s", input=None, **more):
     return done
 
 
-def on_terminal(*arguments, host, columns=80, lines=24, seconds=30, **more):
-    """Runs kedge on a terminal of that size: (exit status, all that it wrote)."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    process = subprocess.Popen([KEDGE, *map(str, arguments)], env=environment(host, TERM="xterm", **more), stdin=slave, stdout=slave, stderr=slave)
-    os.close(slave)
-    output, end = b"", time.monotonic() + seconds
-    while time.monotonic() < end:
-        readable, _, _ = select.select([master], [], [], 0.1)
+class Terminal:
+    """kedge on a terminal of that size, whose own it is: it hears of resizes."""
+
+    def __init__(self, *arguments, host, columns=80, lines=24, **more):
+        self.master, slave = pty.openpty()
+        self.resize(columns, lines)
+        self.process = subprocess.Popen([KEDGE, *map(str, arguments)], env=environment(host, TERM="xterm", **more), stdin=slave, stdout=slave, stderr=slave,
+                                        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(slave)
+        self.output = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+
+    def resize(self, columns, lines=24):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def read(self):
+        """True: there may be more."""
+        readable, _, _ = select.select([self.master], [], [], 0.1)
         try:
-            data = os.read(master, 65536) if readable else None
+            data = os.read(self.master, 65536) if readable else None
         except OSError:
-            break
-        if data == b"":
-            break
-        output += data or b""
-    os.close(master)
-    return process.wait(5), output.decode(errors="replace").replace("\r\n", "\n")
+            return False
+        self.output += data or b""
+        return data != b""
+
+    def text(self):
+        return self.output.decode(errors="replace").replace("\r\n", "\n")
+
+    def until(self, wanted, after=0, seconds=30):
+        """What has come behind the first so many characters, when that holds."""
+        end = time.monotonic() + seconds
+        while not wanted(self.text()[after:]):
+            assert time.monotonic() < end and self.read(), self.text()
+        return self.text()[after:]
+
+    def end(self, seconds=30):
+        """(exit status, all that it wrote)"""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.read():
+            pass
+        return self.process.wait(5), self.text()
+
+
+def on_terminal(*arguments, **options):
+    with Terminal(*arguments, **options) as terminal:
+        return terminal.end()
 
 
 ESCAPE = re.compile(r"\033\[[0-9;]*[A-Za-z]")

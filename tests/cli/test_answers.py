@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from served import CHUNKED, KEDGE, Screen, Served, chunk, environment, on_terminal, response, run
+from served import CHUNKED, KEDGE, Screen, Served, Terminal, chunk, environment, on_terminal, response, run
 
 NOW = time.time()
 
@@ -23,7 +23,7 @@ def containers(count=2):
     } for number in range(count)]).encode()
 
 
-@pytest.mark.parametrize("columns", [90, 100, 120, 140, 200])
+@pytest.mark.parametrize("columns", [60, 70, 80, 90, 100, 120, 140, 200])
 def test_ps_fits_the_terminal(columns):
     with Served({"GET /containers/json": response(200, containers())}) as served:
         status, text = on_terminal("ps", host=served.socket, columns=columns, NO_COLOR="1")
@@ -33,6 +33,31 @@ def test_ps_fits_the_terminal(columns):
         assert max(map(len, lines)) <= columns
         assert lines[1].startswith("000000000000   ")
         assert lines[0].split()[:2] == ["CONTAINER", "ID"]
+        assert "STATUS" in lines[0] and "NAMES" in lines[0]
+        assert "Up 2 hours (healthy)   " in lines[1]
+
+
+def widths(text):
+    header = text.splitlines()[0] + "   "
+    return {title: len(cell) for title, cell in zip(re.findall(r"[A-Z]+(?: [A-Z]+)*", header), re.findall(r"[A-Z]+(?: [A-Z]+)* {3,}", header))}
+
+
+def test_ps_cuts_what_matters_least_first():
+    whole = {"CONTAINER ID": 15, "IMAGE": 63, "COMMAND": 25, "CREATED": 14, "STATUS": 23, "PORTS": 9, "NAMES": 8}
+    with Served({"GET /containers/json": response(200, containers())}) as served:
+        shown = {columns: widths(on_terminal("ps", host=served.socket, columns=columns, NO_COLOR="1")[1]) for columns in (180, 175, 165, 140, 90, 80)}
+    assert shown[180] == whole
+    assert shown[175] == {**whole, "COMMAND": 20}
+    assert shown[165] == {**whole, "COMMAND": 11, "IMAGE": 62}
+    assert shown[140] == {**whole, "COMMAND": 11, "IMAGE": 37}
+    assert "COMMAND" not in shown[90] and list(shown[80]) == ["CONTAINER ID", "IMAGE", "STATUS", "PORTS", "NAMES"]
+
+
+def test_an_empty_column_goes_first():
+    quiet = [{**container, "Ports": [], "Image": "busybox:1.36", "Names": ["/web"]} for container in json.loads(containers())]
+    with Served({"GET /containers/json": response(200, json.dumps(quiet).encode())}) as served:
+        text = on_terminal("ps", host=served.socket, columns=85, NO_COLOR="1")[1]
+        assert "PORTS" not in text and "COMMAND" in text and "busybox:1.36   " in text
 
 
 def test_ps_is_whole_where_nobody_looks():
@@ -303,6 +328,76 @@ def test_login_refused_keeps_nothing(tmp_path):
     assert not (tmp_path / "config.json").exists()
 
 
+# ---- what is told on a terminal ---------------------------------------------------------------------------------------------------
+
+LONG = "could not start the container: " + "word " * 40 + "at /a/very/long/path/" + "x" * 120
+
+
+@pytest.mark.parametrize("columns", [40, 80, 250])
+def test_messages_are_wrapped_on_a_terminal(columns):
+    answers = {"GET /containers/json": response(500, json.dumps({"message": LONG + "\033[2J"}).encode()),
+               "POST /containers/create": response(201, json.dumps({"Id": "0" * 64, "Warnings": ["careful " * 20]}).encode())}
+    with Served(answers) as served:
+        for arguments, head in ((["ps"], "kedge: "), (["create", "x"], "WARNING: ")):
+            lines = on_terminal(*arguments, host=served.socket, columns=columns, NO_COLOR="1")[1].splitlines()
+            told = [line for line in lines if line != "0" * 64]
+            assert max(len(line) for line in told if "xxx" not in line) <= min(columns, 100)
+            assert told[0].startswith(head + "careful" if head == "WARNING: " else head + "could not") and len(told) >= 2
+            assert all(line.startswith(" " * len(head)) for line in told[1:])
+            assert "\033" not in "".join(lines)
+        assert served.run("ps").err == f"kedge: {LONG}\033[2J\n"
+
+
+def test_hints_of_a_stream_are_shown():
+    """A registry that nobody vouches for: the daemon says where its CA belongs."""
+    message, hint = "the TLS certificate is not trusted", 'put its certificate into "/etc/docker/certs.d/r.example/ca.crt"'
+    failed = lines({"errorDetail": {"code": 403, "message": f"{message}: {hint}", "hint": hint}, "error": message})
+    with Served({"POST /images/create": [CHUNKED, chunk(failed), b"0\r\n\r\n"]}) as served:
+        assert served.run("pull", "-q", "r.example/a").err == f"kedge: {message}\nhint: {hint}\n"
+
+
+# ---- system check, system df ----------------------------------------------------------------------------------------------------
+
+CHECKED = {"POST /kedge/v1/system/check": response(200, b'{"Problems":[]}'), "GET /info": response(200, b'{"Containers":2,"Images":1}'),
+           "GET /volumes": response(200, b'{"Volumes":[]}')}
+
+
+def test_system_check_says_that_all_is_well():
+    with Served(CHECKED) as served:
+        done = served.run("system", "check")
+        assert (done.returncode, done.out, done.err) == (0, "all is well: 2 containers, 1 image, 0 volumes\n", "")
+        done = served.run("system", "check", "--quiet")
+        assert (done.returncode, done.out, done.err) == (0, "", "")
+        assert served.run("system", "check", "--format", "json").out == '{"Problems":[]}\n'
+        assert served.run("system", "check", "--format", "{{len .Problems}}").out == "0\n"
+        assert served.run("system", "check", "--format", "{{len").err.startswith('kedge: template "{{len"')
+
+
+@pytest.mark.parametrize("count,words", [(1, "1 problem was found"), (2, "2 problems were found")])
+def test_system_check_with_problems(count, words):
+    problems = [f"layer {number} is not here" for number in range(count)]
+    with Served({**CHECKED, "POST /kedge/v1/system/check": response(200, json.dumps({"Problems": problems}).encode())}) as served:
+        done = served.run("system", "check")
+        assert (done.returncode, done.out.splitlines()) == (1, problems)
+        assert done.err == f'kedge: {words}\nhint: "kedge system check --repair" puts right what can be\n'
+        done = served.run("system", "check", "-q")
+        assert (done.returncode, done.out, done.err) == (1, "", "")
+        done = served.run("system", "check", "--format", "json")
+        assert done.returncode == 1 and json.loads(done.out) == {"Problems": problems}
+
+
+def test_system_df_of_each_as_json():
+    usage = {"LayersSize": 5, "Images": [{"Id": "sha256:" + "0" * 64, "RepoTags": ["web:1"], "Created": 0, "Size": 5, "SharedSize": 0, "Containers": 1}],
+             "Containers": json.loads(containers(1)), "Volumes": [{"Name": "data", "Driver": "local", "UsageData": {"Size": 1000, "RefCount": 1}}]}
+    with Served({"GET /system/df": response(200, json.dumps(usage).encode())}) as served:
+        answer = json.loads(served.run("system", "df", "-v", "--format", "json").out)
+        assert answer["Images"][0]["Repository"] == "web" and answer["Containers"][0]["Names"] == "a-container-with-quite-a-name-0"
+        assert answer["Volumes"] == [{"Links": "1", "Name": "data", "Size": "1kB"}]
+        assert served.run("system", "df", "-v", "--format", "{{range .Volumes}}{{.Name}}{{end}}").out == "data\n"
+        assert served.run("system", "df", "-v", "--format", "table").out == served.run("system", "df", "-v").out
+        assert max(map(len, on_terminal("system", "df", "-v", host=served.socket, columns=80, NO_COLOR="1")[1].splitlines())) <= 80
+
+
 # ---- inspect, events, stats ---------------------------------------------------------------------------------------------------
 
 def test_inspect_keeps_numbers_and_order():
@@ -360,3 +455,48 @@ def test_stats_on_a_terminal_is_drawn_over():
         process.kill()
         process.wait()
         assert b"\033" not in first  # a file gets one table after the other
+
+
+@pytest.mark.parametrize("columns", [60, 80, 85, 100])
+def test_stats_fits_the_terminal(columns):
+    with Served({"GET /containers/web/stats": sample(100, 1000)}) as served:
+        status, text = on_terminal("stats", "--no-stream", "web", host=served.socket, columns=columns, NO_COLOR="1")
+        shown = text.splitlines()
+        assert status == 0 and max(map(len, shown)) <= columns
+        assert {"NAME", "CPU %", "MEM USAGE / LIMIT"} <= set(re.split(r" {3,}", shown[0].strip()))
+        assert ("MEM %" in shown[0]) == (columns == 100) and ("CONTAINER ID" in shown[0]) == (columns >= 85)
+
+
+def test_stats_follows_the_terminals_size():
+    """At once, and without asking again: who is slow here is the test, so that one of many tries is enough."""
+    with Served({"GET /containers/web/stats": sample(100, 1000)}) as served, Terminal("stats", "web", host=served.socket, columns=100, NO_COLOR="1") as terminal:
+        terminal.until(lambda text: "PIDS" in text and text.endswith("\n"))
+        for _ in range(20):
+            seen, asked = len(terminal.text()), len(served.requests)
+            terminal.resize(60)
+            narrow = terminal.until(lambda text: text.count("\n") >= 2, after=seen)
+            at_once = len(served.requests) == asked
+            terminal.until(lambda text: "BLOCK" not in text.rpartition("\033[2J")[2])
+            terminal.resize(100)
+            terminal.until(lambda text: "MEM %" in text.rpartition("\033[2J")[2])
+            if at_once:
+                break
+        assert at_once
+        assert max(map(len, narrow.rpartition("\033[2J")[2].splitlines())) <= 60
+
+
+def test_bars_follow_the_terminals_size():
+    go_on = threading.Event()
+    steps = [layer("0123456789ab", "Downloading", 2000000, 10000000), layer("0123456789ab", "Verifying", 5000000, 10000000),
+             layer("0123456789ab", "Extracting", 7000000, 10000000)]
+    pull = [CHUNKED, chunk(lines(steps[0])), go_on.wait, chunk(lines(*steps[1:])), b"0\r\n\r\n"]
+    with Served({"POST /images/create": pull}) as served, Terminal("pull", "x:1", host=served.socket, columns=120, NO_COLOR="1") as terminal:
+        before = terminal.until(lambda text: "MB/10MB" in text and text.endswith("\n"))
+        terminal.resize(60)
+        go_on.set()
+        status, text = terminal.end()
+        after = text[len(before):]
+        assert status == 0 and "Extracting  [" in after
+        assert not after.startswith("\033[1A")  # nobody knows how many lines the wide bar takes by now
+        Screen(60).put(after.partition("\r")[2])  # fails when one wraps
+        assert max(map(len, re.sub(r"\033\[[0-9;]*[A-Za-z]|\r", "", after).splitlines())) < 60

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/grid.h"
 
+#include "base/memory.h"
+
 #include "check.h"
 
 static Grid *make(void)
@@ -9,9 +11,9 @@ static Grid *make(void)
 	static const char *const cells[] = {"ID", "IMAGE", "NAMES", "0123456789ab",
 		"registry.example/tools/busybox:1.35", "web", "ba9876543210", "a", "a-rather-long-name-of-a-container"};
 
-	grid_column(grid, GRID_FIXED);
-	grid_column(grid, 8);
-	grid_column(grid, 8);
+	grid_column(grid, (GridColumn){GRID_FIXED});
+	grid_column(grid, (GridColumn){8});
+	grid_column(grid, (GridColumn){8});
 	for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++)
 		grid_cell(grid, cells[i], i == 5 ? "\033[32m" : NULL);
 	return grid;
@@ -67,14 +69,49 @@ static void widths_hold(void **state)
 	}
 }
 
+/* By rank, the lowest first; then those that may go are left out; only then the others are cut. */
+static void ranks(void **state)
+{
+	static const GridColumn columns[] = {{GRID_FIXED}, {6, .rank = 2, .may_go = true},
+		{6, .rank = 1, .may_go = true}, {GRID_FIXED, .rank = 3, .may_go = true}, {6}};
+	static const char *const cells[] = {
+		"ID", "SECOND", "FIRST", "EMPTY", "LAST", "abc", "0123456789", "abcdefghij", "", "ABCDEFGHIJ"};
+	static const struct {
+		int width;
+		const char *expected;
+	} cases[] = {
+		{50, "ID    SECOND       FIRST        EMPTY   LAST\nabc   0123456789   abcdefghij           "
+		     "ABCDEFGHIJ\n"},
+		{48, "ID    SECOND       FIRST      EMPTY   LAST\nabc   0123456789   abcdefg…           ABCDEFGHIJ\n"},
+		{43, "ID    SECOND    FIRST    EMPTY   LAST\nabc   012345…   abcde…           ABCDEFGHIJ\n"},
+		{41, "ID    SECOND       FIRST       LAST\nabc   0123456789   abcdefgh…   ABCDEFGHIJ\n"},
+		{33, "ID    SECOND       LAST\nabc   0123456789   ABCDEFGHIJ\n"},
+		{20, "ID    LAST\nabc   ABCDEFGHIJ\n"},
+		{14, "ID    LAST\nabc   ABCDEFG…\n"},
+		{5, "ID    LAST\nabc   ABCDE…\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		autoptr(Grid) grid = grid_new();
+		autoclear(Buffer) out = {0};
+		for (size_t j = 0; j < COUNT(columns); j++)
+			grid_column(grid, columns[j]);
+		for (size_t j = 0; j < COUNT(cells); j++)
+			grid_cell(grid, cells[j], NULL);
+		grid_write(grid, &out, cases[i].width, false);
+		assert_string_equal(buffer_text(&out), cases[i].expected);
+	}
+}
+
 static void colours_and_control_characters(void **state)
 {
 	autoptr(Grid) grid = grid_new();
 	autoclear(Buffer) out = {0};
 
 	(void)state;
-	grid_column(grid, 8);
-	grid_column(grid, 8);
+	grid_column(grid, (GridColumn){8});
+	grid_column(grid, (GridColumn){8});
 	grid_cell(grid, "a\033[31mb\nc", NULL);
 	grid_cell(grid, "up", "\033[32m");
 	grid_write(grid, &out, 0, true);
@@ -98,6 +135,7 @@ int main(void)
 		cmocka_unit_test(cut),
 		cmocka_unit_test(least),
 		cmocka_unit_test(widths_hold),
+		cmocka_unit_test(ranks),
 		cmocka_unit_test(colours_and_control_characters),
 		cmocka_unit_test(characters),
 	};
