@@ -141,21 +141,43 @@ static size_t count_of(const Container *container)
 	return count;
 }
 
-/* What has ended gives way first. */
-static fallible check_room(Container *container)
+/* Who still reads what it has said keeps it. */
+static bool may_be_forgotten(const Exec *exec)
+{
+	return exec->state == EXEC_ENDED && !exec->is_followed;
+}
+
+/* Of the container, the first that was made. */
+static bool forget_one(Container *container)
 {
 	list_each(&container->execs, Exec, link, exec) {
-		if (count_of(container) < EXECS_PER_CONTAINER_MAX && table_count(container->engine->execs) < EXECS_MAX)
-			return NULL;
-		if (exec->state == EXEC_ENDED)
-			exec_drop(exec);
+		if (!may_be_forgotten(exec))
+			continue;
+		exec_drop(exec);
+		return true;
 	}
-	if (count_of(container) >= EXECS_PER_CONTAINER_MAX)
-		return error_new(ERROR_CONFLICT, "container \"%s\" has %d commands that were not ended or not started",
-			container->record.name, EXECS_PER_CONTAINER_MAX);
-	if (table_count(container->engine->execs) >= EXECS_MAX)
-		return error_new(
-			ERROR_CONFLICT, "containers have %d commands that were not ended or not started", EXECS_MAX);
+	return false;
+}
+
+static bool forget_one_of_any(Engine *engine)
+{
+	list_each(&engine->container_order, Container, link, container)
+		if (forget_one(container))
+			return true;
+	return false;
+}
+
+/* What has ended gives way, whosever it was. */
+static fallible check_room(Container *container)
+{
+	while (count_of(container) >= EXECS_PER_CONTAINER_MAX)
+		if (!forget_one(container))
+			return error_new(ERROR_CONFLICT, "container \"%s\" has %d commands that have not ended",
+				container->record.name, EXECS_PER_CONTAINER_MAX);
+	while (table_count(container->engine->execs) >= EXECS_MAX)
+		if (!forget_one_of_any(container->engine))
+			return error_new(ERROR_CONFLICT, "all containers together have %d commands that have not ended",
+				EXECS_MAX);
 	return NULL;
 }
 
@@ -282,7 +304,7 @@ static bool forget_if_due(Exec *exec, int64_t now_ns)
 		return false;
 	if (now_ns - exec->ended_ns >= FILES_KEPT_NS)
 		exec_drop_files(exec);
-	if (now_ns - exec->ended_ns < KEPT_NS)
+	if (now_ns - exec->ended_ns < KEPT_NS || !may_be_forgotten(exec))
 		return true;
 	exec_drop(exec);
 	return false;

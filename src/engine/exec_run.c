@@ -205,12 +205,18 @@ static void kill_orphan(const Exec *exec)
 	error_free(error); /* it has ended */
 }
 
+/* One that was found at the start of kedged, and has not said yet how it goes, was started by another. */
+static bool is_our_start(const Exec *exec)
+{
+	return exec->state == EXEC_STARTING && !list_empty(&exec->starts);
+}
+
 static void exec_lost(Exec *exec)
 {
 	log_error(
 		"container \"%s\": the kedge-shim of command %.12s was killed", exec->container->record.name, exec->id);
 	kill_orphan(exec);
-	if (exec->state == EXEC_STARTING)
+	if (is_our_start(exec))
 		exec_failed(exec, error_new(ERROR_INTERNAL, "kedge-shim ended unexpectedly"));
 	else
 		exec_ended(exec, EXIT_SHIM_LOST);

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import select
 import shutil
 import signal
 import socket
@@ -509,6 +510,43 @@ def test_an_exec_whose_shim_died_with_kedged_has_ended(daemon):
     assert (after["Running"], after["ExitCode"]) == (False, 137)
 
 
+def leave_in_place_of_its_shim(daemon, directory, is_accepted):
+    """A kedged is started that meets, instead of a command's shim, one that leaves without a word."""
+    (directory / "shim.sock").unlink()
+    place = os.open(directory, os.O_PATH)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.settimeout(30)
+        listener.bind(f"/proc/self/fd/{place}/shim.sock")
+        listener.listen()
+        daemon.spawn()
+        if is_accepted:
+            listener.accept()[0].close()
+        else:
+            assert select.select([listener], [], [], 30)[0]
+    os.close(place)
+    kedge.wait_for(daemon.answers)
+
+
+@pytest.mark.parametrize("is_accepted", [True, False], ids=["heard", "unheard"])
+@pytest.mark.parametrize("has_ended,code", [(True, 5), (False, 137)], ids=["ended", "killed"])
+def test_a_shim_that_leaves_as_kedged_comes(daemon, has_ended, code, is_accepted):
+    """What it has written before counts. Where it has written nothing, it was killed."""
+    identity = daemon.run_container(["sleep", "1000"], name="one")
+    ended, running = execs.create(daemon, "one", ["sh", "-c", "exit 5"], **execs.BOTH), execs.create(daemon, "one", ["sleep", "1000"])
+    execs.read_all(execs.start(daemon, ended)[0])
+    daemon.api.post(f"/exec/{running}/start", {"Detach": True})
+    [shim] = kedge.wait_for(lambda: len(shims(daemon)) == 1 and shims(daemon))
+    daemon.kill()
+    os.kill(shim, signal.SIGKILL)
+    kedge.wait_for(lambda: not shims(daemon))
+    directory = daemon.run_directory / "containers" / identity / "execs"
+    if has_ended:
+        shutil.copy(directory / ended / "exit", directory / running / "exit")
+    leave_in_place_of_its_shim(daemon, directory / running, is_accepted)
+    kedge.wait_for(lambda: not execs.inspect(daemon, running)["Running"])
+    assert execs.inspect(daemon, running)["ExitCode"] == code
+
+
 # ---- many, and those who leave --------------------------------------------------------------------------------------------------
 
 def held(daemon):
@@ -531,6 +569,73 @@ def test_many_at_once(daemon):
         assert streams.joined(kedge.demultiplex(execs.read_all(client, rest))) == f"{i} go\n".encode()
         assert execs.inspect(daemon, exec_id)["ExitCode"] == i % 200
     kedge.wait_for(lambda: not shims(daemon) and held(daemon) <= before)
+
+
+def ask_for_one(connection, container="one"):
+    """Over a kept connection: (status, id or message)."""
+    connection.request("POST", f"/containers/{container}/exec", '{"Cmd":["true"]}', {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    body = json.loads(answer.read())
+    return answer.status, body.get("Id") or body["message"]
+
+
+def test_what_has_ended_gives_way_and_nothing_else(daemon):
+    """A container has 1024 at a time, all together 4096."""
+    identity = daemon.run_container(["sleep", "1000"], name="one")
+    kept = kedge.UnixConnection(daemon.socket)
+    running, ended = execs.create(daemon, "one", ["sleep", "1000"]), execs.create(daemon, "one", ["sh", "-c", "exit 3"], **execs.BOTH)
+    daemon.api.post(f"/exec/{running}/start", {"Detach": True})
+    execs.read_all(execs.start(daemon, ended)[0])
+    unused = [ask_for_one(kept)[1] for _ in range(1022)]
+    assert execs.inspect(daemon, ended)["ExitCode"] == 3
+    unused.append(ask_for_one(kept)[1])  # in place of the one that has ended
+    full = (409, 'container "one" has 1024 commands that have not ended')
+    assert failure(execs.inspect, daemon, ended)[0] == 404 and ask_for_one(kept) == full
+    assert daemon.inspect("one")["ExecIDs"] == [running, *unused]
+    if kedge.SOAK:
+        others = [f"other{number}" for number in range(4)]
+        for name in others:
+            daemon.run_container(["sleep", "1000"], name=name)
+        for name in others[:3]:
+            assert {ask_for_one(kept, name)[0] for _ in range(1024)} == {201}
+        assert ask_for_one(kept, others[3]) == (409, "all containers together have 4096 commands that have not ended")
+    daemon.api.post(f"/exec/{unused[0]}/start", {"Detach": True})
+    kedge.wait_for(lambda: execs.inspect(daemon, unused[0])["ExitCode"] == 0)
+    if kedge.SOAK:
+        assert ask_for_one(kept, others[3])[0] == 201  # in place of another container's
+        daemon.api.delete(f"/containers/{others[3]}?force=1")
+    assert ask_for_one(kept)[0] == 201
+    assert failure(execs.inspect, daemon, unused[0])[0] == 404 and execs.inspect(daemon, running)["Running"] and ask_for_one(kept) == full
+    daemon.api.post("/containers/one/kill")
+    daemon.wait("one")
+    assert failure(execs.inspect, daemon, unused[1])[0] == 404 and not list((daemon.run_directory / "containers").glob(f"{identity}/execs/*/exec.json"))
+    kept.close()
+
+
+@pytest.mark.skipif("sanitize" in str(kedge.BUILD), reason="a sanitizer wants to be loaded first")
+def test_an_end_is_remembered_for_five_minutes(tmp_path):
+    later = tmp_path / "later"
+
+    def it_is(seconds):
+        (tmp_path / "next").write_text(str(seconds))
+        (tmp_path / "next").rename(later)  # it never goes back
+    it = kedge.Daemon(environment={"LD_PRELOAD": str(kedge.BUILD / "tests" / "system" / "liblater_clock.so"), "LATER_CLOCK": str(later)}).start()
+    try:
+        it.load_busybox()
+        it.run_container(["sleep", "1000"], name="one")
+        running, unused = execs.create(it, "one", ["sleep", "1000"]), execs.create(it, "one", ["true"])
+        ended = execs.create(it, "one", ["sh", "-c", "exit 3"], **execs.BOTH)
+        it.api.post(f"/exec/{running}/start", {"Detach": True})
+        execs.read_all(execs.start(it, ended)[0])
+        assert execs.inspect(it, ended)["ExitCode"] == 3
+        it_is(280)
+        kedge.wait_for(lambda: it.answers() and not list((it.run_directory / "containers").glob(f"*/execs/{ended}")))  # it has looked
+        assert execs.inspect(it, ended)["ExitCode"] == 3
+        it_is(310)
+        kedge.wait_for(lambda: it.api.raw("GET", f"/exec/{ended}/json")[0] == 404)
+        assert execs.inspect(it, running)["Running"] and it.inspect("one")["ExecIDs"] == [running, unused]
+    finally:
+        it.close()
 
 
 def test_clients_that_vanish(daemon):
