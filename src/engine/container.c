@@ -232,6 +232,7 @@ static fallible create_steps(void *arg)
 {
 	const CreateSteps *steps = arg;
 
+	TRY(volumes_put_anonymous(&steps->container->record.spec, steps->container->engine));
 	TRY(container_save(steps->container));
 	return image_pin(steps->container->engine->store, steps->container->id, &steps->image->id);
 }

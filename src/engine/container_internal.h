@@ -217,9 +217,13 @@ fallible sources_make(StringList *ret_distant, const ContainerSpec *spec);
 fallible volumes_resolve(ContainerSpec *spec, Engine *engine);
 fallible volumes_make(
 	ContainerSpec *spec, Engine *engine); /* each mount of one has its name then; also with an error */
-void volumes_remove_anonymous(const ContainerSpec *spec, Engine *engine); /* those that nobody else uses */
-fallible volumes_check(const Container *container);                       /* at each start: they are there */
-void volumes_mounted(const Container *container);                         /* it has started, and has ended: told */
+fallible volumes_put_anonymous(const ContainerSpec *spec, Engine *engine); /* in the transaction that makes it */
+void volumes_remove_anonymous(const ContainerSpec *spec, Engine *engine);  /* those that nobody else uses */
+/* Those that are to go in the transaction that deletes the container, and what follows it. */
+void volumes_that_go(StringList *ret, const Container *container);
+void volumes_gone(const StringList *names, Engine *engine);
+fallible volumes_check(const Container *container); /* at each start: they are there */
+void volumes_mounted(const Container *container);   /* it has started, and has ended: told */
 void volumes_unmounted(const Container *container);
 /* *ret_waits: they are mounted or filled first, and the start goes on, or fails, when that is done: as one that has
  * launch_when_gone. */

@@ -5,17 +5,24 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "engine/container_internal.h"
+#include "engine/volume_internal.h"
 #include "store/images.h"
 #include "store/records.h"
 #include "store/snapshots.h"
+#include "store/volumes.h"
 
-static fallible remove_record(Container *container)
+static Error *delete_record(void *arg)
 {
-	Store *store = container->engine->store;
+	const Container *container = arg;
 
+	return record_delete(container->engine->store, "container", container->id);
+}
+
+/* With the volumes that go with it. */
+static fallible remove_record(Container *container, const StringList *volumes)
+{
 	TRY(fault("engine.remove.record"));
-	return record_delete(store, "container", container->id);
+	return volumes_delete(container->engine->store, volumes, delete_record, container);
 }
 
 /* What may fail here is swept at the next start. */
@@ -31,14 +38,12 @@ static void remove_files(Container *container)
 	engine_sweep_soon(container->engine);
 }
 
-static void remove_finish(Container *container)
+static void remove_finish(Container *container, const StringList *volumes)
 {
 	container->removed = true;
-	volumes_forget(container);
 	container_execs_forget(container);
 	container_unindex(container);
-	if (container->remove_volumes || container->record.spec.auto_remove)
-		volumes_remove_anonymous(&container->record.spec, container->engine);
+	volumes_gone(volumes, container->engine);
 	container_event(container, "destroy", NULL, NULL);
 	container_waits_removed(container);
 	container_attaches_end(container);
@@ -61,7 +66,7 @@ static void remove_failed(Container *container, Error *take_error)
 /* Waits for the shim's own clean-up: called again when it is gone. */
 void container_remove_now(Container *container)
 {
-	Error *error;
+	autoclear(StringList) volumes = {0};
 
 	if (container->removed)
 		return;
@@ -70,7 +75,10 @@ void container_remove_now(Container *container)
 		container_move(container, CONTAINER_REMOVING);
 	if (container->shim || container->cleaning || container->copies)
 		return;
-	error = remove_record(container);
+	volumes_forget(container);
+	volumes_release(container->engine); /* its start may have been broken off */
+	volumes_that_go(&volumes, container);
+	Error *error = remove_record(container, &volumes);
 	if (error) {
 		container_move(container, CONTAINER_DEAD);
 		container_set_error(container, error_message(error));
@@ -79,7 +87,7 @@ void container_remove_now(Container *container)
 		return;
 	}
 	remove_files(container);
-	remove_finish(container);
+	remove_finish(container, &volumes);
 }
 
 /* Who was told of the end may have started it again: then it is not this end that it goes with. */

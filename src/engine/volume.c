@@ -165,15 +165,30 @@ static void fill_record(VolumeRecord *record, const VolumeSpec *spec)
 	map_set(&record->labels, VOLUME_ANONYMOUS, "");
 }
 
-static fallible volume_save(const Volume *volume)
+static char *record_text(const Volume *volume)
 {
 	autoclear(Buffer) text = {0};
 	Writer writer;
 
 	writer_init(&writer, &text);
 	fields_write(volume_record_fields, &volume->record, &writer, NULL);
+	return mem_strdup(buffer_text(&text));
+}
+
+static fallible volume_save(const Volume *volume, bool is_staged)
+{
+	autofree char *text = record_text(volume);
+	Store *store = volume->engine->store;
+
 	TRY(fault("engine.volume.create"));
-	return volume_put(volume->engine->store, volume->name, buffer_text(&text));
+	return is_staged ? volume_stage(store, volume->name, text) : volume_put(store, volume->name, text);
+}
+
+fallible volume_put_record(const Volume *volume)
+{
+	autofree char *text = record_text(volume);
+
+	return record_put(volume->engine->store, "volume", volume->name, NULL, text);
 }
 
 static fallible create_new(Volume **ret, Engine *engine, const VolumeSpec *spec, const char *name)
@@ -181,7 +196,7 @@ static fallible create_new(Volume **ret, Engine *engine, const VolumeSpec *spec,
 	TRY(check_spec(spec, name));
 	Volume *volume = volume_new(engine, name);
 	fill_record(&volume->record, spec);
-	Error *error = volume_save(volume);
+	Error *error = volume_save(volume, spec->is_staged);
 	if (error) {
 		volume_free(volume);
 		return error;
@@ -317,6 +332,16 @@ static fallible check_unused(Engine *engine, const char *name)
 	return error_new(ERROR_CONFLICT, "remove %s: volume is in use - [%s]", name, joined);
 }
 
+/* Its record is deleted. */
+void volume_gone(Volume *volume)
+{
+	Engine *engine = volume->engine;
+
+	event_emit(engine, "volume", "destroy", volume->name, "driver", VOLUME_DRIVER, NULL);
+	volume_drop(volume);
+	engine_sweep_soon(engine);
+}
+
 fallible volume_remove(Engine *engine, const char *name, bool force)
 {
 	Volume *volume = table_get(engine->volumes, name);
@@ -328,8 +353,6 @@ fallible volume_remove(Engine *engine, const char *name, bool force)
 	volumes_release(engine); /* its start may have been broken off */
 	TRY(fault("engine.volume.remove"));
 	TRY_WRAP(volume_delete(engine->store, name), "remove %s", name);
-	event_emit(engine, "volume", "destroy", name, "driver", VOLUME_DRIVER, NULL);
-	volume_drop(volume);
-	engine_sweep_soon(engine);
+	volume_gone(volume);
 	return NULL;
 }

@@ -22,6 +22,7 @@ typedef struct VolumeSpec {
 	const char *driver;       /* NULL or "": local */
 	const StringMap *options; /* type, device, o; NULL: not given, which is shown as such */
 	const StringMap *labels;  /* the same */
+	bool is_staged;           /* its record is put in the same transaction as its container's */
 } VolumeSpec;
 
 typedef struct VolumeView {
@@ -32,7 +33,7 @@ typedef struct VolumeView {
 	bool is_anonymous;
 } VolumeView;
 
-/* One that is there already is given as it is, as Docker does. Durable on return. */
+/* One that is there already is given as it is, as Docker does. Durable on return unless it is_staged. */
 fallible volume_create(Volume **ret, Engine *engine, const VolumeSpec *spec);
 fallible volume_find(Volume **ret, Engine *engine, const char *name); /* ERROR_NOT_FOUND "get x: no such volume" */
 /* All, newest first; the array is the caller's. */

@@ -27,6 +27,8 @@ bool volume_has_mount(const Volume *volume); /* by its options */
 void volume_free(Volume *volume);         /* as it is, out of its list */
 fallible volumes_restore(Engine *engine); /* before the containers; again: what the store has found since */
 void volumes_clear(Engine *engine);
+fallible volume_put_record(const Volume *volume); /* of one that was staged */
+void volume_gone(Volume *volume);                 /* told, and freed: the store has it no more */
 char *volume_data_path(const Engine *engine, const char *name);
 bool container_uses_volume(const Container *container, const char *name);
 /* Unmounts those that no container has at work any more. */

@@ -109,6 +109,7 @@ static fallible make_volume(MountSpec *mount, const ContainerSpec *spec, Engine 
 		.driver = mount->as_mount ? mount->driver : spec->volume_driver,
 		.options = mount->driver_options.count ? &mount->driver_options : NULL,
 		.labels = mount->volume_labels.count ? &mount->volume_labels : NULL,
+		.is_staged = string_empty(mount->source),
 	};
 	Volume *volume;
 
@@ -131,20 +132,63 @@ fallible volumes_make(ContainerSpec *spec, Engine *engine)
 	return NULL;
 }
 
-/* One that another container uses stays. */
+/* The container's own without a name; NULL: this is none. */
+static Volume *anonymous(const ContainerSpec *spec, size_t index, Engine *engine)
+{
+	const MountSpec *mount = (const MountSpec *)spec->mounts.items + index;
+
+	return mount->kind == MOUNT_VOLUME && mount->is_anonymous ? table_get(engine->volumes, mount->source) : NULL;
+}
+
+fallible volumes_put_anonymous(const ContainerSpec *spec, Engine *engine)
+{
+	for (size_t i = 0; i < spec->mounts.count; i++) {
+		const Volume *volume = anonymous(spec, i, engine);
+		if (volume)
+			TRY(volume_put_record(volume));
+	}
+	return NULL;
+}
+
+/* Of a container that did not come to be. */
 void volumes_remove_anonymous(const ContainerSpec *spec, Engine *engine)
 {
-	const MountSpec *mounts = spec->mounts.items;
-
 	for (size_t i = 0; i < spec->mounts.count; i++) {
-		if (mounts[i].kind != MOUNT_VOLUME || !mounts[i].is_anonymous)
-			continue;
-		Error *error = volume_remove(engine, mounts[i].source, true);
+		Volume *volume = anonymous(spec, i, engine);
+		autofree char *name = volume ? mem_strdup(volume->name) : NULL;
+		Error *error = volume ? volume_remove(engine, name, true) : NULL;
 		if (error && error_kind(error) == ERROR_CONFLICT)
-			error = error_free(error);
+			error = error_free(error); /* another's */
 		if (error)
-			error_log(error, "volume \"%.12s\" stays", mounts[i].source);
+			error_log(error, "volume \"%.12s\" stays", name);
 	}
+}
+
+static bool is_used_by_others(const Container *container, const Volume *volume)
+{
+	list_each(&container->engine->container_order, Container, link, other)
+		if (other != container && container_uses_volume(other, volume->name))
+			return true;
+	return false;
+}
+
+void volumes_that_go(StringList *ret, const Container *container)
+{
+	const ContainerSpec *spec = &container->record.spec;
+
+	if (!container->remove_volumes && !spec->auto_remove)
+		return;
+	for (size_t i = 0; i < spec->mounts.count; i++) {
+		const Volume *volume = anonymous(spec, i, container->engine);
+		if (volume && !is_used_by_others(container, volume) && !strings_has(ret, volume->name))
+			strings_add(ret, volume->name);
+	}
+}
+
+void volumes_gone(const StringList *names, Engine *engine)
+{
+	for (size_t i = 0; i < names->count; i++)
+		volume_gone(table_get(engine->volumes, names->items[i]));
 }
 
 /* ---- mounting and filling: in a child ---- */

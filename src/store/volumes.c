@@ -60,20 +60,43 @@ static fallible check_name(const char *name)
 	return error_new(ERROR_INVALID, "cannot use \"%.300s\" as a volume's name", name);
 }
 
-fallible volume_put(Store *store, const char *name, const char *json)
+/* Nothing is in it: what stays is dropped at the next start. */
+static void drop_new(Store *store, const char *name)
+{
+	autofree char *directory = path_of(name, NULL);
+
+	error_free(store_discard(store, directory));
+}
+
+static bool has_directory(Store *store, const char *name)
+{
+	autofree char *directory = path_of(name, NULL);
+
+	return file_exists(store->dir, directory);
+}
+
+fallible volume_stage(Store *store, const char *name, const char *json)
 {
 	TRY(check_name(name));
-	autofree char *directory = path_of(name, NULL), *copy = path_of(name, copy_of_record);
-	bool was_there = file_exists(store->dir, directory);
+	autofree char *copy = path_of(name, copy_of_record);
+	bool was_there = has_directory(store, name);
 	Error *error = make_directories(store, name);
 
 	if (!error)
 		error = file_replace(store->dir, copy, json, strlen(json), 0600);
-	if (!error)
-		error = record_put(store, "volume", name, NULL, json);
 	if (error && !was_there)
-		error_free(store_discard(
-			store, directory)); /* nothing is in it: what stays is dropped at the next start */
+		drop_new(store, name);
+	return error;
+}
+
+fallible volume_put(Store *store, const char *name, const char *json)
+{
+	bool was_there = has_directory(store, name);
+
+	TRY(volume_stage(store, name, json));
+	Error *error = record_put(store, "volume", name, NULL, json);
+	if (error && !was_there)
+		drop_new(store, name);
 	return error;
 }
 
@@ -84,25 +107,86 @@ static fallible rename_volume(Store *store, const char *from, const char *to)
 	return NULL;
 }
 
-fallible volume_delete(Store *store, const char *name)
+static char *leaving_path(const char *name)
 {
-	TRY(check_name(name));
-	autofree char *directory = path_of(name, NULL), *leaving = string_printf("volumes/~%s", name);
+	return string_printf("volumes/~%s", name);
+}
+
+static fallible leave(Store *store, const char *name)
+{
+	autofree char *directory = path_of(name, NULL), *leaving = leaving_path(name);
 
 	TRY(store_discard(store, leaving));
 	TRY(fault("store.volume.leave"));
-	TRY(rename_volume(store, directory, leaving));
-	Error *error = record_delete(store, "volume", name);
-	if (error) {
-		error_free(rename_volume(store, leaving, directory)); /* the next start does it otherwise */
-		return error;
-	}
-	error = fault("store.volume.discard");
+	return rename_volume(store, directory, leaving);
+}
+
+static fallible leave_all(Store *store, const StringList *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		TRY(leave(store, names->items[i]));
+	return NULL;
+}
+
+/* Where it has not left, its directory is in the way. */
+static void come_back(Store *store, const char *name)
+{
+	autofree char *directory = path_of(name, NULL), *leaving = leaving_path(name);
+
+	error_free(rename_volume(store, leaving, directory)); /* the next start does it otherwise */
+}
+
+static void discard(Store *store, const char *name)
+{
+	autofree char *leaving = leaving_path(name);
+	Error *error = fault("store.volume.discard");
+
 	if (!error)
 		error = store_discard(store, leaving);
 	if (error)
 		error_log(error, "volume \"%s\": its data is left for the next start", name);
-	return NULL;
+}
+
+typedef struct Deletion {
+	Store *store;
+	const StringList *names;
+	Error *(*also)(void *arg);
+	void *arg;
+} Deletion;
+
+static Error *delete_steps(void *arg)
+{
+	const Deletion *deletion = arg;
+
+	for (size_t i = 0; i < deletion->names->count; i++)
+		TRY(record_delete(deletion->store, "volume", deletion->names->items[i]));
+	return deletion->also ? deletion->also(deletion->arg) : NULL;
+}
+
+fallible volumes_delete(Store *store, const StringList *names, Error *(*also)(void *arg), void *arg)
+{
+	Deletion deletion = {.store = store, .names = names, .also = also, .arg = arg};
+
+	for (size_t i = 0; i < names->count; i++)
+		TRY(check_name(names->items[i]));
+	Error *error = leave_all(store, names);
+	if (!error)
+		error = store_batch(store, delete_steps, &deletion);
+	for (size_t i = 0; i < names->count; i++) {
+		if (error)
+			come_back(store, names->items[i]);
+		else
+			discard(store, names->items[i]);
+	}
+	return error;
+}
+
+fallible volume_delete(Store *store, const char *name)
+{
+	autoclear(StringList) names = {0};
+
+	strings_add(&names, name);
+	return volumes_delete(store, &names, NULL, NULL);
 }
 
 /* ---- what an image's files were copied to ---- */

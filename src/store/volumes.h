@@ -15,6 +15,7 @@
  */
 #include <stdbool.h>
 
+#include "base/strings.h"
 #include "store/store.h"
 
 #define VOLUME_DATA "_data"
@@ -27,7 +28,11 @@ enum { VOLUME_NAME_MAX = 254 }; /* of a directory, less the mark of one that is 
 bool volume_name_is_valid(const char *name);
 /* json: the record. What is there in the directory stays. Durable on return. */
 fallible volume_put(Store *store, const char *name, const char *json);
+/* All but the record, which is to be put in a transaction with others: a start before that drops what is empty. */
+fallible volume_stage(Store *store, const char *name, const char *json);
 fallible volume_delete(Store *store, const char *name); /* record and data; absent is fine */
-char *volumes_path(const Store *store);                 /* absolute */
+/* Several, in one transaction with what `also` (which may be NULL, and may run twice) changes in records. */
+fallible volumes_delete(Store *store, const StringList *names, Error *(*also)(void *arg), void *arg);
+char *volumes_path(const Store *store); /* absolute */
 /* Moves what was copied into the data, so that it counts as a whole. */
 fallible volume_settle(Store *store, const char *name);

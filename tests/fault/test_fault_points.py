@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 Fails, and then kills, at the k-th fault point of store and engine, for every k, while an image and a container live their whole lives:
-load or pull, create, start, exit, remove, remove the image. A failed step is reported and works when it is asked for again; after a kill the
+load or pull, create, start, exit, remove, remove the image; and volumes with them: made, filled from the image, used, left behind, removed. A failed step is reported and works when it is asked for again; after a kill the
 next kedged starts clean and what was acknowledged is there; at the end nothing is left.
 """
 import http.client
@@ -14,6 +14,7 @@ import store
 from streams import Background
 
 LOST = (OSError, http.client.HTTPException)
+VOLUME_SCRIPT = "for in in data nameless; do cat /$in/deep/file /$in/file | grep -c content | grep -q 2 || exit 9; done; echo own > /data/own; echo line; exit 3"
 
 
 class Life:
@@ -66,13 +67,19 @@ class Life:
     def live(self):
         self.begin()
         self.step("bring", (200,), lambda: self.bring(self.daemon))
-        body = {"Image": self.image, "Cmd": ["sh", "-c", "echo line; exit 3"], "HostConfig": {"NetworkMode": "none"}}
-        self.step("create", (201, 409), lambda: self.ask("POST", "/containers/create?name=subject", body))
+        self.create("echo line; exit 3")
         self.run()
-        self.step("remove", (204, 404), lambda: self.ask("DELETE", "/containers/subject"))
-        self.step("look for it", (404,), lambda: self.ask("GET", "/containers/subject/json"))
+        self.remove()
         self.step("remove image", (200, 404), lambda: self.ask("DELETE", f"/images/{self.image}"))
         assert json.loads(self.step("list images", (200,), lambda: self.ask("GET", "/images/json"))) == []
+
+    def create(self, script, **host):
+        body = {"Image": self.image, "Cmd": ["sh", "-c", script], "HostConfig": {"NetworkMode": "none", **host}}
+        self.step("create", (201, 409), lambda: self.ask("POST", "/containers/create?name=subject", body))
+
+    def remove(self, query=""):
+        self.step("remove", (204, 404), lambda: self.ask("DELETE", f"/containers/subject{query}"))
+        self.step("look for it", (404,), lambda: self.ask("GET", "/containers/subject/json"))
 
     def run(self):
         self.step("start", (204, 304), lambda: self.ask("POST", "/containers/subject/start"))
@@ -92,7 +99,7 @@ class Life:
         self.daemon.environment = {}
         self.daemon.stop()
         self.daemon.start()
-        for name in ("staging", "containers", "layers", "blobs/sha256"):
+        for name in ("staging", "containers", "layers", "blobs/sha256", "volumes"):
             kedge.wait_for(lambda: not list((self.daemon.store / name).iterdir()), 15)
         found = json.loads(self.ask("POST", "/kedge/v1/system/check")[1])
         assert found == {"Problems": []}, found
@@ -108,6 +115,34 @@ class ShortLife(Life):
         self.step("bring", (200,), lambda: self.bring(self.daemon))
         self.step("remove image", (200, 404), lambda: self.ask("DELETE", f"/images/{self.image}"))
         assert json.loads(self.step("list images", (200,), lambda: self.ask("GET", "/images/json"))) == []
+
+
+class VolumeLife(Life):
+    """Of an image that brings files for a volume with a name and for one without: nothing is lost, half-filled or left behind."""
+
+    def volumes(self):
+        listed = json.loads(self.step("list volumes", (200,), lambda: self.ask("GET", "/volumes")))["Volumes"]
+        return sorted(volume["Name"] for volume in listed)
+
+    def own(self):
+        return self.daemon.store / "volumes" / "named" / "_data" / "own"
+
+    def live(self):
+        self.begin()
+        self.step("bring", (200,), lambda: self.bring(self.daemon))
+        self.step("make", (201,), lambda: self.ask("POST", "/volumes/create", {"Name": "named"}))
+        self.create(VOLUME_SCRIPT, Binds=["named:/data"])
+        self.run()
+        assert len(self.volumes()) == 2
+        self.remove("?v=1")
+        assert self.volumes() == ["named"] and self.own().read_text() == "own\n"
+        self.create("cat /data/own; echo line; exit 3", Binds=["named:/data"])
+        self.run()
+        assert b"own\n" in self.step("logs", (200,), lambda: self.ask("GET", "/containers/subject/logs?stdout=1"))
+        self.remove("?v=1")
+        self.step("remove volume", (204, 404), lambda: self.ask("DELETE", "/volumes/named"))
+        assert self.volumes() == []
+        self.step("remove image", (200, 404), lambda: self.ask("DELETE", f"/images/{self.image}"))
 
 
 def count_points(daemon, image, bring, kind):
@@ -129,18 +164,19 @@ def one_point(daemon, image, bring, setting, kind):
     return bool(life.refused or life.deaths)
 
 
-def each_point(image, bring, action, kind=Life):
-    """Four daemons share the points: a life is mostly waiting."""
+def each_point(image, bring, action, kind=Life, stride=1):
+    """Four daemons share the points: a life is mostly waiting. In a soak there is no stride."""
+    stride = 1 if kedge.SOAK else stride
     daemons = [kedge.Daemon() for _ in range(4)]
     try:
         points = count_points(daemons[0], image, bring, kind)
-        assert points > (20 if kind is Life else 10)
+        assert points > (10 if kind is ShortLife else 20)
 
         def share(number):
-            return sum(one_point(daemons[number], image, bring, f"*:{k}:{action}", kind) for k in range(number + 1, points + 1, len(daemons)))
+            return sum(one_point(daemons[number], image, bring, f"*:{k}:{action}", kind) for k in range(number * stride + 1, points + 1, len(daemons) * stride))
         felt = sum(job.result(500) for job in [Background(share, number) for number in range(len(daemons))])
         print(f"{points} points, {felt} of them were felt")
-        assert felt > points // 2
+        assert felt > points // stride // 2
     finally:
         for daemon in daemons:
             daemon.environment = {}
@@ -157,6 +193,19 @@ def test_load_and_life(archive, action):
     def bring(daemon):
         return daemon.api.raw("POST", "/images/load", archive, {"Content-Type": "application/x-tar"})
     each_point("subject:1", bring, action)
+
+
+@pytest.mark.parametrize("action", ["fail", "kill"])
+def test_volumes_and_life(tmp_path, action):
+    for name in ("data", "nameless"):
+        (tmp_path / "site" / name / "deep").mkdir(parents=True)
+        for file in ("deep/file", "file"):
+            (tmp_path / "site" / name / file).write_text("content\n")
+    data = kedge.busybox_archive(tmp_path / "image.tar", "subject:1", layers=[tmp_path / "site"], config={"Volumes": {"/nameless": {}}}).read_bytes()
+
+    def bring(daemon):
+        return daemon.api.raw("POST", "/images/load", data, {"Content-Type": "application/x-tar"})
+    each_point("subject:1", bring, action, VolumeLife, stride=7)
 
 
 @pytest.mark.parametrize("action", ["fail", "kill"])

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 kedged is killed again and again while clients create, start, stop and remove containers that write numbered lines to stdout and to a bound
-file (invariant 1). What was acknowledged stays true, no container is lost or doubled, no line is lost or doubled, every status is right.
+file (invariant 1), and volumes that an image has files for. What was acknowledged stays true, no container and no volume is lost or doubled,
+no line is lost or doubled, every status is right.
 """
 import http.client
 import itertools
@@ -106,9 +107,11 @@ class Client:
     # ---- steps; each comes back when it is known to have happened ----
 
     def create(self, name, code, lines, host):
-        body = {"Image": "busybox:test", "Cmd": ["sh", "-c", SCRIPT],
-                "Env": [f"NAME={name}", f"LINES={lines}", f"CODE={code}", "LONG=" + "x" * 17000],
-                "HostConfig": {"NetworkMode": "none", "Binds": [f"{self.directory}:/b"], **host}}
+        return self.create_from(name, {"Image": "busybox:test", "Cmd": ["sh", "-c", SCRIPT],
+                                       "Env": [f"NAME={name}", f"LINES={lines}", f"CODE={code}", "LONG=" + "x" * 17000],
+                                       "HostConfig": {"NetworkMode": "none", "Binds": [f"{self.directory}:/b"], **host}})
+
+    def create_from(self, name, body):
         answer = self.ask("POST", f"/containers/create?name={name}", body)
         if answer:
             assert answer[0] == 201, answer
@@ -116,7 +119,7 @@ class Client:
         else:
             found = self.inspect(name)
             if not found:
-                return self.create(name, code, lines, host)
+                return self.create_from(name, body)
             identity = found["Id"]
         self.facts.add(identity, name)
         return identity
@@ -150,14 +153,20 @@ class Client:
                 return state
             time.sleep(0.03)
 
-    def remove(self, identity, force):
+    def remove(self, identity, force, volumes=False):
         self.facts.drop(identity)
+        self.delete(f"/containers/{identity}?force={int(force)}&v={int(volumes)}")
+        assert self.inspect(identity) is None
+
+    def delete(self, target):
         while True:
-            answer = self.ask("DELETE", f"/containers/{identity}?force={int(force)}")
+            answer = self.ask("DELETE", target)
             if answer:
                 assert answer[0] in (204, 404), answer
-                break
-        assert self.inspect(identity) is None
+                return
+
+    def volumes(self):
+        return {volume["Name"] for volume in self.sure("GET", "/volumes")[1]["Volumes"]}
 
     # ---- comparing ----
 
@@ -233,9 +242,35 @@ class Client:
         kedge.wait_for(lambda: self.inspect(identity) is None, 30)
         assert self.begun(name) == 1
 
+    def mounted(self, identity):
+        """Names of a container's volumes by where they are."""
+        return {mount["Destination"]: mount["Name"] for mount in self.inspect(identity)["Mounts"]}
+
+    def create_with_volumes(self, name, script):
+        return self.create_from(name, {"Image": "filled:test", "Cmd": ["sh", "-c", script],
+                                       "HostConfig": {"NetworkMode": "none", "Binds": [f"volume-{name}:/data"]}})
+
+    def life_with_volumes(self, name):
+        """A volume with a name and one without are filled from the image once, and keep what was written."""
+        check = "for in in data nameless; do test $(cat /$in/* | wc -l) = 300 || exit 9; done; "
+        identity = self.create_with_volumes(name, check + "echo own > /data/own; sleep 0.05; exit 3")
+        volumes = self.mounted(identity)
+        assert volumes.pop("/data") == f"volume-{name}" and set(volumes.values()) < self.volumes()
+        self.start(identity)
+        assert self.wait_until_ended(identity)["ExitCode"] in (3, 9), name  # 9: it was started twice, and found its own
+        self.remove(identity, False, volumes=True)
+        assert not set(volumes.values()) & self.volumes(), name
+        again = self.create_with_volumes(name, "grep -q own /data/own && test $(cat /data/* | wc -l) -gt 300")
+        self.start(again)
+        assert self.wait_until_ended(again)["ExitCode"] == 0, name
+        self.remove(again, True, volumes=True)
+        assert f"volume-{name}" in self.volumes(), name
+        self.delete(f"/volumes/volume-{name}")
+        assert f"volume-{name}" not in self.volumes(), name
+
     def run(self):
         lives = [self.life_to_the_end, self.life_with_stop, self.life_never_started, self.life_cut_short, self.life_with_restarts,
-                 self.life_removed_by_itself]
+                 self.life_removed_by_itself, self.life_with_volumes]
         while not self.end.is_set():
             self.lives += 1
             self.chance.choice(lives)(f"c{self.number}-{self.lives}")
@@ -253,7 +288,17 @@ def compare_list(daemon, facts):
     assert not missing, missing
 
 
+def load_filled(daemon, directory):
+    """An image with 300 files each where its containers have a volume with a name, and one without."""
+    for name in ("data", "nameless"):
+        (directory / name).mkdir(parents=True)
+        for number in range(300):
+            (directory / name / f"f{number}").write_text(f"{number}\n")
+    daemon.load_busybox("filled:test", layers=[directory], config={"Volumes": {"/nameless": {}}})
+
+
 def test_killed_at_random(daemon, chance, tmp_path):
+    load_filled(daemon, tmp_path / "layer")
     facts = Facts()
     clients = [Client(number, daemon, facts, type(chance)(chance.random()), tmp_path) for number in range(CLIENTS)]
     jobs = [Background(client.run) for client in clients]
@@ -274,6 +319,7 @@ def test_killed_at_random(daemon, chance, tmp_path):
         job.result(90)
     print(f"{sum(client.lives for client in clients)} lives, {sum(client.lost_answers for client in clients)} lost answers, {KILLS} kills")
     assert sum(client.lost_answers for client in clients) > 0 or KILLS < 50  # a dozen may all miss
+    assert daemon.api.get("/volumes")["Volumes"] == [] == list((daemon.store / "volumes").iterdir())
     store.end_clean(daemon)
 
 
