@@ -17,7 +17,7 @@ typedef struct LogStream {
 	Output *output;
 	LogReader *reader;
 	ContainerWait *wait; /* a follower's: until the container ends */
-	bool timestamps;
+	bool timestamps, details;
 } LogStream;
 
 static void logs_free(LogStream *logs)
@@ -30,20 +30,22 @@ static void logs_free(LogStream *logs)
 
 /* ---- what happens ---- */
 
+/* Details are the attributes that log options ask for. Here there are none: as Docker has it, a blank stands for them.
+ */
 static void on_entry(void *arg, int stream, const char *time, int64_t time_ns, const char *data, size_t length)
 {
 	LogStream *logs = arg;
-	char head[CLOCK_TEXT_MAX + 2];
+	char head[CLOCK_TEXT_MAX + 3];
+	size_t count = logs->timestamps ? strnlen(time, CLOCK_TEXT_MAX) : 0;
 
 	(void)time_ns;
-	if (!logs->timestamps) {
-		output_write(logs->output, stream, NULL, data, length);
-		return;
-	}
-	size_t count = strnlen(time, CLOCK_TEXT_MAX);
 	memcpy(head, time, count);
-	strcpy(head + count, " ");
-	output_write(logs->output, stream, head, data, length);
+	if (logs->timestamps)
+		head[count++] = ' ';
+	if (logs->details)
+		head[count++] = ' ';
+	head[count] = '\0';
+	output_write(logs->output, stream, count ? head : NULL, data, length);
 }
 
 static void on_end(void *arg)
@@ -137,6 +139,7 @@ static fallible open_logs(LogStream *logs, LogQuery *query, HttpRequest *request
 	/* What does not run writes no more: a follower gets what there is. */
 	query->follow = query->follow && container_is_live(logs->container);
 	logs->timestamps = http_request_flag(request, "timestamps");
+	logs->details = http_request_flag(request, "details");
 	return log_reader_open(&logs->reader, engine_loop(engine), view.state_directory, query, &handlers, logs);
 }
 

@@ -61,6 +61,16 @@ def test_timestamps_and_since(box):
     assert text(box, identity, f"stdout=1&since={int(time.time()) + 100}") == ""
 
 
+@pytest.mark.parametrize("program", ["docker", "kedge"])
+def test_details(box, program):
+    """Docker writes the attributes that log options name in front of each line; here they are none, and the blank behind them stays."""
+    identity = ended(box, "echo one; echo two")
+    assert text(box, identity, "stdout=1&details=1") == " one\n two\n"
+    stamped = text(box, identity, "stdout=1&details=1&timestamps=1").splitlines()
+    assert [line.split(" ", 1)[1] for line in stamped] == [" one", " two"]
+    assert getattr(box, program)("logs", "--details", identity).out == " one\n two\n"
+
+
 def test_follow(box):
     identity = box.run_container(["sh", "-c", "for i in 1 2 3 4 5; do echo $i; echo e$i >&2; sleep 0.1; done"])
     with opened(box, "GET", f"/containers/{identity}/logs?stdout=1&stderr=1&follow=1") as answer:

@@ -73,6 +73,7 @@ inspect nosuch
 inspect --type volume nosuch
 logs up
 logs --tail 0 up
+logs --details up
 logs nosuch
 port up
 port up 80
