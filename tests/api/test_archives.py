@@ -151,6 +151,44 @@ def test_docker_loads_what_kedge_saves_and_back(stock, engine, tmp_path):
     assert stock.wait(stock.run_container(["sh", "-c", "test $ROUND = 1"], image="round:1")) == 0
 
 
+MAKE = ("echo made > /made; mkdir -p /d/e; echo a > /d/a; chown 5:6 /d/a; chmod 4755 /d/a; ln -s ../made /d/l; ln /made /again; mkfifo /d/p; rm /bin/wc; "
+        "rm -r /old; mkdir /old; echo new > /old/new; chmod 700 /tmp; echo up; exec sleep 1000")
+LOOK = ("cat /made /d/l; stat -c '%a %u:%g %h %F %n' /d /d/e /d/a /d/p /made /again /tmp; ls -a /old /d; test -e /bin/wc || echo gone; echo $FROM $OWN")
+
+
+def changed_image(directory):
+    """An archive of the image that containers change before they are committed."""
+    (directory / "site" / "old").mkdir(parents=True)
+    (directory / "site" / "old" / "file").write_text("old")
+    return kedge.busybox_archive(directory / "made.tar", "base:1", layers=[directory / "site"], config={"Env": ["PATH=/bin", "FROM=image"]})
+
+
+def test_docker_runs_what_kedge_commits_and_back(stock, engine, tmp_path):
+    """A container is changed, committed, saved, loaded and run: by each engine's commit in the other one, with the same outcome."""
+    load(stock, changed_image(tmp_path).read_bytes())
+    stock.kedge("save", "--output", tmp_path / "base.tar", "base:1")
+    engine.docker("load", "--input", tmp_path / "base.tar")
+    try:
+        stock.kedge("run", "-d", "--name", "ours", "--network", "none", "-e", "OWN=1", "base:1", "sh", "-c", MAKE)
+        engine.docker("run", "-d", "--name", "theirs", "--network", "none", "-e", "OWN=1", "base:1", "sh", "-c", MAKE)
+        kedge.wait_for(lambda: "up" in stock.kedge("logs", "ours").out and "up" in engine.docker("logs", "theirs"))
+        change = "CMD " + json.dumps(["sh", "-c", LOOK])
+        stock.kedge("commit", "--change", change, "ours", "ours:1")
+        engine.docker("commit", "--change", change, "theirs", "theirs:1")
+        stock.kedge("save", "--output", tmp_path / "ours.tar", "ours:1")
+        engine.docker("save", "--output", tmp_path / "theirs.tar", "theirs:1")
+        engine.docker("load", "--input", tmp_path / "ours.tar")
+        stock.kedge("load", "--input", tmp_path / "theirs.tar")
+        said = [engine.docker("run", "--rm", "--network", "none", name) for name in ("ours:1", "theirs:1")]
+        said += [stock.kedge("run", "--rm", "--network", "none", name).out for name in ("ours:1", "theirs:1")]
+        assert "4755 5:6 1 regular file /d/a\n" in said[0] and "gone\nimage 1\n" in said[0] and "file" not in said[0].split("/old:")[1].split("/d:")[0]
+        assert len(set(said)) == 1, said
+        for name in ("ours:1", "theirs:1"):
+            assert stock.api.get(f"/images/{name}/json")["Id"] == engine.docker("image", "inspect", "--format", "{{.Id}}", name).strip()
+    finally:
+        engine.docker("rm", "-f", "theirs")
+
+
 def test_images_look_as_docker_shows_them(stock, engine, tmp_path):
     """Inspect and history of one image, side by side."""
     config = {"Env": ["PATH=/bin", "A=1"], "Cmd": ["sh"], "Entrypoint": ["/bin/echo"], "Labels": {"l": "v"}, "User": "web", "WorkingDir": "/tmp",

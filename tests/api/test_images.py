@@ -209,6 +209,20 @@ def test_list_and_inspect(stock):
     assert names({"label": ["l=v"]}) == ["listed:1"] and names({"label": ["l=w"]}) == []
     assert names({"reference": ["list*"]}) == ["listed:1"]
     assert names({"dangling": ["true"]}) == []
+    assert names({"label!": ["l=v"]}) == ["busybox:test"] and names({"label!": ["l=w"], "reference": ["listed"]}) == ["listed:1"]
+
+
+def test_older_and_newer_images(stock):
+    """By the time at which they were made: import makes one now."""
+    stock.load_busybox("older:1", config={"Labels": {"n": "1"}})
+    stock.api.call("POST", "/images/create?fromSrc=-&repo=newer&tag=1", small_layer(n="2"), {"Content-Type": "application/x-tar"})
+
+    def names(**filters):
+        return {tag for image in stock.api.get("/images/json?filters=" + json.dumps(filters, separators=(",", ":"))) for tag in image["RepoTags"]}
+    assert names(since=["older:1"]) == {"newer:1"} and names(since=["newer:1"]) == set()
+    assert "older:1" in names(before=["newer:1"]) and "newer:1" not in names(before=["newer:1"]) and "older:1" not in names(before=["older:1"])
+    for word in ("before", "since"):
+        assert stock.api.raw("GET", f'/images/json?filters={{"{word}":["none:such"]}}')[0] == 404
 
 
 def test_tag(stock):

@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that leave, stop sending, or never read: each is noticed at once, and leaves no descriptor, process or memory behind."""
+import contextlib
+import io
 import json
 import os
 import pathlib
 import socket
+import struct
+import tarfile
 import time
 
 import pytest
 
+import execs
 import kedge
+import registries
 
-
+ROUNDS = 100 if kedge.SOAK else 4
 
 def connect(daemon):
     connection = socket.socket(socket.AF_UNIX)
@@ -170,3 +176,114 @@ def test_a_load_that_breaks_off(box):
         connection.close()
     counted.gone()
     assert json.loads(box.api.raw("GET", "/images/json")[1])
+
+
+# ---- all of them, again and again ----
+
+UPGRADE = "Connection: Upgrade\r\nUpgrade: tcp\r\n"
+
+
+def half(daemon, request, data):
+    """A client that has sent half of what it is about to send."""
+    connection = connect(daemon)
+    connection.sendall(f"{request} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data[:len(data) // 2])
+    return connection
+
+
+def begun(connection, sign):
+    data = b""
+    while sign not in data:
+        piece = connection.recv(4096)
+        assert piece, data
+        data += piece
+    return connection
+
+
+def tree():
+    with io.BytesIO() as file:
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            member = tarfile.TarInfo("tmp/it")
+            member.size = 4 << 20
+            archive.addfile(member, io.BytesIO(bytes(4 << 20)))
+        return file.getvalue()
+
+
+def commands(daemon, identity):
+    both = {"AttachStdin": True, **execs.BOTH}
+    for terminal in (False, True):
+        exec_id = execs.create(daemon, identity, ["sh", "-c", "echo up; read -t 1 x; exit 3"], Tty=terminal, **both)
+        yield begun(ask(daemon, f"POST /exec/{exec_id}/start", b'{"Tty":%s}' % (b"true" if terminal else b"false"), UPGRADE), b"up")
+    exec_id = execs.create(daemon, identity, ["sh", "-c", "yes | head -c 1000000; echo; echo up"], **execs.BOTH)
+    yield begun(ask(daemon, f"POST /exec/{exec_id}/start", b"{}"), b"200 OK")
+
+
+def readers(daemon, identity):
+    for query, headers in (("stdin=1&stdout=1&logs=1", UPGRADE), ("stdout=1&logs=1", "")):
+        yield begun(ask(daemon, f"POST /containers/{identity}/attach?stream=1&{query}", headers=headers), b"y\n")
+    for target, sign in ((f"/containers/{identity}/logs?stdout=1&follow=1", b"y"), ("/events", b"200 OK"), (f"/containers/{identity}/stats", b"cpu_stats"),
+                         (f"/containers/{identity}/archive?path=/bin", b"200 OK"), (f"/containers/{identity}/export", b"200 OK"),
+                         ("/images/busybox:test/get", b"200 OK")):
+        yield begun(ask(daemon, "GET " + target), sign)
+    yield begun(ask(daemon, f"POST /containers/{identity}/wait"), b"200 OK")
+
+
+def writers(daemon, identity):
+    yield half(daemon, "POST /images/load", (daemon.directory / "busybox.tar").read_bytes())
+    yield half(daemon, f"PUT /containers/{identity}/archive?path=/", tree())
+    yield half(daemon, "POST /images/create?fromSrc=-&repo=other&tag=1", tree())
+
+
+@pytest.fixture
+def stalling(fake):
+    """A registry that gives half of an image, and then nothing."""
+    image = fake.add(registries.Unpackable([{"file": os.urandom(300000)}]), "1")
+    blob, is_over = image.layers[0], []
+
+    @fake.rule(registries.digest(blob))
+    def half_of_it(handler, _):
+        handler.reply(200, blob[:len(blob) // 2], length=len(blob))
+        handler.wfile.flush()
+        with contextlib.suppress(AssertionError):
+            kedge.wait_for(lambda: is_over, 120)
+    yield fake
+    is_over.append(True)
+
+
+def test_nothing_is_left_of_those_who_vanish(daemon, stalling):
+    """Every kind of client in the middle of its work, all at a time: no descriptor, process, file or memory stays of them."""
+    identity = daemon.run_container(["sh", "-c", "yes | head -c 300000; cat"], OpenStdin=True)
+    kedge.wait_for(lambda: len(daemon.log_text(identity)) == 300000)
+    staging = daemon.store / "staging"
+
+    def all_vanish(number):
+        clients = [*commands(daemon, identity), *readers(daemon, identity), *writers(daemon, identity)]
+        clients.append(begun(ask(daemon, f"POST /images/create?fromImage={stalling.host}/a&tag=1"), b"Pulling fs layer"))
+        assert len(sockets(daemon)) > len(clients) and children(daemon)
+        for place, client in enumerate(clients):
+            if (place + number) % 2:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+
+    def held():
+        return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
+
+    def is_quiet():
+        return not daemon.inspect(identity)["ExecIDs"] and not [it for it in children(daemon) if not is_shim(it)]
+    before = held()
+    for number in range(ROUNDS):
+        all_vanish(number)
+        kedge.wait_for(is_quiet, 30)
+        if number == 1:
+            settled = memory(daemon)
+    kedge.wait_for(lambda: held() <= before)
+    assert daemon.inspect(identity)["State"]["Running"] and len(children(daemon)) == 1
+    kedge.wait_for(lambda: {path.suffix for path in staging.iterdir()} <= {".part"})  # what a pull goes on with
+    if "sanitize" not in str(kedge.BUILD):
+        assert memory(daemon) - settled < 1 << 10  # kilobytes
+
+
+def is_shim(pid):
+    try:
+        return b"kedge-shim" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False

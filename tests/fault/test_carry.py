@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What lasts goes on over an upgrade: followed logs, events, waits, statistics, and connections on which nothing is asked."""
 import http.client
+import io
 import json
 import os
+import pathlib
 import signal
 import socket
 import subprocess
+import tarfile
 import threading
 import time
 
@@ -285,28 +288,90 @@ def test_a_read_only_connection_stays_so(movable):
     assert json.loads(events.readline())["Action"] == "kill"
 
 
-def test_a_transfer_is_waited_for(movable):
-    """Everybody is served meanwhile; the upgrade comes when it is done."""
-    path = kedge.busybox_archive(movable.directory / "other.tar", "other:1")
-    data = path.read_bytes()
+def begin_upgrade(movable):
+    """Asks for one that has to wait: everybody is served meanwhile, by the old program."""
     old = movable.runs()
+    movable.replace_program()
+    movable.process.send_signal(signal.SIGHUP)
+    for _ in range(20):
+        assert movable.answers()
+        time.sleep(0.01)
+    assert movable.runs() == old
+
+
+def end_upgrade(movable):
+    kedge.wait_for(lambda: movable.runs() == os.stat(movable.program).st_ino)
+    kedge.wait_for(movable.answers)
+    assert "not all requests" not in movable.log()
+
+
+@pytest.mark.parametrize("what", ["load", "import", "cp"])
+def test_what_is_sent_is_waited_for(movable, what):
+    """The upgrade comes when it is done."""
+    identity = movable.run_container(["sleep", "1000"])
+    with io.BytesIO() as file:
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            member = tarfile.TarInfo("it")
+            member.size = 4 << 20
+            archive.addfile(member, io.BytesIO(bytes(4 << 20)))
+        tree = file.getvalue()
+    request, data, sign = {
+        "load": ("POST /images/load", kedge.busybox_archive(movable.directory / "other.tar", "other:1").read_bytes(), b"Loaded image: other:1"),
+        "import": ("POST /images/create?fromSrc=-&repo=other&tag=1", tree, b"sha256:"),
+        "cp": (f"PUT /containers/{identity}/archive?path=/tmp", tree, b""),
+    }[what]
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(30)
         client.connect(str(movable.socket))
-        client.sendall(f"POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data[:5000])
-        movable.replace_program()
-        movable.process.send_signal(signal.SIGHUP)
-        for _ in range(20):
-            assert movable.answers()
-            time.sleep(0.01)
-        assert movable.runs() == old
+        client.sendall(f"{request} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data[:5000])
+        begin_upgrade(movable)
         client.sendall(data[5000:])
         answer = http.client.HTTPResponse(client)
         answer.begin()
-        assert answer.status == 200 and b"Loaded image: other:1" in answer.read()
-    kedge.wait_for(lambda: movable.runs() == os.stat(movable.program).st_ino)
-    kedge.wait_for(movable.answers)
-    assert movable.api.get("/images/other:1/json")
+        assert answer.status == 200 and sign in answer.read()
+    end_upgrade(movable)
+    if what == "cp":
+        assert pathlib.Path(f"/proc/{movable.inspect(identity)['State']['Pid']}/root/tmp/it").stat().st_size == 4 << 20
+    else:
+        assert movable.api.get("/images/other:1/json")
+    store.end_clean(movable)
+
+
+@pytest.mark.parametrize("target", ["/containers/{id}/archive?path=/big", "/containers/{id}/export", "/images/large:1/get"])
+def test_what_is_read_is_waited_for(movable, tmp_path, target):
+    """Not a byte is missing; the upgrade comes when it is done."""
+    if "large" in target:
+        (tmp_path / "noise").write_bytes(os.urandom(16 << 20))
+        movable.load_busybox("large:1", layers=[tmp_path])
+    identity = movable.run_container(["sh", "-c", "yes 0123456789 | head -c 30000000 > /big; echo up; sleep 1000"])
+    kedge.wait_for(lambda: "up" in movable.log_text(identity))
+    with opened(movable, "GET", target.format(id=identity)) as answer:
+        data = answer.read(1000)
+        begin_upgrade(movable)
+        data += answer.read()
+    end_upgrade(movable)
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        assert sum(member.size for member in archive) > 16 << 20
+    store.end_clean(movable)
+
+
+def test_a_pull_is_waited_for(movable, fake):
+    image = fake.add(registries.Unpackable([{"file": os.urandom(200000)}]), "1")
+    blob, stalls = image.layers[0], [True]
+
+    @fake.rule(registries.digest(blob))
+    def half(handler, _):
+        handler.reply(200, blob[:100000], length=len(blob))
+        handler.wfile.flush()
+        kedge.wait_for(lambda: not stalls, 30)
+        handler.wfile.write(blob[100000:])
+    with opened(movable, "POST", f"/images/create?fromImage={fake.host}/a&tag=1") as answer:
+        assert b"Pulling" in answer.readline()
+        begin_upgrade(movable)
+        stalls.clear()
+        lines = [json.loads(line) for line in answer.read().splitlines()]
+    assert "Downloaded newer image" in lines[-1]["status"]
+    end_upgrade(movable)
     store.end_clean(movable)
 
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import execs
 import kedge
 import registries
 import store
@@ -76,9 +77,11 @@ def test_killed(daemon, slow):
     big = daemon.run_container(["sh", "-c", "yes 0123456789012345678901234567890123456789012345678901234567890 | head -n 100000"])
     daemon.wait(big)
     archive = kedge.busybox_archive(daemon.directory / "other.tar", "other:1").read_bytes()
+    command = execs.create(daemon, identity, ["sh", "-c", "echo begun; sleep 1000"], **execs.BOTH)
     lasting = {
         "logs": (f"GET /containers/{identity}/logs?stdout=1&follow=1", b"begun"),
         "attach": (f"POST /containers/{identity}/attach?stdout=1&stream=1&logs=1", b"begun"),
+        "exec": (f"POST /exec/{command}/start", b"begun"),
         "wait": (f"POST /containers/{identity}/wait", b"200 OK"),
         "stop": (f"POST /containers/{identity}/stop?t=100&signal=CONT", b""),
         "events": ("GET /events", b"200 OK"),
@@ -117,6 +120,7 @@ def test_killed(daemon, slow):
     slow.stalls = False
     daemon.start()
     assert daemon.inspect(identity)["State"]["Running"] and daemon.log_text(identity) == "begun\n"
+    assert daemon.inspect(identity)["ExecIDs"] == [command] and kedge.wait_for(lambda: execs.inspect(daemon, command)["Pid"])
     assert [image["RepoTags"] for image in daemon.api.get("/images/json")] == [["busybox:test"]]
     assert b"error" not in daemon.api.raw("POST", f"/images/create?fromImage={slow.host}/a&tag=1")[1]
     store.end_clean(daemon)
