@@ -142,3 +142,8 @@ def carriers(daemon):
         except OSError:
             continue
     return found
+
+
+def carrier(daemon):
+    """The only one: it is started behind the answer to the handshake."""
+    return kedge.wait_for(lambda: len(carriers(daemon)) == 1 and carriers(daemon)[0])
