@@ -71,6 +71,11 @@ void facts_write(Buffer *out, const Fact *facts, const Value *value)
 	}
 }
 
+fallible facts_check(const char *format)
+{
+	return format && !string_equal(format, "json") ? template_check(format) : NULL;
+}
+
 fallible facts_format(Buffer *out, const char *format, const Value *value)
 {
 	if (string_equal(format, "json"))

@@ -16,5 +16,7 @@ typedef struct Fact {
 
 /* facts ends with label NULL. */
 void facts_write(Buffer *out, const Fact *facts, const Value *value);
+/* Before the daemon is asked: a template that cannot be read is an error at once. NULL is fine. */
+fallible facts_check(const char *format);
 /* As Docker's --format of these commands: "json" or a template. */
 fallible facts_format(Buffer *out, const char *format, const Value *value);

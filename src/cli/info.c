@@ -4,7 +4,6 @@
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/facts.h"
-#include "cli/template.h"
 
 typedef struct InfoOptions {
 	bool help;
@@ -52,8 +51,7 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 	autoclear(Buffer) out = {0};
 
 	(void)arguments;
-	if (given->format && !string_equal(given->format, "json"))
-		TRY(template_check(given->format));
+	TRY(facts_check(given->format));
 	TRY(api_get(cli, &info, "/info"));
 	if (given->format)
 		TRY(facts_format(&out, given->format, info));

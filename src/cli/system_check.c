@@ -4,7 +4,6 @@
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/facts.h"
-#include "cli/template.h"
 
 typedef struct CheckOptions {
 	bool help, quiet, repair;
@@ -90,8 +89,7 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 	autoptr(Value) answer = NULL;
 
 	(void)arguments;
-	if (given->format && !string_equal(given->format, "json"))
-		TRY(template_check(given->format));
+	TRY(facts_check(given->format));
 	buffer_add_text(&target, "/kedge/v1/system/check");
 	target_query_flag(&target, "repair", given->repair);
 	TRY(api_post(cli, &answer, buffer_text(&target), NULL));

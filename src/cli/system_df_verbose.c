@@ -7,7 +7,6 @@
 #include "cli/grid.h"
 #include "cli/system_df.h"
 #include "cli/tables.h"
-#include "cli/template.h"
 #include "cli/units.h"
 
 /* ---- volumes ---- */
@@ -105,8 +104,7 @@ fallible system_df_verbose(Cli *cli, const char *format)
 {
 	autoptr(Value) answer = NULL;
 
-	if (format && !string_equal(format, "json"))
-		TRY(template_check(format));
+	TRY(facts_check(format));
 	TRY(api_get(cli, &answer, "/system/df"));
 	const Part parts[] = {images_part(value_get(answer, "Images")),
 		containers_part(value_get(answer, "Containers")), volumes_part(value_get(answer, "Volumes"))};

@@ -3,15 +3,19 @@
 
 #include "cli/api.h"
 #include "cli/commands.h"
+#include "cli/facts.h"
 #include "cli/grid.h"
 #include "cli/terminal.h"
 
 typedef struct TopOptions {
 	bool help;
+	char *format;
 } TopOptions;
 
 static const Option options[] = {
 	HELP_OPTION(TopOptions),
+	{"format", 0, OPTION_STRING, offsetof(TopOptions, format), "FORMAT",
+		"\"json\", or a template such as \"{{.PID}} {{.CMD}}\"", .complete = "json"},
 	OPTION_END,
 };
 
@@ -40,19 +44,47 @@ static void print_processes(const Value *answer)
 	fputs(buffer_text(&out), stdout);
 }
 
+/* A process by the titles of its columns, which are fields then. */
+static Value *process_value(const Value *titles, const Value *cells)
+{
+	Value *process = value_object();
+
+	for (size_t i = 0; i < value_count(titles) && i < value_count(cells); i++) {
+		const char *title = value_string(value_at(titles, i));
+		value_set(process, title ? title : "", value_ref(value_at(cells, i)));
+	}
+	return process;
+}
+
+static fallible print_format(const char *format, const Value *answer)
+{
+	const Value *titles = value_get(answer, "Titles"), *processes = value_get(answer, "Processes");
+	autoclear(Buffer) out = {0};
+
+	for (size_t i = 0; i < value_count(processes); i++) {
+		autoptr(Value) process = process_value(titles, value_at(processes, i));
+		TRY(facts_format(&out, format, process));
+	}
+	fputs(buffer_text(&out), stdout);
+	return NULL;
+}
+
 static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 {
+	const TopOptions *given = opts;
 	autoclear(StringList) words = {0};
 	autoclear(Buffer) target = {0};
 	autoptr(Value) answer = NULL;
 
-	(void)opts;
+	TRY(facts_check(given->format));
 	strings_copy(&words, arguments);
 	strings_remove(&words, 0);
 	autofree char *ps_arguments = strings_join(&words, " ");
 	target_path(&target, "/containers/", arguments->items[0], "/top");
 	target_query(&target, "ps_args", words.count > 0 ? ps_arguments : NULL);
 	TRY(api_get(cli, &answer, buffer_text(&target)));
+	if (given->format)
+		return print_format(given->format, answer);
 	print_processes(answer);
 	return NULL;
 }
@@ -62,7 +94,7 @@ static const char *const aliases[] = {"container top", NULL};
 const Command top_command = {
 	.name = "top",
 	.aliases = aliases,
-	.usage = "CONTAINER [PS-OPTION...]",
+	.usage = "[OPTIONS] CONTAINER [PS-OPTION...]",
 	.summary = "Show the processes of a container",
 	.example = "top web -o pid,args",
 	.options = options,

@@ -5,7 +5,6 @@
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/facts.h"
-#include "cli/template.h"
 
 #define CLIENT_API_VERSION "1.43"
 
@@ -96,8 +95,7 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 	Value *server = NULL;
 
 	(void)arguments;
-	if (given->format && !string_equal(given->format, "json"))
-		TRY(template_check(given->format));
+	TRY(facts_check(given->format));
 	value_set(versions, "Client", describe_client());
 	if (!given->format)
 		print_facts(client_facts, versions);

@@ -398,6 +398,20 @@ def test_system_df_of_each_as_json():
         assert max(map(len, on_terminal("system", "df", "-v", host=served.socket, columns=80, NO_COLOR="1")[1].splitlines())) <= 80
 
 
+def test_top_and_diff_by_a_format():
+    processes = {"Titles": ["PID", "%CPU", "CMD"], "Processes": [["1", "0.0", "sh -c x"], ["7", "1.5", "sleep 1"]]}
+    changes = [{"Path": "/etc", "Kind": 0}, {"Path": "/etc/x y", "Kind": 1}, {"Path": "/bin/z", "Kind": 2}]
+    with Served({"GET /containers/c/top": response(200, json.dumps(processes).encode()), "GET /containers/c/changes": response(200, json.dumps(changes).encode())}) as served:
+        rows = [json.loads(line) for line in served.run("top", "--format", "json", "c").out.splitlines()]
+        assert rows == [{"PID": "1", "%CPU": "0.0", "CMD": "sh -c x"}, {"PID": "7", "%CPU": "1.5", "CMD": "sleep 1"}]
+        assert served.run("top", "--format", '{{.PID}} {{index . "%CPU"}}', "c").out == "1 0.0\n7 1.5\n"
+        assert served.run("diff", "c").out == "C /etc\nA /etc/x y\nD /bin/z\n"
+        rows = [json.loads(line) for line in served.run("diff", "--format", "json", "c").out.splitlines()]
+        assert rows == [{"Kind": kind, "Path": path} for kind, path in (("C", "/etc"), ("A", "/etc/x y"), ("D", "/bin/z"))]
+        for command in ("top", "diff"):
+            assert served.run(command, "--format", "{{", "c").err.startswith('kedge: template "{{": ')
+
+
 # ---- inspect, events, stats ---------------------------------------------------------------------------------------------------
 
 def test_inspect_keeps_numbers_and_order():

@@ -253,7 +253,8 @@ ALL = sorted({command.replace(":", " ") for command in COMMANDS + FORMS} | OWN)
 TOP = pathlib.Path(__file__).resolve().parents[2]
 NEED_ARGUMENTS = [command for command in COMMANDS if command not in ("ps", "stats", "images", "load", "login", "logout", "events", "info", "version")]
 SHOW_TABLES = ["ps", "images", "history", "search", "stats", "network ls", "volume ls", "system df"]
-SHOW_FACTS = ["inspect", "container inspect", "image inspect", "network inspect", "volume inspect", "info", "version", "events", "system check"]
+SHOW_FACTS = ["inspect", "container inspect", "image inspect", "network inspect", "volume inspect", "info", "version", "events", "system check",
+              "top", "diff"]
 
 
 @pytest.mark.parametrize("command", ALL)
