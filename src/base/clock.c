@@ -61,9 +61,27 @@ static void date_of_days(int64_t days, int *ret_year, int *ret_month, int *ret_d
 	*ret_year = (int)(year + era * 400 + (*ret_month <= 2));
 }
 
+/* snprintf(3) would take as long as all else of a time. */
+static char *put_number(char *at, int number, int digits, char behind)
+{
+	for (int i = digits; i-- > 0; number /= 10)
+		at[i] = (char)('0' + number % 10);
+	at[digits] = behind;
+	return at + digits + 1;
+}
+
+static void put_time(char *at, int second_of_day, int nanos)
+{
+	at = put_number(at, second_of_day / 3600, 2, ':');
+	at = put_number(at, second_of_day / 60 % 60, 2, ':');
+	at = put_number(at, second_of_day % 60, 2, '.');
+	*put_number(at, nanos, 9, 'Z') = '\0';
+}
+
 void clock_format(char ret[CLOCK_TEXT_MAX], int64_t wall_ns)
 {
 	int year, month, day;
+	char *at = ret;
 
 	if (!wall_ns) {
 		memcpy(ret, never, sizeof(never));
@@ -74,8 +92,10 @@ void clock_format(char ret[CLOCK_TEXT_MAX], int64_t wall_ns)
 	int64_t days = seconds / SECONDS_PER_DAY - (seconds % SECONDS_PER_DAY < 0);
 	int second_of_day = (int)(seconds - days * SECONDS_PER_DAY);
 	date_of_days(days, &year, &month, &day);
-	snprintf(ret, CLOCK_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%09dZ", year, month, day, second_of_day / 3600,
-		second_of_day / 60 % 60, second_of_day % 60, (int)(rest < 0 ? rest + NANOS_PER_SECOND : rest));
+	at = put_number(at, year, 4, '-'); /* int64_t ends in 2262 */
+	at = put_number(at, month, 2, '-');
+	at = put_number(at, day, 2, 'T');
+	put_time(at, second_of_day, (int)(rest < 0 ? rest + NANOS_PER_SECOND : rest));
 }
 
 /* Reads exactly `digits` digits and, if it is not NUL, the character behind them. */

@@ -334,7 +334,16 @@ Error *dir_move_all(int dir, const char *path, int to)
 
 char *path_join(const char *a, const char *b)
 {
+	size_t length = strlen(a);
+	bool needs_slash = length && a[length - 1] != '/';
+
 	while (*a && *b == '/')
 		b++;
-	return string_printf("%s%s%s", a, *a && !string_ends(a, "/") ? "/" : "", b);
+	size_t rest = strlen(b) + 1;
+	char *path = mem_alloc(length + needs_slash + rest);
+	memcpy(path, a, length);
+	if (needs_slash)
+		path[length++] = '/';
+	memcpy(path + length, b, rest);
+	return path;
 }

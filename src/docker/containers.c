@@ -17,6 +17,8 @@
 #include "engine/exec.h"
 #include "engine/image.h"
 
+enum { INSPECT_USUAL = 6 << 10 }; /* bytes: not grown into step by step */
+
 /* ---- create ---- */
 
 static void write_created(Buffer *out, Container *container, const StringList *warnings)
@@ -262,6 +264,7 @@ static void respond_inspect(HttpRequest *request, void *context, const Container
 	if (!container)
 		return;
 	container_view(container, &view);
+	buffer_reserve(&out, INSPECT_USUAL);
 	writer_init(&writer, &out);
 	write_object(&writer, NULL);
 	write_identity(&writer, container, &view);

@@ -35,18 +35,42 @@ static bool has_zero(uint64_t bytes)
 	return (bytes - EACH_BYTE(1)) & ~bytes & EACH_BYTE(0x80);
 }
 
-/* Eight bytes at a time while none is a control character, a quote, a backslash or not ASCII: most of all text is so.
- */
+/* None of eight bytes is a control character, a quote, a backslash or not ASCII: most of all text is so. */
+static bool is_common(uint64_t bytes)
+{
+	return !((bytes | (bytes - EACH_BYTE(' '))) & EACH_BYTE(0x80)) && !has_zero(bytes ^ EACH_BYTE('"')) &&
+	       !has_zero(bytes ^ EACH_BYTE('\\'));
+}
+
+static uint64_t eight_bytes(const char *text)
+{
+	uint64_t bytes;
+
+	memcpy(&bytes, text, sizeof(bytes));
+	return bytes;
+}
+
+/* Of four to seven, some twice. */
+static uint64_t few_bytes(const char *text, size_t length)
+{
+	uint32_t first, last;
+
+	memcpy(&first, text, sizeof(first));
+	memcpy(&last, text + length - sizeof(last), sizeof(last));
+	return first | (uint64_t)last << 32;
+}
+
+/* Many bytes at a time; 0 where they need a closer look. The last eight overlap with what was seen. */
 static size_t common_run(const char *text, size_t length)
 {
 	size_t run = 0;
 
-	for (uint64_t bytes; run + sizeof(bytes) <= length; run += sizeof(bytes)) {
-		memcpy(&bytes, text + run, sizeof(bytes));
-		if (((bytes | (bytes - EACH_BYTE(' '))) & EACH_BYTE(0x80)) || has_zero(bytes ^ EACH_BYTE('"')) ||
-			has_zero(bytes ^ EACH_BYTE('\\')))
-			break;
-	}
+	if (length < sizeof(uint64_t))
+		return length >= sizeof(uint32_t) && is_common(few_bytes(text, length)) ? length : 0;
+	while (run + sizeof(uint64_t) <= length && is_common(eight_bytes(text + run)))
+		run += sizeof(uint64_t);
+	if (length - run < sizeof(uint64_t) && is_common(eight_bytes(text + length - sizeof(uint64_t))))
+		return length;
 	return run;
 }
 

@@ -56,12 +56,12 @@ fallible apparmor_choose(const char **ret, const ContainerSpec *spec, const char
 	SecurityChoice security;
 
 	TRY(spec_read_security(&security, spec));
-	if (!apparmor_is_there())
+	if (!security.apparmor && !spec->privileged)
+		*ret = otherwise; /* of which its owner knows that it is there: inspect asks often */
+	else if (!apparmor_is_there())
 		*ret = NULL;
-	else if (security.apparmor)
-		*ret = security.apparmor;
 	else
-		*ret = spec->privileged ? APPARMOR_UNCONFINED : otherwise;
+		*ret = security.apparmor ? security.apparmor : APPARMOR_UNCONFINED;
 	return NULL;
 }
 

@@ -14,8 +14,8 @@
 #define APPARMOR_UNCONFINED "unconfined"
 
 bool apparmor_is_there(void); /* the kernel has it, and securityfs is mounted */
-/* The profile a container runs under, borrowed; NULL: none is set. otherwise is that of those that name none, or NULL.
- */
+/* The profile a container runs under, borrowed; NULL: none is set. otherwise is that of those that name none; NULL:
+ * they have none, or the kernel has no AppArmor. */
 fallible apparmor_choose(const char **ret, const ContainerSpec *spec, const char *otherwise);
 fallible apparmor_is_loaded(bool *ret, const char *profile);
 /* Whether this text of the profile is loaded; file keeps what was loaded last. */

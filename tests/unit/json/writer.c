@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "base/memory.h"
+
 #include "check.h"
 
 static void nests_and_separates(void **state)
@@ -120,6 +122,31 @@ static void escapes_and_repairs(void **state)
 	}
 }
 
+/* What is looked at many bytes at a time is found wherever it stands, in text of any length. */
+static void finds_each_byte_at_each_place(void **state)
+{
+	static const struct {
+		char byte;
+		const char *escaped;
+	} cases[] = {{'"', "\\\""}, {'\\', "\\\\"}, {'\n', "\\n"}, {'\x1f', "\\u001f"}, {'\xff', "\ufffd"}, {'~', "~"}};
+	char text[28];
+
+	(void)state;
+	for (int length = 1; length < (int)sizeof(text); length++) {
+		for (int i = 0; i < length * (int)COUNT(cases); i++) {
+			int place = i % length;
+			autoclear(Buffer) out = {0};
+			autofree char *wanted = string_printf("%.*s%s%.*s", place, "abcdefghijklmnopqrstuvwxyz01",
+				cases[i / length].escaped, length - place - 1,
+				"abcdefghijklmnopqrstuvwxyz01" + place + 1);
+			memcpy(text, "abcdefghijklmnopqrstuvwxyz01", (size_t)length);
+			text[place] = cases[i / length].byte;
+			json_escape(&out, text, (size_t)length);
+			assert_string_equal(buffer_text(&out), wanted);
+		}
+	}
+}
+
 /* Any byte after any other gives text that the strict parser takes. */
 static void every_pair_of_bytes_is_valid_json(void **state)
 {
@@ -158,6 +185,7 @@ int main(void)
 		cmocka_unit_test(writes_strings),
 		cmocka_unit_test(formats_of_every_length),
 		cmocka_unit_test(escapes_and_repairs),
+		cmocka_unit_test(finds_each_byte_at_each_place),
 		cmocka_unit_test(every_pair_of_bytes_is_valid_json),
 		cmocka_unit_test(marks_an_answer_that_is_too_large),
 	};
