@@ -178,10 +178,15 @@ static fallible engine_host(Engine *engine)
 	return NULL;
 }
 
-static fallible engine_open(Engine *engine)
+static fallible engine_claim(Engine *engine)
 {
-	TRY(store_open(&engine->store, engine->config.root));
-	TRY(engine_directories(engine));
+	TRY(store_claim(&engine->store, engine->config.root));
+	return engine_directories(engine);
+}
+
+fallible engine_open(Engine *engine)
+{
+	TRY(store_load(engine->store));
 	TRY(engine_identity(engine));
 	TRY(engine_host(engine));
 	TRY(volumes_restore(engine));
@@ -210,7 +215,7 @@ fallible engine_new(Engine **ret, Loop *loop, const EngineConfig *config)
 	list_init(&engine->volumes_leaving);
 	list_init(&engine->subscriptions);
 	list_init(&engine->jobs);
-	error = engine_open(engine);
+	error = engine_claim(engine);
 	if (error) {
 		engine_free(engine);
 		return error;

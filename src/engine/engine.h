@@ -48,9 +48,11 @@ void engine_config_clear(EngineConfig *config);
 DEFINE_AUTOCLEAR(EngineConfig, engine_config_clear)
 fallible engine_config_check(const EngineConfig *config); /* of what needs no look at this machine */
 
-/* Opens the store, reads all records, adopts what runs (invariant 1), starts what restart policies ask for. config is
- * copied. */
+/* Has its store and its directories to itself, and nothing else yet: a caller may listen already, and serve when it was
+ * opened. config is copied. */
 fallible engine_new(Engine **ret, Loop *loop, const EngineConfig *config);
+/* Reads all records, adopts what runs (invariant 1), starts what restart policies ask for. */
+fallible engine_open(Engine *engine);
 /* Stops every container, each by its own signal and within its own time, because the machine goes down: restart
  * policies start them after the next boot. From then on nothing is started. done is called when none runs, once. */
 void engine_power_down(Engine *engine, void (*done)(void *arg), void *arg);

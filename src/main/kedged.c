@@ -285,28 +285,47 @@ typedef struct Successor {
 	size_t count; /* 0: there is none */
 } Successor;
 
-static fallible listen_all(DockerApi *api, const Settings *settings, const DoorPlace *place)
-{
-	autofree char *tls_socket = NULL;
-	HandedSocket sockets[DOCKER_SOCKETS_MAX] = {{settings->socket, settings->socket_group, -1, -1}};
-	DockerProfile profiles[DOCKER_SOCKETS_MAX] = {DOCKER_ALL};
-	size_t count = 1;
+typedef struct Listening {
+	HandedSocket sockets[DOCKER_SOCKETS_MAX];
+	DockerProfile profiles[DOCKER_SOCKETS_MAX];
+	size_t count;
+	char *tls_socket;
+} Listening;
 
-	if (!string_empty(settings->read_only_socket)) {
-		profiles[count] = DOCKER_READ_ONLY;
-		sockets[count++] = (HandedSocket){settings->read_only_socket, settings->read_only_socket_group, -1, -1};
-	}
+static void listening_clear(Listening *listening)
+{
+	free(listening->tls_socket);
+}
+DEFINE_AUTOCLEAR(Listening, listening_clear)
+
+static void add_socket(Listening *listening, DockerProfile profile, const char *path, const char *group)
+{
+	listening->profiles[listening->count] = profile;
+	listening->sockets[listening->count++] = (HandedSocket){path, group, -1, -1};
+}
+
+/* Before the engine is opened: who comes meanwhile waits for its answer, where it would be refused otherwise. */
+static fallible listen_all(Listening *ret, const Settings *settings, const DoorPlace *place)
+{
+	add_socket(ret, DOCKER_ALL, settings->socket, settings->socket_group);
+	if (!string_empty(settings->read_only_socket))
+		add_socket(ret, DOCKER_READ_ONLY, settings->read_only_socket, settings->read_only_socket_group);
 	if (tls_config_is_on(&settings->tcp)) {
-		TRY(door_prepare(&tls_socket, place));
-		sockets[count++] = (HandedSocket){tls_socket, NULL, -1, -1};
+		TRY(door_prepare(&ret->tls_socket, place));
+		add_socket(ret, DOCKER_ALL, ret->tls_socket, NULL);
 	}
-	TRY(handed_listen(sockets, count));
-	for (size_t i = 0; i < count; i++) {
-		notify_store(sockets[i].fd);
-		TRY(docker_api_serve(api, sockets[i].fd, profiles[i]));
-		if (sockets[i].connections_fd >= 0)
-			docker_api_take_over(api, sockets[i].connections_fd);
-		log_info("kedged %s listens on %s", KEDGE_VERSION, sockets[i].path);
+	return handed_listen(ret->sockets, ret->count);
+}
+
+static fallible serve_all(DockerApi *api, const Listening *listening)
+{
+	for (size_t i = 0; i < listening->count; i++) {
+		const HandedSocket *handed = &listening->sockets[i];
+		notify_store(handed->fd);
+		TRY(docker_api_serve(api, handed->fd, listening->profiles[i]));
+		if (handed->connections_fd >= 0)
+			docker_api_take_over(api, handed->connections_fd);
+		log_info("kedged %s listens on %s", KEDGE_VERSION, handed->path);
 	}
 	return NULL;
 }
@@ -322,6 +341,7 @@ static fallible open_door(Door **ret, Loop *loop, const Settings *settings, cons
 
 static fallible serve(Successor *ret_next, Loop *loop, Engine *engine, const Settings *settings, char *const *argv)
 {
+	autoclear(Listening) listening = {.count = 0};
 	autoptr(DockerApi) api = NULL;
 	autoptr(Upgrade) upgrade = NULL;
 	autoptr(Door) door = NULL;
@@ -334,8 +354,10 @@ static fallible serve(Successor *ret_next, Loop *loop, Engine *engine, const Set
 	Serving serving = {.loop = loop, .engine = engine};
 	const DoorPlace place = {settings->engine.run_dir, settings->engine.libexec_dir};
 
+	TRY(listen_all(&listening, settings, &place));
+	TRY_WRAP(engine_open(engine), "could not start");
 	TRY(docker_api_new(&api, engine));
-	TRY(listen_all(api, settings, &place));
+	TRY(serve_all(api, &listening));
 	TRY(upgrade_new(&upgrade, loop, api, settings->upgrade_timeout_ns, argv));
 	TRY(loop_timer(&stopping, loop, -1, stop_unless_down, &serving));
 	serving.stopping = stopping;

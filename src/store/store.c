@@ -60,13 +60,10 @@ static Store *store_new(void)
 	return store;
 }
 
-static fallible store_prepare(Store *store, const char *root)
+static fallible store_prepare(Store *store)
 {
-	autofree char *path = NULL;
+	autofree char *path = path_join(store->root, "kedge.db");
 
-	TRY(root_open(store, root));
-	TRY(root_lock(store));
-	path = path_join(store->root, "kedge.db");
 	TRY(database_open_or_salvage(&store->database, &store->lost_records, store->dir, path));
 	TRY(recover_directories(store));
 	reserve_tend(store);
@@ -74,11 +71,33 @@ static fallible store_prepare(Store *store, const char *root)
 	return recover(store);
 }
 
-fallible store_open(Store **ret, const char *root)
+static fallible root_claim(Store *store, const char *root)
+{
+	TRY(root_open(store, root));
+	return root_lock(store);
+}
+
+fallible store_claim(Store **ret, const char *root)
 {
 	autoptr(Store) store = store_new();
 
-	TRY_WRAP(store_prepare(store, root), "could not open store \"%s\"", root);
+	TRY_WRAP(root_claim(store, root), "could not open store \"%s\"", root);
+	*ret = take(store);
+	return NULL;
+}
+
+fallible store_load(Store *store)
+{
+	TRY_WRAP(store_prepare(store), "could not open store \"%s\"", store->root);
+	return NULL;
+}
+
+fallible store_open(Store **ret, const char *root)
+{
+	autoptr(Store) store = NULL;
+
+	TRY(store_claim(&store, root));
+	TRY(store_load(store));
 	*ret = take(store);
 	return NULL;
 }

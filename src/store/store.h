@@ -32,7 +32,10 @@
 typedef struct Store Store;
 typedef struct StoreSync StoreSync;
 
-fallible store_open(Store **ret, const char *root);
+/* Opening in two steps: from the first on it is ours, whoever had it before is gone, and nothing of it can be used. */
+fallible store_claim(Store **ret, const char *root);
+fallible store_load(Store *store);
+fallible store_open(Store **ret, const char *root); /* both */
 Store *store_close(Store *store);
 DEFINE_AUTOPTR(Store, store_close)
 void store_trim(Store *store);              /* gives back memory that it keeps to be fast */

@@ -354,3 +354,32 @@ def test_killed_with_twenty_running(daemon):
         daemon.restart()
         assert [daemon.inspect(identity)["State"]["Pid"] for identity in running] == pids
     store.end_clean(daemon)
+
+
+def connects(client):
+    try:
+        client.connect()
+    except OSError:
+        return False
+    return True
+
+
+def test_who_comes_while_kedged_starts_waits_for_the_answer(daemon):
+    """What it reads at its start is held back by a pipe in the place of a file: by then it listens."""
+    identity = daemon.run_container(["sleep", "1000"])
+    daemon.kill()
+    held, text = daemon.store / "id", (daemon.store / "id").read_bytes()
+    held.unlink()
+    os.mkfifo(held)
+    daemon.spawn()
+    client = kedge.UnixConnection(daemon.socket)
+    kedge.wait_for(lambda: connects(client))
+    client.request("GET", f"/containers/{identity}/json")
+    held.write_bytes(text)  # waits until kedged reads it
+    answer = client.getresponse()
+    assert answer.status == 200
+    assert json.loads(answer.read())["State"]["Running"]
+    client.close()
+    held.unlink()
+    held.write_bytes(text)
+    store.end_clean(daemon)
