@@ -281,14 +281,16 @@ def test_kedged_restarts_with_containers_in_every_state(daemon):
     daemon.wait(exited)
     running = daemon.run_container(["sh", "-c", "trap 'exit 8' TERM; while :; do echo tick; sleep 0.05; done"], name="running")
     before = state(daemon, running)
+    log = daemon.store / "containers" / running / "container.log"
     daemon.kill()
-    time.sleep(0.5)
+    written = log.read_text().count("tick")
+    kedge.wait_for(lambda: log.read_text().count("tick") > written + 8)
     daemon.start()
     after = state(daemon, running)
     assert (after["Pid"], after["StartedAt"]) == (before["Pid"], before["StartedAt"])
     assert state(daemon, created)["Status"] == "created"
     assert (state(daemon, exited)["Status"], state(daemon, exited)["ExitCode"]) == ("exited", 3)
-    assert daemon.log_text(running).count("tick") > 8
+    assert daemon.log_text(running).count("tick") > written + 8
     daemon.api.post("/containers/running/stop")
     assert state(daemon, running)["ExitCode"] == 8
 
