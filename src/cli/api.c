@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "cli/host.h"
 #include "cli/terminal.h"
 #include "json/writer.h"
@@ -95,13 +96,31 @@ fallible target_query_filters(Buffer *target, const StringList *filters)
 
 /* ---- calls ---- */
 
+/* Docker's texts that say what is wrong, and not what would be right. */
+static const struct {
+	const char *words, *hint;
+} expected[] = {
+	{"invalid filter '", "--help lists the filters"},
+	{"invalid condition: ", "it is not-running, next-exit or removed"},
+	{"Invalid signal: ", "it is a name such as HUP or TERM, or a number"},
+	{"invalid restart policy", "it is no, always, unless-stopped or on-failure[:MAX]"},
+};
+
+static fallible hint_at_expected(Error *error)
+{
+	for (size_t i = 0; i < COUNT(expected); i++)
+		if (strstr(error_message(error), expected[i].words))
+			return error_hint(error, "%s", expected[i].hint);
+	return error;
+}
+
 Error *api_failure(ErrorKind kind, const char *message, const char *hint)
 {
 	autofree char *tail = string_printf(": %s", hint ? hint : "");
 	size_t length = strlen(message), tail_length = strlen(tail);
 
 	if (!hint || length < tail_length || !string_equal(message + length - tail_length, tail))
-		return error_new(kind, "%s", message);
+		return hint_at_expected(error_new(kind, "%s", message));
 	return error_hint(error_new(kind, "%.*s", (int)(length - tail_length), message), "%s", hint);
 }
 

@@ -62,6 +62,8 @@ static fallible print_answer(Cli *cli, const CheckOptions *given, const Value *a
 		return NULL;
 	for (size_t i = 0; i < value_count(problems); i++)
 		puts(value_string(value_at(problems, i)));
+	if (given->repair && value_count(problems) && !value_count(value_get(answer, "Remaining")))
+		printf("all of it was put right\n");
 	return value_count(problems) ? NULL : print_all_well(cli);
 }
 

@@ -119,6 +119,14 @@ def test_bad_answers(answer, message):
         assert done.err.startswith(f"kedge: {message}")
 
 
+@pytest.mark.parametrize("message,hint", [("invalid filter 'foo'", "--help lists the filters"), ("Invalid signal: FOO", "it is a name such as HUP or TERM, or a number"),
+                                          ('invalid condition: "x"', "it is not-running, next-exit or removed"),
+                                          ("invalid restart policy 'x'", "it is no, always, unless-stopped or on-failure[:MAX]")])
+def test_what_is_expected_is_said(message, hint):
+    with Served({"GET /containers/json": response(400, json.dumps({"message": message}).encode())}) as served:
+        assert served.run("ps").err == f"kedge: {message}\nhint: {hint}\n"
+
+
 def test_connection_is_kept():
     answers = {f"POST /containers/{name}/stop": response(204, b"") for name in "abc"}
     with Served(answers) as served:
@@ -384,6 +392,17 @@ def test_system_check_with_problems(count, words):
         assert (done.returncode, done.out, done.err) == (1, "", "")
         done = served.run("system", "check", "--format", "json")
         assert done.returncode == 1 and json.loads(done.out) == {"Problems": problems}
+
+
+def test_system_check_repairs():
+    repaired = response(200, b'{"Problems":["a mount"],"Remaining":[]}')
+    with Served({**CHECKED, "POST /kedge/v1/system/check": repaired}) as served:
+        done = served.run("system", "check", "--repair")
+        assert (done.returncode, done.out, done.err) == (0, "a mount\nall of it was put right\n", "")
+        assert "repair=1" in served.requests[0][0]
+        served.answers["POST /kedge/v1/system/check"] = response(200, b'{"Problems":["a mount"],"Remaining":["a mount"]}')
+        done = served.run("system", "check", "--repair")
+        assert (done.returncode, done.out, done.err) == (1, "a mount\n", "kedge: 1 of these could not be put right\n")
 
 
 def test_system_df_of_each_as_json():
