@@ -90,7 +90,8 @@ void output_on_carry(Output *output, void (*carry)(void *arg, HttpCarry *ret), v
 		http_stream_on_carry(output->http, carry, arg);
 }
 
-void output_write(Output *output, int stream, const char *head, const void *data, size_t length)
+/* One piece, so that a raw connection gets it in one. */
+static void put_behind_head(Output *output, int stream, const char *head, const void *data, size_t length)
 {
 	size_t head_length = head ? strlen(head) : 0, all = head_length + length;
 	unsigned char frame[8] = {stream, 0, 0, 0, all >> 24, all >> 16, all >> 8, all};
@@ -102,6 +103,14 @@ void output_write(Output *output, int stream, const char *head, const void *data
 		buffer_add(&piece, head, head_length);
 	buffer_add(&piece, data, length);
 	put(output, piece.data, piece.length);
+}
+
+void output_write(Output *output, int stream, const char *head, const void *data, size_t length)
+{
+	if (output->framed || head)
+		put_behind_head(output, stream, head, data, length);
+	else
+		put(output, data, length);
 	if (pending(output) > OUTPUT_PENDING_MAX && !output->paused) {
 		output->paused = true;
 		output->handlers.pause(output->arg, true);

@@ -108,18 +108,27 @@ static size_t pending(const CopyIn *copy)
 	return copy->queue.length - copy->taken;
 }
 
-/* A process that is gone says why itself. */
-static void write_some(CopyIn *copy)
+/* How much the pipe took: all, of a process that is gone, which says why itself. */
+static size_t write_some(CopyIn *copy, const char *data, size_t length)
 {
-	while (pending(copy) && copy->pipe >= 0) {
-		ssize_t written = write(copy->pipe, copy->queue.data + copy->taken, pending(copy));
+	size_t done = 0;
+
+	while (done < length) {
+		ssize_t written = write(copy->pipe, data + done, length - done);
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written < 0 && errno == EAGAIN)
 			break;
-		copy->taken = written < 0 ? copy->queue.length : copy->taken + (size_t)written;
-		copy->moved_ns = clock_monotonic_ns();
+		done = written < 0 ? length : done + (size_t)written;
 	}
+	if (done)
+		copy->moved_ns = clock_monotonic_ns();
+	return done;
+}
+
+static void write_queue(CopyIn *copy)
+{
+	copy->taken += write_some(copy, copy->queue.data + copy->taken, pending(copy));
 	if (!pending(copy)) {
 		buffer_truncate(&copy->queue, 0);
 		copy->taken = 0;
@@ -130,7 +139,7 @@ static void move_on(CopyIn *copy)
 {
 	if (copy->pipe < 0)
 		return;
-	write_some(copy);
+	write_queue(copy);
 	if (!pending(copy) && copy->finished) {
 		close_pipe(copy);
 		return;
@@ -150,12 +159,19 @@ static void on_room(void *arg, int fd, unsigned events)
 
 bool copy_in_data(CopyIn *copy, const void *data, size_t length)
 {
+	size_t done = 0;
+
 	if (copy->ended)
 		return true;
 	copy->moved_ns = clock_monotonic_ns();
-	buffer_add(&copy->queue, data, length);
-	move_on(copy);
-	copy->is_full = pending(copy) > QUEUE_WELCOME || (pending(copy) && copy->pipe >= 0);
+	if (copy->pipe >= 0 && !pending(copy))
+		done = write_some(copy, data, length);
+	if (done == length)
+		return true;
+	buffer_add(&copy->queue, (const char *)data + done, length - done);
+	if (copy->pipe >= 0)
+		source_set_events(copy->watch, LOOP_WRITE);
+	copy->is_full = copy->pipe >= 0 || pending(copy) > QUEUE_WELCOME;
 	return !copy->is_full;
 }
 

@@ -216,6 +216,22 @@ def test_the_container_sees_what_was_put(box):
     assert box.wait(identity) == 0 and box.log_text(identity).endswith("second")
 
 
+def test_many_files_are_replaced(box):
+    """Each is a new file: who has the old one open keeps it."""
+    script = "mkdir /r; echo old > /r/0; exec 3</r/0; echo up; while [ ! -e /go ]; do usleep 20000; done; cat <&3"
+    identity = box.run_container(["sh", "-c", script], name="subject")
+    wait_up(box, identity)
+    for words in (b"first", b"second"):
+        entries = [("r", None), *((f"r/{number}", words * 500) for number in range(300)), ("r/link", "> 0"), ("r/hard", "= r/1")]
+        assert put(box, "subject", "/", *entries) == (200, "")
+    status, found = get(box, "subject", "/r")
+    assert status == 200 and len(found.getmembers()) == 303
+    assert {found.extractfile(member).read() for member in found.getmembers() if member.isreg()} == {b"second" * 500}
+    assert put(box, "subject", "/", ("go", b"")) == (200, "")
+    assert box.wait(identity) == 0
+    assert "old" in box.log_text(identity)
+
+
 def test_compressed(box):
     box.create(["true"], name="subject")
     packed = io.BytesIO()

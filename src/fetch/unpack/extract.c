@@ -37,6 +37,7 @@ Extractor *extractor_new(int root, UnpackMode mode, const UnpackLimits *limits)
 	opaque_init(&extractor->opaque, root);
 	branch_init(&extractor->branch, root, &extractor->opaque);
 	extractor->digests = table_new();
+	extractor->dropped = dropped_new();
 	return extractor;
 }
 
@@ -59,6 +60,7 @@ Extractor *extractor_free(Extractor *extractor)
 	opaque_clear(&extractor->opaque);
 	map_clear(&extractor->symlinks);
 	free_digests(extractor->digests);
+	dropped_free(extractor->dropped);
 	free(extractor);
 	return NULL;
 }
@@ -114,9 +116,10 @@ static fallible check_kinds(const Extractor *extractor, const TarEntry *entry, b
 static fallible clear_way(Extractor *extractor, const TarEntry *entry, bool *ret_kept)
 {
 	int parent = extractor->branch.fd;
+	autofd there = openat(parent, extractor->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat status;
 
-	if (fstatat(parent, extractor->name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+	if (there < 0 || fstat(there, &status) < 0)
 		return error_errno(errno, "could not look at what is there");
 	*ret_kept = S_ISDIR(status.st_mode) && entry->type == TAR_DIRECTORY;
 	if (*ret_kept)
@@ -127,6 +130,7 @@ static fallible clear_way(Extractor *extractor, const TarEntry *entry, bool *ret
 		return tree_remove(parent, extractor->name);
 	if (unlinkat(parent, extractor->name, 0) < 0)
 		return error_errno(errno, "could not replace what is there");
+	dropped_add(extractor->dropped, take_fd(&there));
 	return NULL;
 }
 

@@ -3,6 +3,7 @@
 /* Inside of the extractor: what the rules for layers and for archives share. */
 #include "base/table.h"
 #include "fetch/unpack/branch.h"
+#include "fetch/unpack/dropped.h"
 #include "fetch/unpack/extract.h"
 
 struct Extractor {
@@ -11,6 +12,7 @@ struct Extractor {
 	UnpackLimits limits;
 	Branch branch; /* the entry's directory */
 	OpaqueSet opaque;
+	Dropped *dropped;
 	int64_t bytes;
 	int64_t entries;
 	char path[PATH_MAX]; /* of the entry, clean; "" is the root */

@@ -103,6 +103,19 @@ static fallible choose_codec(Inflater *inflater)
 	return NULL;
 }
 
+/* What is not compressed need not go through the buffer. */
+static fallible read_straight(Inflater *inflater)
+{
+	Flow *flow = &inflater->flow;
+	size_t got = 0;
+
+	TRY(input_read(inflater->input, flow->out, flow->out_room, &got));
+	flow->out += got;
+	flow->out_room -= got;
+	inflater->input_ended = got == 0;
+	return NULL;
+}
+
 /* One step; without progress, more input. *ret_end: nothing will come any more. */
 static fallible advance(Inflater *inflater, bool *ret_end)
 {
@@ -113,7 +126,7 @@ static fallible advance(Inflater *inflater, bool *ret_end)
 	if (flow->in_length != in || flow->out_room != out)
 		return NULL;
 	if (!inflater->input_ended)
-		return refill(inflater);
+		return inflater->codec == &codec_plain ? read_straight(inflater) : refill(inflater);
 	if (!inflater->codec->is_between(inflater->state))
 		return error_new(ERROR_INVALID, "archive ends in the middle of its %s stream", inflater->codec->name);
 	*ret_end = true;
