@@ -18,7 +18,8 @@ typedef struct EventsOptions {
 static const Option options[] = {
 	HELP_OPTION(EventsOptions),
 	{"filter", 'f', OPTION_LIST, offsetof(EventsOptions, filters), "NAME=VALUE",
-		"only those that match: type, event, container, image, label"},
+		"only those that match: type, event, container, image, volume, network, daemon, label, id, scope",
+		.complete = "type= event= container= image= volume= network= daemon= label= id= scope="},
 	{"format", 0, OPTION_STRING, offsetof(EventsOptions, format), "FORMAT",
 		"\"json\", or a template such as \"{{.Type}} {{.Action}}\"", .complete = "json"},
 	{"since", 0, OPTION_STRING, offsetof(EventsOptions, since), "TIME",

@@ -17,7 +17,8 @@ typedef struct NetworksOptions {
 static const Option options[] = {
 	HELP_OPTION(NetworksOptions),
 	{"filter", 'f', OPTION_LIST, offsetof(NetworksOptions, filters), "NAME=VALUE",
-		"only those that match: name, id, driver, scope, type, label, dangling"},
+		"only those that match: name, id, driver, scope, type, label, dangling",
+		.complete = "name= id= driver= scope= type= label= dangling="},
 	{"format", 0, OPTION_STRING, offsetof(NetworksOptions, format), "FORMAT",
 		"\"table\", \"table TEMPLATE\", \"json\", or a template such as \"{{.Name}}: {{.Driver}}\"",
 		.complete = "table json"},

@@ -18,7 +18,7 @@ typedef struct PruneOptions {
 #define FILTER_OPTION                                                                                                  \
 	{                                                                                                              \
 		"filter", 0, OPTION_LIST, offsetof(PruneOptions, filters), "NAME=VALUE",                               \
-			"only those that match: until, label, label!"                                                  \
+			"only those that match: until, label, label!", .complete = "until= label= label!="             \
 	}
 #define FORCE_OPTION                                                                                                   \
 	{                                                                                                              \
@@ -45,7 +45,7 @@ static const Option volume_options[] = {
 	HELP_OPTION(PruneOptions),
 	{"all", 'a', OPTION_SWITCH, offsetof(PruneOptions, all), .help = "those with a name, too"},
 	{"filter", 0, OPTION_LIST, offsetof(PruneOptions, filters), "NAME=VALUE",
-		"only those that match: label, label!"},
+		"only those that match: label, label!", .complete = "label= label!="},
 	FORCE_OPTION,
 	OPTION_END,
 };

@@ -25,7 +25,10 @@ static const Option options[] = {
 	{"all", 'a', OPTION_SWITCH, offsetof(PsOptions, all),
 		.help = "show all containers (without it: those that run)"},
 	{"filter", 'f', OPTION_LIST, offsetof(PsOptions, filters), "NAME=VALUE",
-		"only those that match: id, name, label, status, ancestor, health, exited, before, since"},
+		"only those that match: id, name, label, label!, status, ancestor, health, exited, before, since, "
+		"network, volume, publish, expose",
+		.complete = "id= name= label= status= ancestor= health= exited= before= since= network= volume= "
+			    "publish= expose="},
 	{"format", 0, OPTION_STRING, offsetof(PsOptions, format), "FORMAT",
 		"\"table\", \"table TEMPLATE\", \"json\", or a template such as \"{{.ID}} {{.Names}}\"",
 		.complete = "table json"},

@@ -21,7 +21,8 @@ typedef struct SearchOptions {
 static const Option options[] = {
 	HELP_OPTION(SearchOptions),
 	{"filter", 'f', OPTION_LIST, offsetof(SearchOptions, filters), "NAME=VALUE",
-		"only those that match: is-official, is-automated, stars (at least)"},
+		"only those that match: is-official, is-automated, stars (at least)",
+		.complete = "is-official= is-automated= stars="},
 	{"format", 0, OPTION_STRING, offsetof(SearchOptions, format), "FORMAT",
 		"\"table\", \"table TEMPLATE\", \"json\", or a template such as \"{{.Name}}: {{.StarCount}}\"",
 		.complete = "table json"},

@@ -87,7 +87,8 @@ typedef struct ListOptions {
 static const Option list_table[] = {
 	HELP_OPTION(ListOptions),
 	{"filter", 'f', OPTION_LIST, offsetof(ListOptions, filters), "NAME=VALUE",
-		"only those that match: name, driver, label, label!, dangling"},
+		"only those that match: name, driver, label, label!, dangling",
+		.complete = "name= driver= label= dangling="},
 	{"format", 0, OPTION_STRING, offsetof(ListOptions, format), "FORMAT",
 		"\"table\", \"table TEMPLATE\", \"json\", or a template such as \"{{.Name}}: {{.Mountpoint}}\"",
 		.complete = "table json"},

@@ -289,6 +289,29 @@ def test_options_are_completed(command):
     assert done.stdout == "--help\n"
 
 
+FILTERED = {"ps": "/containers/json", "images": "/images/json", "events": "/events", "network ls": "/networks", "volume ls": "/volumes"}
+
+
+@pytest.mark.parametrize("command", sorted(FILTERED))
+def test_filters_of_the_help_are_the_daemons(command, shared_daemon):
+    """What the help lists and completion offers is taken; what the daemon takes is listed, as far as it makes a difference here."""
+    shown = " ".join(run(*command.split(), "--help").out.split())
+    listed = re.search(r"--filter NAME=VALUE only those that match: ((?:[a-z!]+, )*[a-z!]+)", shown)[1].split(", ")
+    values = {"dangling": "true", "exited": "0", "status": "running", "health": "none", "type": "builtin" if command == "network ls" else "container", "publish": "80",
+              "expose": "80", "before": "busybox:test", "since": "busybox:test"}
+    known = "id name label label! status ancestor health exited before since network volume publish expose type event container image daemon scope driver reference".split()
+    if command == "ps":
+        values.update(before=shared_daemon.create(["true"]), since=shared_daemon.create(["true"]))
+    for name in {*known, "dangling", *listed}:
+        words = [*command.split(), "--filter", f"{name}={values.get(name, 'x')}", *(["--until", "0s"] if command == "events" else [])]
+        done = shared_daemon.kedge(*words, check=False)
+        assert (done.returncode == 0) == (name in listed), (name, done.err)
+    script = f'source {kedge.BUILD}/completion/kedge; COMP_WORDS=(kedge {command} --filter ""); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _kedge; echo "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "-c", script], env={**os.environ, "PATH": f"{kedge.BIN}:/usr/bin:/bin"}, stdout=subprocess.PIPE, text=True)
+    assert set(done.stdout.split()) == {f"{name}=" for name in listed} - {"label!="}
+    shared_daemon.remove_all()
+
+
 def examples(page):
     """What is between lines of three backticks."""
     return [line for number, part in enumerate(page.read_text().split("```\n")) if number % 2 for line in part.splitlines()]
