@@ -9,7 +9,10 @@
 #include "base/memory.h"
 #include "cli/api.h"
 #include "cli/commands.h"
+#include "cli/grid.h"
 #include "cli/units.h"
+
+enum { WHAT_MAX = 40 }; /* columns: the figures have their place behind it */
 
 static const Option options[] = {
 	HELP_OPTION(CpOptions),
@@ -17,7 +20,8 @@ static const Option options[] = {
 		.help = "keep owners: into a container, what is copied becomes its user's"},
 	{"follow-link", 'L', OPTION_SWITCH, offsetof(CpOptions, follow_link),
 		.help = "copy what a link in SOURCE leads to, not the link"},
-	{"quiet", 'q', OPTION_SWITCH, offsetof(CpOptions, quiet), .help = "do not tell what was copied"},
+	{"quiet", 'q', OPTION_SWITCH, offsetof(CpOptions, quiet),
+		.help = "tell neither how far it has come nor what was copied"},
 	OPTION_END,
 };
 
@@ -95,6 +99,7 @@ static fallible read_stat(CpStat *ret, const char *header)
 	target = value_string(value_get(value, "linkTarget"));
 	ret->exists = true;
 	ret->mode = (uint32_t)value_int(value_get(value, "mode"), 0);
+	ret->size = value_int(value_get(value, "size"), 0);
 	ret->target = target && *target ? mem_strdup(target) : NULL;
 	return NULL;
 }
@@ -110,6 +115,32 @@ fallible cp_stat(Cli *cli, CpStat *ret, const CpPlace *place)
 	TRY(http_client_call(cli->client, &call));
 	header = http_client_header(cli->client, "x-docker-container-path-stat");
 	return http_client_status(cli->client) == 200 && header ? read_stat(ret, header) : NULL;
+}
+
+/* ---- what is told ---- */
+
+void cp_moving_init(CpMoving *moving, const CpOptions *given, const char *what, int64_t total)
+{
+	ProgressOptions shape = progress_options(stderr, given->quiet);
+
+	*moving = (CpMoving){.progress = progress_new(&shape), .total = total};
+	text_cut(&moving->what, what, WHAT_MAX);
+}
+
+void cp_moving_clear(CpMoving *moving)
+{
+	if (moving->progress)
+		progress_wipe(moving->progress);
+	progress_free(moving->progress);
+	buffer_clear(&moving->what);
+}
+
+void cp_moved(void *arg, int64_t bytes)
+{
+	CpMoving *moving = arg;
+	int64_t shown = moving->total && bytes > moving->total ? moving->total : bytes;
+
+	progress_item(moving->progress, buffer_text(&moving->what), "Copying", shown, moving->total);
 }
 
 void cp_tell(const CpOptions *given, int64_t bytes, const char *target)

@@ -61,6 +61,7 @@ static fallible look_at_target(CpEnd *ret, char **ret_path, const char *path)
 static fallible extract_to(Cli *cli, const CpOptions *options, const CpEnd *source, const char *path)
 {
 	autofree char *found = NULL, *directory = NULL, *name = NULL, *above = NULL, *base = NULL;
+	autoclear(CpMoving) moving = {0};
 	CpEnd target = {0};
 	int64_t bytes;
 	int fd;
@@ -70,11 +71,15 @@ static fallible extract_to(Cli *cli, const CpOptions *options, const CpEnd *sour
 	cp_split(source->path, &above, &base);
 	TRY(dir_open(&fd, AT_FDCWD, directory));
 	autofd root = fd;
+	cp_moving_init(&moving, options, path, source->size);
 	const ExtractPlan plan = {.directory = root,
 		.from = base,
 		.to = name ? name : source->name,
-		.keeps_owner = options->archive && geteuid() == 0};
+		.keeps_owner = options->archive && geteuid() == 0,
+		.moved = cp_moved,
+		.arg = &moving};
 	TRY(extract_answer(cli->client, &plan, &bytes));
+	progress_wipe(moving.progress);
 	cp_tell(options, bytes, path);
 	return NULL;
 }
@@ -108,8 +113,12 @@ static fallible copy_out(Cli *cli, const CpOptions *options, CpPlace *place, con
 	TRY(check_target(target));
 	const HttpCall call = {.method = "GET", .target = buffer_text(&call_target)};
 	TRY(api_open(cli->client, &call));
-	const CpEnd source = {
-		.path = place->path, .exists = true, .is_directory = stat.mode >> CP_MODE_DIRECTORY_BIT, .name = name};
+	const bool is_directory = stat.mode >> CP_MODE_DIRECTORY_BIT;
+	const CpEnd source = {.path = place->path,
+		.exists = true,
+		.is_directory = is_directory,
+		.name = name,
+		.size = is_directory ? 0 : stat.size};
 	return extract_to(cli, options, &source, target);
 }
 

@@ -20,8 +20,10 @@ typedef struct Sending {
 	int directory; /* that the source is in */
 	char *base;    /* in it */
 	const char *name;
+	int64_t size;   /* CpEnd's */
 	int64_t *bytes; /* shared with the child */
 	int pipe;
+	CpMoving moving; /* the child's */
 } Sending;
 
 static Error *count_and_write(void *arg, const void *data, size_t length)
@@ -29,7 +31,9 @@ static Error *count_and_write(void *arg, const void *data, size_t length)
 	Sending *sending = arg;
 
 	*sending->bytes += (int64_t)length;
-	return file_write_all(sending->pipe, data, length, "archive");
+	TRY(file_write_all(sending->pipe, data, length, "archive"));
+	cp_moved(&sending->moving, *sending->bytes);
+	return NULL;
 }
 
 static fallible write_archive(Sending *sending)
@@ -50,6 +54,7 @@ static _Noreturn void child_main(Sending *sending)
 	Error *error = write_archive(sending);
 	bool is_unread = error && error_number(error) == EPIPE; /* kedged's answer says why */
 
+	cp_moving_clear(&sending->moving);
 	if (error && !is_unread)
 		cli_report(error);
 	_exit(error && !is_unread ? EXIT_FAILED : EXIT_OK);
@@ -95,19 +100,20 @@ static fallible send_archive(
 		return error_errno(errno, "could not make a pipe");
 	autofd read_end = ends[0];
 	sending->pipe = ends[1];
+	autofree char *shown = string_printf("%s:%s", place->container, place->path);
 	fflush(NULL);
 	pid_t pid = fork();
 	if (pid < 0)
 		return error_errno(errno, "could not start a process");
 	if (pid == 0) {
 		close(ends[0]);
+		cp_moving_init(&sending->moving, options, shown, sending->size);
 		child_main(sending);
 	}
 	close(ends[1]);
 	Error *error = put(cli, options, place, directory, read_end);
 	close_fd(&read_end);
 	TRY(end_child(cli, pid, error));
-	autofree char *shown = string_printf("%s:%s", place->container, place->path);
 	if (cli->status == EXIT_OK)
 		cp_tell(options, *sending->bytes, shown);
 	return NULL;
@@ -151,7 +157,10 @@ static fallible look_at_source(CpEnd *ret, char **ret_path, const char *source, 
 	*ret_path = follow ? realpath(source, NULL) : mem_strdup(source);
 	if (!*ret_path || lstat(*ret_path, &status) < 0)
 		return error_errno(errno, "could not find \"%s\"", source);
-	*ret = (CpEnd){.path = *ret_path, .exists = true, .is_directory = S_ISDIR(status.st_mode)};
+	*ret = (CpEnd){.path = *ret_path,
+		.exists = true,
+		.is_directory = S_ISDIR(status.st_mode),
+		.size = S_ISREG(status.st_mode) ? status.st_size : 0};
 	return NULL;
 }
 
@@ -169,7 +178,7 @@ static fallible send_file(
 	cp_split(path, &unused, &own);
 	TRY(dir_open(&fd, AT_FDCWD, above));
 	autofd parent = fd;
-	Sending sending = {.directory = parent, .base = base, .name = name ? name : own};
+	Sending sending = {.directory = parent, .base = base, .name = name ? name : own, .size = source.size};
 	return send_archive(cli, options, &sending, place, directory);
 }
 

@@ -53,6 +53,7 @@ static Error *next_piece(void *arg, const uint8_t **ret, size_t *ret_length)
 	while (!end && !extract->piece.length)
 		TRY(http_client_read(extract->client, &extract->piece, &end));
 	extract->bytes += (int64_t)extract->piece.length;
+	extract->plan->moved(extract->plan->arg, extract->bytes);
 	*ret = (const uint8_t *)buffer_text(&extract->piece);
 	*ret_length = extract->piece.length;
 	return NULL;

@@ -9,10 +9,12 @@
 #include "http/client.h"
 
 typedef struct ExtractPlan {
-	int directory;    /* borrowed */
-	const char *from; /* the archive's root is called so there ("." too) */
-	const char *to;   /* and so here; NULL: the same */
-	bool keeps_owner; /* needs root */
+	int directory;                           /* borrowed */
+	const char *from;                        /* the archive's root is called so there ("." too) */
+	const char *to;                          /* and so here; NULL: the same */
+	bool keeps_owner;                        /* needs root */
+	void (*moved)(void *arg, int64_t bytes); /* so much of the body has come */
+	void *arg;
 } ExtractPlan;
 
 /* The rest of the answer's body. *ret_bytes: how long it was. */

@@ -237,7 +237,15 @@ void progress_finish(Progress *progress)
 	fflush(progress->options.out);
 }
 
-/* ---- taking lines ---- */
+void progress_wipe(Progress *progress)
+{
+	if (progress->drawn > 0)
+		fprintf(progress->options.out, "\033[%zuA\r\033[J", progress->drawn);
+	forget_items(progress);
+	fflush(progress->options.out);
+}
+
+/* ---- items ---- */
 
 static Item *find_item(Progress *progress, const char *id)
 {
@@ -270,7 +278,7 @@ static void measure(Item *item, int64_t now_ns, int64_t current)
 }
 
 /* True when the status changed, which is always worth a drawing. */
-static bool update_item(Item *item, int64_t now_ns, const char *status, const Value *detail)
+static bool update_item(Item *item, int64_t now_ns, const char *status, int64_t current, int64_t total)
 {
 	autofree char *text = text_harmless(status);
 	bool changed = string_replace(&item->status, text);
@@ -279,19 +287,19 @@ static bool update_item(Item *item, int64_t now_ns, const char *status, const Va
 		item->rate = 0;
 		item->rate_since_ns = 0;
 	}
-	item->total = value_int(value_get(detail, "total"), 0);
-	measure(item, now_ns, value_int(value_get(detail, "current"), 0));
+	item->total = total;
+	measure(item, now_ns, current);
 	return changed;
 }
 
-static void show_item(Progress *progress, const char *id, const char *status, const Value *detail)
+void progress_item(Progress *progress, const char *id, const char *status, int64_t current, int64_t total)
 {
-	Item *item = find_item(progress, id);
+	Item *item = progress->options.is_quiet ? NULL : find_item(progress, id);
 	int64_t now = progress->options.now_ns();
 
 	if (!item)
 		return;
-	bool changed = update_item(item, now, status, detail);
+	bool changed = update_item(item, now, status, current, total);
 	if (!is_on_terminal(progress)) {
 		if (changed && !has_bar(item))
 			fprintf(progress->options.out, "%s: %s\n", item->id, item->status);
@@ -300,6 +308,8 @@ static void show_item(Progress *progress, const char *id, const char *status, co
 	if (changed || now - progress->drawn_ns >= DRAW_EVERY_NS)
 		draw(progress, false);
 }
+
+/* ---- taking lines ---- */
 
 static void show_text(Progress *progress, const char *text)
 {
@@ -332,6 +342,7 @@ fallible progress_line(void *arg, const Value *line)
 	Progress *progress = arg;
 	const char *id = value_string(value_get(line, "id")), *status = value_string(value_get(line, "status"));
 	const char *stream = value_string(value_get(line, "stream"));
+	const Value *detail = value_get(line, "progressDetail");
 	Error *error = stream_error(line);
 
 	if (error) {
@@ -343,7 +354,8 @@ fallible progress_line(void *arg, const Value *line)
 	if (!string_empty(stream))
 		show_text(progress, stream);
 	else if (!string_empty(id) && status)
-		show_item(progress, id, status, value_get(line, "progressDetail"));
+		progress_item(progress, id, status, value_int(value_get(detail, "current"), 0),
+			value_int(value_get(detail, "total"), 0));
 	else if (!string_empty(status))
 		show_text(progress, status);
 	return NULL;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The progress of a pull, push or load, from the daemon's JSON lines. On a terminal: one line for each layer with a
- * bar, bytes and rate, drawn over; never more lines than the terminal has. Elsewhere: a line for each change of state.
+ * The progress of a pull, push or load, from the daemon's JSON lines, or of what is told item by item. On a terminal:
+ * one line for each layer with a bar, bytes and rate, drawn over; never more lines than the terminal has. Elsewhere: a
+ * line for each change of state.
  * Source: moby's pkg/jsonmessage.
  */
 #include <stdint.h>
@@ -33,7 +34,11 @@ Progress *progress_free(Progress *progress);
 DEFINE_AUTOPTR(Progress, progress_free)
 /* An ApiLine: takes one JSON line; the stream's own error becomes ours. */
 fallible progress_line(void *progress, const Value *line);
+/* total 0: nobody knows; current 0 as well: nothing to measure. */
+void progress_item(Progress *progress, const char *id, const char *status, int64_t current, int64_t total);
 /* Leaves the last state on the screen. */
 void progress_finish(Progress *progress);
+/* Leaves nothing on the screen. */
+void progress_wipe(Progress *progress);
 /* The whole answer of a call whose status was checked. */
 fallible progress_show(HttpClient *client, FILE *out, bool is_quiet);

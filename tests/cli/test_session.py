@@ -10,7 +10,7 @@ import time
 
 import kedge
 import pytest
-from served import on_terminal
+from served import Screen, on_terminal
 from streams import Background
 
 LOOP = "trap 'echo got TERM; exit 3' TERM; trap 'echo got USR1' USR1; echo ready; while :; do sleep 0.05; done"
@@ -469,6 +469,23 @@ def test_pull_draws_bars(daemon, registry, tmp_path):
     assert status == 0
     assert re.search(r"\[=*>? *\].*MB/", re.sub(r"\033\[[0-9;]*[a-z]", "", text)), text
     assert text.rstrip().splitlines()[-1] == name
+
+
+def test_copies_draw_bars(box, tmp_path):
+    """How far one is, of a file with its size; at the end the line makes room for what was copied."""
+    box.create(["true"], name="subject")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "large").write_bytes(bytes(3 << 20))
+    for arguments, figure in (((tmp_path / "tree" / "large", "subject:/tmp"), "/3.146MB"), ((tmp_path / "tree", "subject:/tmp"), "kB"),
+                              (("subject:/tmp/large", tmp_path / "back"), "/3.146MB"), (("subject:/tmp/tree", tmp_path / "back-tree"), "kB")):
+        status, text = on_terminal("cp", *arguments, host=box.socket, columns=100)
+        assert status == 0
+        assert re.search(r": Copying .*" + figure, text), text
+        assert ("[" in re.sub(r"\033\[", "", text)) == (figure != "kB"), text
+        shown = Screen(200).put(text).text()
+        assert re.fullmatch(r"Successfully copied 3\.15MB to \S+", shown), shown
+        status, text = on_terminal("cp", "-q", *arguments, host=box.socket)
+        assert (status, text) == (0, "")
 
 
 def test_missing_image(box):

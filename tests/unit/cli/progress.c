@@ -101,6 +101,22 @@ static void bars(void **state)
 	close_screen(&screen);
 }
 
+/* What is wiped leaves room for what comes next. */
+static void wiped(void **state)
+{
+	Screen screen;
+
+	(void)state;
+	open_screen(&screen, 80, 24, false);
+	progress_item(screen.progress, "web:/srv", "Copying", 500, 0);
+	assert_string_equal(seen(&screen), "web:/srv: Copying     500B\033[K\n");
+	progress_wipe(screen.progress);
+	assert_string_equal(seen(&screen), "\033[1A\r\033[J");
+	progress_wipe(screen.progress);
+	assert_string_equal(seen(&screen), "");
+	close_screen(&screen);
+}
+
 /* More often than every 50 ms nothing is drawn, unless a state changes. */
 static void drawn_seldom(void **state)
 {
@@ -203,6 +219,7 @@ int main(void)
 		cmocka_unit_test(plain_lines),
 		cmocka_unit_test(bars),
 		cmocka_unit_test(drawn_seldom),
+		cmocka_unit_test(wiped),
 		cmocka_unit_test(narrow),
 		cmocka_unit_test(many_layers),
 		cmocka_unit_test(errors),
