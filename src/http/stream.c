@@ -6,6 +6,7 @@
  * the next request.
  */
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -81,16 +82,28 @@ static void send_soon(HttpStream *stream)
 
 /* ---- libmicrohttpd's side: asked after the head was sent, and again when the connection is given back ---- */
 
+/*
+ * A connection that is ended by what on_asked() returns is forgotten by libmicrohttpd (0.9.75) for as long as an older
+ * one stays: its socket would be open for minutes. One that cannot be written to is closed at once: it gets a byte that
+ * goes nowhere.
+ */
+static ssize_t cut(const HttpStream *stream, char *out)
+{
+	shutdown(stream_fd(stream), SHUT_RDWR);
+	*out = '\0';
+	return 1;
+}
+
 static ssize_t on_asked(void *arg, uint64_t position, char *out, size_t max)
 {
 	HttpRequest *request = arg;
 	HttpStream *stream = request->stream;
 
-	(void)position, (void)out, (void)max;
+	(void)position, (void)max;
 	if (request->left || stream->broken || !chunks_send(&stream->chunks, stream_fd(stream)))
-		return MHD_CONTENT_READER_END_WITH_ERROR;
+		return cut(stream, out);
 	if (is_done(stream))
-		return MHD_CONTENT_READER_END_OF_STREAM;
+		return request->is_old ? cut(stream, out) : MHD_CONTENT_READER_END_OF_STREAM;
 	stream->is_open = true;
 	request_suspend(request);
 	send_soon(stream); /* what is left, and telling that there is room */

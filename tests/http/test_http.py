@@ -350,6 +350,27 @@ def test_client_leaves_during_a_stream(server, path):
     wait_gone(server, before + 1)
 
 
+def descriptors(server):
+    return len(os.listdir(f"/proc/{server.pid}/fd"))
+
+
+@pytest.mark.parametrize("path", ["/ticks?ms=60000&count=1", "/stream?bytes=100000000", "/ticks?ms=0&count=2"])
+def test_who_leaves_is_let_go_beside_an_older_client(server, path):
+    """One that was there before, and is idle, keeps nobody's socket open; neither does an HTTP/1.0 answer that has come to its end."""
+    with Client(server) as older:
+        older.send("GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+        older.headers()
+        before = descriptors(server)
+        for version in ("1.1", "1.0"):
+            with Client(server) as c:
+                c.send(f"GET {path} HTTP/{version}\r\nHost: x\r\n\r\n")
+                c.headers()
+            deadline = time.monotonic() + 10
+            while descriptors(server) > before:
+                assert time.monotonic() < deadline, version
+                time.sleep(0.005)
+
+
 def test_waiting_costs_no_time(server):
     clients = [Client(server) for _ in range(20)]
     for i, c in enumerate(clients):
