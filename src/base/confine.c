@@ -4,20 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-fallible confine_namespaces(int others)
-{
-	if (unshare(CLONE_NEWNS | others) < 0)
-		return error_errno(errno, "could not make new namespaces");
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return error_errno(errno, "could not make mounts private");
-	return NULL;
-}
 
 /* pivot_root(2) where it can: an initramfs, being the root of all mounts, cannot be pivoted away from. */
 static fallible change_root(int root)

@@ -13,6 +13,9 @@
 
 /* New namespaces (CLONE_NEW...), the mount namespace always among them; nothing mounted there is seen outside. */
 fallible confine_namespaces(int others);
+/* A mount namespace that follows the host's: what is unmounted outside goes here as well, so that a slow client of ours
+ * pins nothing. */
+fallible confine_mounts(void);
 
 /* root: a mount without a place (fsmount(2), open_tree(2)). mount_flags: MS_RDONLY, MS_NOSUID... */
 fallible confine_root(int root, unsigned long mount_flags);

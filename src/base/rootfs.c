@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -11,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/confine.h"
 #include "base/files.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -68,15 +68,6 @@ static bool next_access(bool *ret_read_only, Words *words)
 }
 
 /* ---- layers ---- */
-
-static fallible leave_mounts(void)
-{
-	if (unshare(CLONE_NEWNS) < 0)
-		return error_errno(errno, "could not make a mount namespace");
-	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-		return error_errno(errno, "could not separate mounts from the host's");
-	return NULL;
-}
 
 static fallible mount_overlay(const char *target, Buffer *options)
 {
@@ -233,7 +224,7 @@ Error *rootfs_mount(int *ret_root, const char *text, size_t length)
 	if (!next_word(&plan.layers, &words) || !next_word(&plan.lower, &words) || !next_word(&plan.upper, &words) ||
 		!next_word(&plan.work, &words) || !next_access(&plan.read_only, &words))
 		return error_new(ERROR_INVALID, "the description of a root file system is cut");
-	TRY(leave_mounts());
+	TRY(confine_mounts());
 	TRY(mount_layers(&root, &plan));
 	autofd fd = root;
 	TRY(mount_binds(fd, &words));

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/member.h"
 #include "base/memory.h"
 #include "docker/internal.h"
 #include "docker/ps_columns.h"
@@ -27,15 +28,6 @@ static bool read_proc(char **ret, size_t *ret_length, const char *pid, const cha
 
 	error_free(error); /* nothing of it is left to be shown */
 	return is_there;
-}
-
-static bool is_in_group(const char *pid, const char *cgroup)
-{
-	autofree char *text = NULL;
-	const char *at = read_proc(&text, NULL, pid, "cgroup") ? strstr(text, cgroup) : NULL;
-	char after = at ? at[strlen(cgroup)] : 'x';
-
-	return after == '\n' || after == '/';
 }
 
 /* The name is in parentheses and may hold any byte: what follows is behind the last one. */
@@ -126,8 +118,8 @@ static fallible visit_process(void *arg, int directory, const char *name, unsign
 {
 	TopList *list = arg;
 
-	(void)directory, (void)type;
-	if (!isdigit((unsigned char)*name) || list->count >= PROCESSES_MAX || !is_in_group(name, list->cgroup))
+	(void)type;
+	if (!isdigit((unsigned char)*name) || list->count >= PROCESSES_MAX || !member_of(list->cgroup, directory, name))
 		return NULL;
 	list->count++;
 	write_process(list->writer, list->format, name, list->passwd);

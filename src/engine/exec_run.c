@@ -4,15 +4,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/member.h"
 #include "base/memory.h"
 #include "engine/exec_internal.h"
-
-enum { CGROUPS_MAX = 64 << 10 };
 
 /* ---- followers ---- */
 
@@ -197,12 +198,11 @@ static void shim_says_status(void *arg, const ShimStatus *status)
 /* Nobody holds the output of what has lost its shim, and nobody would hear its end. */
 static void kill_orphan(const Exec *exec)
 {
-	autofree char *path = string_printf("/proc/%d/cgroup", exec->pid), *groups = NULL;
-	Error *error = exec->pid > 0 ? file_read(&groups, NULL, AT_FDCWD, path, CGROUPS_MAX) : NULL;
+	autofree char *process = string_printf("/proc/%d", exec->pid);
+	autofd pidfd = exec->pid > 0 ? (int)syscall(SYS_pidfd_open, exec->pid, 0) : -1;
 
-	if (groups && strstr(groups, exec->container->cgroup))
-		kill(exec->pid, SIGKILL);
-	error_free(error); /* it has ended */
+	if (pidfd >= 0 && member_of(exec->container->cgroup, AT_FDCWD, process))
+		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0); /* one that has ended is as good */
 }
 
 /* One that was found at the start of kedged, and has not said yet how it goes, was started by another. */

@@ -7,12 +7,11 @@
 #include <string.h>
 
 #include "base/files.h"
+#include "base/member.h"
 #include "base/memory.h"
 #include "base/rootfs.h"
 #include "engine/volume_internal.h"
 #include "store/snapshots.h"
-
-enum { PROC_CGROUP_MAX = 64 << 10 };
 
 void container_files_clear(ContainerFiles *files)
 {
@@ -23,19 +22,7 @@ void container_files_clear(ContainerFiles *files)
 
 /* ---- one that runs ---- */
 
-/* Its number may be another process's by now. What is open of a process in /proc stays that process's. */
-static bool is_of_container(int process, const Container *container)
-{
-	autofree char *text = NULL;
-	Error *error = file_read(&text, NULL, process, "cgroup", PROC_CGROUP_MAX);
-	const char *at = error ? NULL : strstr(text, container->cgroup);
-	char after = at ? at[strlen(container->cgroup)] : 'x';
-
-	error_free(error); /* it has ended */
-	return after == '\n' || after == '/';
-}
-
-/* -1: it has just ended. */
+/* -1: it has just ended. What is open of a process in /proc stays that process's. */
 static int open_root(const Container *container)
 {
 	autofree char *path = string_printf("/proc/%lld", (long long)container->record.pid);
@@ -43,7 +30,7 @@ static int open_root(const Container *container)
 	int root;
 
 	error_free(file_open(&process, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0)); /* it has ended */
-	if (process < 0 || !is_of_container(process, container))
+	if (process < 0 || !member_of(container->cgroup, process, "."))
 		return -1;
 	root = openat(process, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return root;

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -25,16 +24,6 @@ Error *view_open(int *ret_root, const char *directory)
 	return dir_open(ret_root, AT_FDCWD, directory);
 }
 
-/* What is unmounted outside goes here as well: a slow client pins nothing. */
-static fallible leave_mounts(void)
-{
-	if (unshare(CLONE_NEWNS) < 0)
-		return error_errno(errno, "could not make a mount namespace");
-	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-		return error_errno(errno, "could not separate mounts from the host's");
-	return NULL;
-}
-
 /* The overlay has no upper directory, so that a container that starts meanwhile is not in its way. It lies over the
  * directory itself, which no one else sees. */
 Error *view_open_stacked(int *ret_root, const char *directory, const char *lower)
@@ -46,7 +35,7 @@ Error *view_open_stacked(int *ret_root, const char *directory, const char *lower
 	buffer_printf(&options, ":%s,index=off,metacopy=off", lower);
 	if (buffer_overflown(&options))
 		return error_new(ERROR_INVALID, "the image has too many layers to be mounted on one another");
-	TRY(leave_mounts());
+	TRY(confine_mounts());
 	if (mount("overlay", directory, "overlay", MS_RDONLY, buffer_text(&options)) < 0)
 		return error_errno(errno, "could not mount the container's root file system");
 	return view_open(ret_root, directory);
@@ -66,7 +55,7 @@ Error *view_open_lower(int *ret_root, const char *lower)
 		return view_open(ret_root, topmost);
 	if (strlen(options) >= (size_t)sysconf(_SC_PAGESIZE))
 		return error_new(ERROR_INVALID, "the image has too many layers to be mounted on one another");
-	TRY(leave_mounts());
+	TRY(confine_mounts());
 	if (mount("overlay", topmost, "overlay", MS_RDONLY, options) < 0)
 		return error_errno(errno, "could not mount the image's layers");
 	return view_open(ret_root, topmost);

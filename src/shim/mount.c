@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/confine.h"
 #include "base/files.h"
 #include "base/memory.h"
 
@@ -148,10 +149,7 @@ Error *mount_flat_binds(const ShimSettings *settings)
 
 Error *mount_root(const ShimSettings *settings)
 {
-	if (unshare(CLONE_NEWNS) < 0)
-		return error_errno(errno, "could not make a mount namespace");
-	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-		return error_errno(errno, "could not separate mounts from the host's");
+	TRY(confine_mounts());
 	TRY(mount_shm(settings));
 	TRY(mount_overlay(settings));
 	if (chdir(settings->bundle) < 0)

@@ -10,9 +10,8 @@
 
 #include "base/cleanup.h"
 #include "base/files.h"
+#include "base/member.h"
 #include "shim/native_steps.h"
-
-enum { CGROUPS_MAX = 64 * 1024 };
 
 Error *native_read_group_name(Native *native, const char *const *fields)
 {
@@ -29,10 +28,9 @@ Error *native_open_born_in(Native *native, const char *const *fields)
 /* A number may have passed on to another process, the container's control groups never. */
 static fallible check_group(const Native *native, const char *pid)
 {
-	autofree char *path = string_printf("/proc/%s/cgroup", pid), *groups = NULL;
+	autofree char *process = path_join("/proc", pid);
 
-	TRY(file_read(&groups, NULL, AT_FDCWD, path, CGROUPS_MAX));
-	if (!native->group || !strstr(groups, native->group))
+	if (!native->group || !member_of(native->group, AT_FDCWD, process))
 		return error_new(ERROR_CONFLICT, "the container has ended");
 	return NULL;
 }
