@@ -55,9 +55,16 @@ void container_commit_thaw(Container *container)
 	set_mark(container, false);
 }
 
+/* Commits at the same time share a pause: the last one ends it. */
+static void share_pause(Commit *commit)
+{
+	commit->has_paused = true;
+	commit->container->commit_pauses++;
+}
+
 static void end_pause(Commit *commit)
 {
-	if (commit->has_paused)
+	if (commit->has_paused && --commit->container->commit_pauses == 0)
 		container_commit_thaw(commit->container);
 	commit->has_paused = false;
 }
@@ -126,8 +133,9 @@ static void on_paused(void *arg, Error *take_error)
 	Commit *commit = arg;
 
 	commit->is_pausing = false;
-	commit->has_paused = !take_error;
-	if (take_error)
+	if (!take_error)
+		share_pause(commit);
+	else if (commit->container->commit_pauses == 0)
 		set_mark(commit->container, false);
 	if (commit->is_over) {
 		error_free(take_error); /* nobody waits for it any more */
@@ -147,6 +155,8 @@ static void on_begin(void *arg)
 	Error *error = NULL;
 
 	commit->begin = source_free(commit->begin);
+	if (commit->pauses && container->state == CONTAINER_PAUSED && container->commit_pauses > 0)
+		share_pause(commit);
 	if (!commit->pauses || container->state != CONTAINER_RUNNING) {
 		start_packing(commit);
 		return;

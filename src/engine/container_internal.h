@@ -45,6 +45,7 @@ struct Container {
 	bool cleaning;  /* the last run's processes are not gone yet */
 	Source *cleaner;
 	int clean_tries;
+	int commit_pauses;     /* commits that want it to stay paused (commit.c) */
 	int copies;            /* that write into its files (copy_in.h): it starts and goes when they have ended */
 	bool launch_when_gone; /* a start waits for the last run to be cleaned up, or for its profile */
 	bool undecided; /* after a restart of kedged: the record is not live, but a shim is there; it will tell, or its

@@ -3,6 +3,8 @@
 import http.client
 import io
 import json
+import os
+import signal
 import tarfile
 
 import kedge
@@ -165,6 +167,26 @@ def test_a_client_that_leaves(stock):
     kedge.wait_for(lambda: not helpers(stock, "kedge-pack") and not helpers(stock, "kedge-unpack"))
     kedge.wait_for(lambda: stock.inspect("source")["State"]["Status"] == "running")
     kedge.wait_for(lambda: not list((stock.store / "staging").iterdir()))
+
+
+def test_two_at_the_same_time(stock):
+    """The container stands still until both have read it."""
+    big(stock)
+
+    def begin(name):
+        before = set(helpers(stock, "kedge-pack"))
+        call = Background(stock.api.raw, "POST", f"/commit?container=source&repo={name}")
+        pack, = kedge.wait_for(lambda: set(helpers(stock, "kedge-pack")) - before, every=0.001)
+        os.kill(pack, signal.SIGSTOP)
+        return call, pack
+
+    calls = [begin("a"), begin("b")]
+    os.kill(calls[0][1], signal.SIGCONT)
+    assert calls[0][0].result()[0] == 201
+    assert stock.inspect("source")["State"]["Status"] == "paused"
+    os.kill(calls[1][1], signal.SIGCONT)
+    assert calls[1][0].result()[0] == 201
+    assert stock.inspect("source")["State"]["Status"] == "running"
 
 
 def test_kedged_dies_meanwhile(stock):
