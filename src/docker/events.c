@@ -11,15 +11,17 @@
 #include "engine/event.h"
 
 enum {
-	PENDING_MAX = 1 << 20
-}; /* a client that reads slower than this is let go: it would hold up nothing but our memory */
+	PENDING_MAX = 1 << 20, /* a client that reads slower is let go: it would hold up nothing but our memory */
+	FROM_THE_FIRST = 1,    /* a time that no event is before */
+};
 
 typedef struct EventStream {
 	HttpStream *stream;
 	EventSubscription *subscription;
 	Source *end;
 	Filters filters;
-	int64_t until_ns; /* 0: no end */
+	int64_t until_ns; /* wall clock, what the client asked for; 0: no end */
+	int64_t end_ns;   /* monotonic: when that comes */
 } EventStream;
 
 static const char *const filter_names[] = {
@@ -165,7 +167,7 @@ static void send_event(EventStream *events, const Event *event)
 {
 	autoclear(Buffer) line = {0};
 
-	if ((events->until_ns && event->wall_ns > events->until_ns) || !event_fits(&events->filters, event))
+	if (!event_fits(&events->filters, event))
 		return;
 	write_event(&line, event);
 	http_stream_write(events->stream, line.data, line.length);
@@ -173,33 +175,37 @@ static void send_event(EventStream *events, const Event *event)
 
 static void on_kept(void *arg, const Event *event)
 {
-	send_event(arg, event);
+	const EventStream *events = arg;
+
+	if (!events->until_ns || event->wall_ns <= events->until_ns)
+		send_event(arg, event);
 }
 
 static void on_event(void *arg, const Event *event)
 {
 	EventStream *events = arg;
 
+	if (events->until_ns && clock_monotonic_ns() > events->end_ns)
+		return;
 	send_event(events, event);
 	if (http_stream_pending(events->stream) > PENDING_MAX)
 		stream_cut(events);
 }
 
-/* What happens between the programs is kept by the next one: nothing else is later than this. */
+/* All that the next program has kept by then happened after this. An earlier one takes it for a time. */
 static void carry(void *arg, HttpCarry *ret)
 {
 	(void)arg;
-	buffer_printf(&ret->cursor, "%lld", (long long)clock_wall_ns());
+	buffer_printf(&ret->cursor, "%d", (int)FROM_THE_FIRST);
 }
 
 /* From when on kept events are told; 0: none. */
 static fallible read_begin(int64_t *ret_ns, HttpRequest *request)
 {
-	const HttpCarry *carried = http_request_carried(request);
-
-	if (!carried)
+	if (!http_request_carried(request))
 		return request_time(ret_ns, request, "since");
-	return string_to_int64(ret_ns, buffer_text(&carried->cursor), 0, INT64_MAX);
+	*ret_ns = FROM_THE_FIRST;
+	return NULL;
 }
 
 static fallible schedule_end(EventStream *events, Engine *engine)
@@ -208,6 +214,7 @@ static fallible schedule_end(EventStream *events, Engine *engine)
 
 	if (events->until_ns == 0)
 		return NULL;
+	events->end_ns = clock_monotonic_ns() + left_ns;
 	return loop_timer(&events->end, engine_loop(engine), left_ns > 0 ? left_ns : 0, stream_end, events);
 }
 

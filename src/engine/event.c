@@ -46,10 +46,12 @@ size_t events_listeners(const Engine *engine)
 void events_each_since(Engine *engine, int64_t from_ns, EventHandler *handler, void *arg)
 {
 	size_t first = (engine->kept_next + EVENTS_KEPT - engine->kept_count) % EVENTS_KEPT;
+	bool has_begun = false;
 
 	for (size_t i = 0; i < engine->kept_count; i++) {
 		const Event *event = &engine->kept[(first + i) % EVENTS_KEPT];
-		if (event->wall_ns >= from_ns)
+		has_begun |= event->wall_ns >= from_ns;
+		if (has_begun)
 			handler(arg, event);
 	}
 }

@@ -28,7 +28,8 @@ typedef void EventHandler(void *arg, const Event *event);
 EventSubscription *events_subscribe(Engine *engine, EventHandler *handler, void *arg);
 EventSubscription *events_unsubscribe(EventSubscription *subscription);
 size_t events_listeners(const Engine *engine);
-/* Kept events with from_ns <= time (oldest first). */
+/* Kept events in the order in which they happened, from the first on whose time is from_ns or later: what came behind
+ * it comes along, whatever the clock was set to meanwhile. */
 void events_each_since(Engine *engine, int64_t from_ns, EventHandler *handler, void *arg);
 /* A prune is over, whoever went through the list: "container" or "image" "prune" {"reclaimed": bytes}. */
 void event_pruned(Engine *engine, const char *type, int64_t bytes);
