@@ -35,21 +35,30 @@ static bool is_same(const struct stat *a, const struct stat *b)
 	       !memcmp(&a->st_ctim, &b->st_ctim, sizeof(a->st_ctim));
 }
 
-bool certificates_are_new(Certificates *certificates, const TlsConfig *config)
+/* A file that is missing is all zeros. */
+static void look_at(struct stat ret[CERTIFICATES_COUNT], const CertificateFile *files, size_t count)
+{
+	memset(ret, 0, CERTIFICATES_COUNT * sizeof(*ret));
+	for (size_t i = 0; i < count; i++)
+		if (stat(files[i].path, &ret[i]) < 0)
+			ret[i] = (struct stat){0};
+}
+
+static bool are_seen(const Certificates *certificates, const struct stat now[CERTIFICATES_COUNT])
+{
+	for (size_t i = 0; i < CERTIFICATES_COUNT; i++)
+		if (!is_same(&now[i], &certificates->seen[i]))
+			return false;
+	return true;
+}
+
+bool certificates_are_new(const Certificates *certificates, const TlsConfig *config)
 {
 	CertificateFile files[CERTIFICATES_COUNT];
-	size_t count = list_files(files, config);
-	bool are_new = false;
+	struct stat now[CERTIFICATES_COUNT];
 
-	for (size_t i = 0; i < count; i++) {
-		struct stat now = {0};
-
-		if (stat(files[i].path, &now) < 0)
-			now = (struct stat){0};
-		are_new |= !is_same(&now, &certificates->seen[i]);
-		certificates->seen[i] = now;
-	}
-	return are_new;
+	look_at(now, files, list_files(files, config));
+	return certificates->is_unsent || !are_seen(certificates, now);
 }
 
 static fallible open_file(int *ret_fd, const CertificateFile *file)
@@ -72,10 +81,8 @@ static fallible open_all(int fds[CERTIFICATES_COUNT], const CertificateFile *fil
 	return NULL;
 }
 
-fallible certificates_send(int control, const TlsConfig *config)
+static fallible open_and_send(int control, const CertificateFile *files, size_t count)
 {
-	CertificateFile files[CERTIFICATES_COUNT];
-	size_t count = list_files(files, config);
 	int fds[CERTIFICATES_COUNT] = {-1, -1, -1, -1};
 	Error *error = open_all(fds, files, count);
 
@@ -83,6 +90,21 @@ fallible certificates_send(int control, const TlsConfig *config)
 		error = talk_send(control, TALK_CERTIFICATES, fds, count);
 	for (size_t i = 0; i < count; i++)
 		close_fd(&fds[i]);
+	return error;
+}
+
+/* They are looked at before they are opened: one that is replaced in between is new to the next look. */
+fallible certificates_send(Certificates *certificates, bool *ret_again, int control, const TlsConfig *config)
+{
+	CertificateFile files[CERTIFICATES_COUNT];
+	size_t count = list_files(files, config);
+	struct stat now[CERTIFICATES_COUNT];
+
+	look_at(now, files, count);
+	*ret_again = certificates->is_unsent && are_seen(certificates, now);
+	memcpy(certificates->seen, now, sizeof(now));
+	Error *error = open_and_send(control, files, count);
+	certificates->is_unsent = error;
 	return error;
 }
 

@@ -10,11 +10,13 @@ enum { CERTIFICATES_COUNT = 4 };
 
 typedef struct Certificates {
 	struct stat seen[CERTIFICATES_COUNT];
+	bool is_unsent; /* what was seen has not reached kedge-tls: it is offered again */
 } Certificates;
 
-/* Since it was last asked. */
-bool certificates_are_new(Certificates *certificates, const TlsConfig *config);
-/* Opens them and sends TALK_CERTIFICATES. */
-fallible certificates_send(int control, const TlsConfig *config);
+/* Whether they are others than were sent last. */
+bool certificates_are_new(const Certificates *certificates, const TlsConfig *config);
+/* Opens them and sends TALK_CERTIFICATES. *ret_again: these could not be sent before, and nobody has to be told again.
+ */
+fallible certificates_send(Certificates *certificates, bool *ret_again, int control, const TlsConfig *config);
 /* Whether kedge-tls likes them; waits for it. */
 fallible certificates_check(const TlsConfig *config, const char *program);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,7 +13,8 @@
 #include "base/process.h"
 #include "base/strings.h"
 
-enum { REASON_MAX = 4096 };
+/* A relay that still has something to give to a server that does not take it has no reason to tell. */
+enum { REASON_MAX = 4096, REASON_LIMIT_MS = 3000 };
 
 void tls_place_clear(TlsPlace *place)
 {
@@ -70,6 +72,10 @@ fallible tls_connect_reason(int take_status_fd, const TlsPlace *place)
 {
 	autofd fd = take_status_fd;
 	autofree char *reason = NULL;
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+	if (poll(&poll_fd, 1, REASON_LIMIT_MS) != 1)
+		return NULL;
 	Error *error = file_read_fd(&reason, NULL, fd, "status", REASON_MAX);
 
 	if (error || string_empty(reason))

@@ -151,6 +151,17 @@ static fallible use_key(TlsContext *context, const Pem *pem)
 	return NULL;
 }
 
+/* Of an authority above the one that has signed a certificate there may be no list: what is not known is not held
+ * against anybody. Source: X509_VERIFY_PARAM_set_flags(3), X509_V_FLAG_CRL_CHECK_ALL. */
+static int pass_unlisted(int is_good, X509_STORE_CTX *chain)
+{
+	if (is_good || X509_STORE_CTX_get_error(chain) != X509_V_ERR_UNABLE_TO_GET_CRL ||
+		X509_STORE_CTX_get_error_depth(chain) == 0)
+		return is_good;
+	X509_STORE_CTX_set_error(chain, X509_V_OK);
+	return 1;
+}
+
 static fallible use_revoked(TlsContext *context, const Pem *pem)
 {
 	autoptr(BIO) bio = open_pem(pem);
@@ -168,7 +179,8 @@ static fallible use_revoked(TlsContext *context, const Pem *pem)
 	if (count == 0 || !is_at_end())
 		return pem_error(pem, "is no revocation list in PEM");
 	ERR_clear_error();
-	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+	X509_STORE_set_verify_cb(store, pass_unlisted);
 	return NULL;
 }
 

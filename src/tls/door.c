@@ -161,16 +161,27 @@ static void on_exit_of_child(void *arg, int wait_status)
 	try_later(door);
 }
 
-static void answer(Door *door)
+/* What cannot be sent now is tried again with the next question, and told once. */
+static void give_certificates(Door *door, const char *consequence)
 {
-	Error *error = certificates_are_new(&door->certificates, door->config)
-			       ? certificates_send(door->control, door->config)
-			       : talk_send(door->control, TALK_GO, NULL, 0);
+	bool is_again = false;
+	Error *error = certificates_send(&door->certificates, &is_again, door->control, door->config);
 
 	if (!error)
 		return;
-	error_log(error, "the new TLS certificates are not used, the old ones stay");
+	if (is_again)
+		error_free(error); /* it was told before */
+	else
+		error_log(error, "%s", consequence);
 	error_free(talk_send(door->control, TALK_GO, NULL, 0)); /* its end is told by the process */
+}
+
+static void answer(Door *door)
+{
+	if (certificates_are_new(&door->certificates, door->config))
+		give_certificates(door, "the new TLS certificates are not used, the old ones stay");
+	else
+		error_free(talk_send(door->control, TALK_GO, NULL, 0)); /* its end is told by the process */
 }
 
 static void on_control(void *arg, int fd, unsigned events)
@@ -227,19 +238,7 @@ static fallible start(Door *door, size_t count)
 	TRY(spawn(door, theirs, count));
 	TRY(loop_child(&door->child, door->loop, door->pid, on_exit_of_child, door));
 	TRY(loop_watch(&door->control_source, door->loop, door->control, LOOP_READ, on_control, door));
-	(void)certificates_are_new(&door->certificates, door->config);
 	return NULL;
-}
-
-/* One that cannot be opened is told, and nobody gets in until it can. */
-static void give_certificates(Door *door)
-{
-	Error *error = certificates_send(door->control, door->config);
-
-	if (!error)
-		return;
-	error_log(error, "nobody can connect by TLS");
-	error_free(talk_send(door->control, TALK_GO, NULL, 0)); /* its end is told by the process */
 }
 
 static void start_anew(Door *door, size_t count)
@@ -249,7 +248,8 @@ static void start_anew(Door *door, size_t count)
 	door_shut(door);
 	error = start(door, count);
 	if (!error) {
-		give_certificates(door);
+		door->certificates.is_unsent = false; /* a new process is told of everything */
+		give_certificates(door, "nobody can connect by TLS");
 		return;
 	}
 	error_log(error, "could not start kedge-tls");

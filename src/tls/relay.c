@@ -19,8 +19,9 @@ enum {
 	DISCARD_SIZE = 4 << 10,
 };
 
-#define HALF_INTERVAL (NANOS_PER_SECOND)
-#define LINGER (2 * NANOS_PER_SECOND) /* for the peer to read what was sent, after our end */
+#define LOOK_INTERVAL (NANOS_PER_SECOND)
+#define LEFT_LIMIT (5 * NANOS_PER_SECOND) /* for what a client sent before its end to be taken */
+#define LINGER (2 * NANOS_PER_SECOND)     /* for the peer to read what was sent, after our end */
 
 /* One direction. */
 typedef struct Pipe {
@@ -37,11 +38,12 @@ struct Relay {
 	Loop *loop;
 	SSL *ssl;
 	int tls_fd, plain_fd;
-	Source *tls, *plain, *linger, *half;
+	Source *tls, *plain, *linger, *look;
 	RelayPhase phase;
 	Pipe in, out; /* from the TLS side, towards it */
 	bool read_wants_write, write_wants_read;
-	Error *error; /* of the handshake: told when the peer has had time to read the alert */
+	int64_t left_ns; /* since when a client that has ended sees nothing taken of its input; 0: not so */
+	Error *error;    /* of the handshake: told when the peer has had time to read the alert */
 	RelayHandlers handlers;
 	void *arg;
 };
@@ -53,7 +55,7 @@ static void stop_sources(Relay *relay)
 	relay->tls = source_free(relay->tls);
 	relay->plain = source_free(relay->plain);
 	relay->linger = source_free(relay->linger);
-	relay->half = source_free(relay->half);
+	relay->look = source_free(relay->look);
 }
 
 static void end(Relay *relay, Error *take_error)
@@ -88,7 +90,7 @@ static void start_lingering(Relay *relay)
 		return;
 	}
 	relay->phase = RELAY_LINGERS;
-	relay->half = source_free(relay->half);
+	relay->look = source_free(relay->look);
 	relay->plain = source_free(relay->plain);
 	close_fd(&relay->plain_fd);
 	shutdown(relay->tls_fd, SHUT_WR);
@@ -241,6 +243,7 @@ static bool write_plain(Relay *relay)
 		pipe->is_broken = true; /* it may still have something to say */
 	else
 		pipe->begin += (size_t)length;
+	relay->left_ns = 0;
 	return true;
 }
 
@@ -285,20 +288,43 @@ static bool is_over(const Relay *relay)
 	return relay->out.is_done && (relay->in.is_done || relay->in.is_broken || plain_is_closed(relay));
 }
 
+/* A client whose input is held is not read from: its leaving is seen by this alone. What a server has sent before its
+ * end is of use at any time. */
+static bool has_left(Relay *relay)
+{
+	struct pollfd poll_fd = {.fd = relay->tls_fd, .events = POLLRDHUP};
+	int64_t now = clock_monotonic_ns();
+
+	if (is_empty(&relay->in) || !SSL_is_server(relay->ssl) || poll(&poll_fd, 1, 0) != 1)
+		return false;
+	if (relay->left_ns == 0)
+		relay->left_ns = now;
+	return poll_fd.revents & (POLLERR | POLLHUP) || now - relay->left_ns >= LEFT_LIMIT;
+}
+
+static bool has_to_look(const Relay *relay)
+{
+	return relay->out.is_done || !is_empty(&relay->in);
+}
+
 /* The loop does not tell that a socket that had ended its sending was closed at last. */
-static void half_fired(void *arg)
+static void look_fired(void *arg)
 {
 	Relay *relay = arg;
 
 	if (is_over(relay))
 		start_lingering(relay);
+	else if (has_left(relay))
+		end(relay, NULL);
+	else if (has_to_look(relay))
+		source_rearm(relay->look, LOOK_INTERVAL);
 	else
-		source_rearm(relay->half, HALF_INTERVAL);
+		relay->look = source_free(relay->look);
 }
 
-static void watch_half_closed(Relay *relay)
+static void look_later(Relay *relay)
 {
-	Error *error = relay->half ? NULL : loop_timer(&relay->half, relay->loop, HALF_INTERVAL, half_fired, relay);
+	Error *error = relay->look ? NULL : loop_timer(&relay->look, relay->loop, LOOK_INTERVAL, look_fired, relay);
 
 	if (error)
 		end(relay, error);
@@ -351,8 +377,8 @@ static void pump(Relay *relay)
 		return;
 	}
 	choose_events(relay);
-	if (relay->out.is_done)
-		watch_half_closed(relay);
+	if (has_to_look(relay))
+		look_later(relay);
 }
 
 /* A client of TLS 1.3 may have sent its request already: it is to find the alert, and no reset. */

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import socket
@@ -445,6 +446,23 @@ def test_a_client_that_leaves_is_noticed(box, target, how):
     box.remove_all()
 
 
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_a_client_that_leaves_while_its_input_is_held(box, how):
+    """It has sent more than anybody takes, behind a request that waits."""
+    identity = box.run_container(["sleep", "1000"])
+    relay = box.relay()
+    before = sockets(box.process.pid), sockets(relay)
+    connection = box.dial(timeout=1)
+    connection.sendall(f"POST /containers/{identity}/wait HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+    with pytest.raises(OSError):
+        while True:
+            connection.send(bytes(1 << 16))
+    assert sockets(box.process.pid) - before[0] and sockets(relay) - before[1]
+    leave(connection, how)
+    kedge.wait_for(lambda: sockets(box.process.pid) <= before[0] and sockets(relay) <= before[1], every=0.05)
+    box.remove_all()
+
+
 def test_garbage_and_slow_handshakes(box):
     relay = box.relay()
     before = sockets(relay)
@@ -765,6 +783,63 @@ def test_a_new_revocation_list_counts_at_once(tmp_path):
     kedge.wait_for(is_refused, every=0.1)
     assert it.ask() == (200, b"OK")
     it.close()
+
+
+def is_let_in(daemon, name="client", **options):
+    try:
+        return daemon.ask(name=name, **options) == (200, b"OK")
+    except OSError:
+        return False
+
+
+def test_a_revoked_authority_counts_too(tmp_path):
+    """One between the client and the root; as long as there is no list of the root's, nothing is known of it."""
+    authority = Authority(tmp_path / "ca").issue("server", "serverAuth").issue("client")
+    middle = Authority(tmp_path / "middle", "middle")
+    shutil.copy(middle.path("ca.key"), authority.path("middle.key"))
+    authority.openssl("req", "-new", "-key", "middle.key", "-subj", "/CN=middle", "-out", "middle.req")
+    (authority.directory / "middle.ext").write_text("basicConstraints=critical,CA:true\nkeyUsage=keyCertSign,cRLSign\n")
+    authority.openssl("ca", "-batch", "-config", "ca.cnf", "-cert", "ca.crt", "-keyfile", "ca.key", "-create_serial", "-rand_serial", "-days", "30",
+                      "-extfile", "middle.ext", "-in", "middle.req", "-out", "middle.crt", "-notext")
+    shutil.copy(authority.path("middle.crt"), middle.path("ca.crt"))
+    middle.issue("below").revoke()
+    chain = middle.directory / "below.crt"
+    chain.write_text(chain.read_text() + (authority.directory / "middle.crt").read_text())
+    crl = tmp_path / "crl"
+    authority.revoke()
+    lists = [authority.directory / "crl", middle.directory / "crl"]
+    crl.write_text(lists[1].read_text())
+    it = TlsDaemon(authority, crl=str(crl))
+    kedge.Daemon.start(it)
+    below = {"name": "below", "authority": middle}
+    kedge.wait_for(lambda: is_let_in(it, **below), every=0.1)
+    authority.revoke("middle")
+    for count in (1, 2):
+        crl.write_text("".join(path.read_text() for path in lists[-count:]))
+        kedge.wait_for(lambda: is_let_in(it, **below) == (count == 1), every=0.1)
+    assert is_let_in(it)
+    assert "certificate revoked" in kedge.wait_for(lambda: "revoked" in it.log() and it.log())
+    it.close()
+
+
+def test_certificates_that_could_not_be_sent_are_sent_again(renewable):
+    """Without a descriptor left kedged can open none of them: the next client that comes gets them."""
+    ca = renewable.authority
+    before = serial(renewable)
+    pid = renewable.process.pid
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, hard))
+    for name in ("key", "crt"):
+        replace(ca.path(f"server.{name}"), ca.path(f"next.{name}"))
+
+    def told():
+        with renewable.plain():
+            return "the old ones stay" in renewable.log()
+    kedge.wait_for(told, every=0.1)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+    kedge.wait_for(renewable.is_ready)
+    kedge.wait_for(lambda: serial(renewable) != before, every=0.1)
+    assert renewable.log().count("the old ones stay") == 1
 
 
 def test_a_kedged_without_good_certificates_starts_and_says_so(authority, tmp_path):
