@@ -2,6 +2,7 @@
 #include "http/client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,7 +12,7 @@
 #include "base/memory.h"
 #include "http/response.h"
 
-enum { READ_SIZE = 64 << 10 };
+enum { READ_SIZE = 64 << 10, REFUSAL_LIMIT_MS = 3000 };
 
 struct HttpClient {
 	char *path; /* NULL: dial says how */
@@ -208,12 +209,25 @@ static fallible feed(HttpClient *client, const char *data, size_t length)
 	return NULL;
 }
 
+/* Why something was refused is said with the refusal; any other answer may take its time. */
+static fallible wait_for_refusal(const HttpClient *client)
+{
+	struct pollfd poll_fd = {.fd = client->fd, .events = POLLIN};
+	bool is_refusal = http_response_has_head(&client->response) && client->response.status >= 400;
+
+	if (!is_refusal || poll(&poll_fd, 1, REFUSAL_LIMIT_MS) != 0)
+		return NULL;
+	return error_new(ERROR_TIMEOUT, "kedged answered with status %d, and did not say why within %d seconds",
+		client->response.status, REFUSAL_LIMIT_MS / 1000);
+}
+
 /* One recv(2); *ret_closed: the other side has ended. */
 static fallible receive(HttpClient *client, bool *ret_closed)
 {
 	char data[READ_SIZE];
 	ssize_t length;
 
+	TRY(wait_for_refusal(client));
 	do
 		length = recv(client->fd, data, sizeof(data), 0);
 	while (length < 0 && errno == EINTR);

@@ -3,7 +3,8 @@
 /*
  * Blocking HTTP/1.1 client over one connection, to a unix socket or one that its maker dials, for programs that have
  * nothing else to do than wait: one call at a time, kept alive between calls. Calls that run side by side need a client
- * each. Nothing has a timeout: the daemon's answer may take as long as a container runs.
+ * each. Nothing has a timeout, since the daemon's answer may take as long as a container runs, but the body of a
+ * refusal (a status of 400 or more): it has to go on within three seconds.
  */
 #include <stdbool.h>
 #include <stddef.h>

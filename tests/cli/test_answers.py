@@ -127,6 +127,15 @@ def test_what_is_expected_is_said(message, hint):
         assert served.run("ps").err == f"kedge: {message}\nhint: {hint}\n"
 
 
+def test_a_refusal_without_an_end():
+    """Its reason is not waited for for ever."""
+    head = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 100\r\n\r\n"
+    with Served({"GET /containers/json": [head + b"{", 60.0, b""]}) as served:
+        done = served.run("ps")
+    assert (done.returncode, done.out) == (1, "")
+    assert done.err.startswith("kedge: kedged answered with status 500, and did not say why within 3 seconds")
+
+
 def test_connection_is_kept():
     answers = {f"POST /containers/{name}/stop": response(204, b"") for name in "abc"}
     with Served(answers) as served:
