@@ -327,6 +327,8 @@ Error *dir_move_all(int dir, const char *path, int to)
 
 	TRY(file_open(&from, dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0));
 	TRY(dir_each(from, ".", move_entry, &to));
+	if (fsync(to) < 0)
+		return error_errno(errno, "could not sync what was in \"%s\"", path);
 	if (unlinkat(dir, path, AT_REMOVEDIR) < 0)
 		return tree_remove(dir, path);
 	return NULL;

@@ -35,7 +35,8 @@ fallible dir_make(int dir, const char *path, mode_t mode);     /* an existing di
 fallible dir_make_all(int dir, const char *path, mode_t mode); /* with parents */
 fallible dir_open(int *ret_fd, int dir, const char *path);
 /* Renames each entry of dir/path into the directory to, of the same file system, and removes dir/path, which is
- * not a link. Names that are taken there stay as they are, and ours is dropped. */
+ * not a link. Names that are taken there stay as they are, and ours is dropped. Durable: the entries are on the disk
+ * before dir/path goes. */
 fallible dir_move_all(int dir, const char *path, int to);
 /* As open(2) after a chroot(2) to root: no link leads out of it, whatever somebody renames there meanwhile, and no link
  * of /proc is followed. A descriptor, or -1 and errno; "" is the root. */

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -19,7 +18,9 @@
 #include "base/table.h"
 #include "base/tree.h"
 
-enum { PIECE = 256 << 10, FCHMODAT2 = 452 }; /* on every machine */
+#define DEFAULT_ACL "system.posix_acl_default"
+
+enum { PIECE = 256 << 10 };
 
 typedef struct Copy {
 	int to;
@@ -41,7 +42,7 @@ static fallible failed(const char *path, const char *what)
 
 static bool is_wanted(const char *name)
 {
-	if (string_equal(name, "security.capability") || string_starts(name, "system.posix_acl_"))
+	if (string_equal(name, "security.capability") || string_equal(name, "system.posix_acl_access"))
 		return true;
 	return string_starts(name, "user.") && !string_starts(name, "user.overlay.");
 }
@@ -71,6 +72,12 @@ static fallible copy_xattrs(int from, int to)
 	return NULL;
 }
 
+/* What is made in a directory that has one gets it too, and a narrower mode: it comes last. */
+static fallible copy_default_acl(int from, int to)
+{
+	return copy_xattr(from, to, DEFAULT_ACL);
+}
+
 /* Changing the owner clears the special bits and the capabilities: it comes first. */
 static fallible copy_attributes(int from, int to, const char *path)
 {
@@ -84,7 +91,8 @@ static fallible copy_attributes(int from, int to, const char *path)
 
 fallible copy_directory_attributes(int from, int to)
 {
-	return copy_attributes(from, to, ".");
+	TRY(copy_attributes(from, to, "."));
+	return copy_default_acl(from, to);
 }
 
 fallible copy_times(int from, int to)
@@ -97,20 +105,6 @@ fallible copy_times(int from, int to)
 	return futimens(to, times) < 0 ? failed(".", "set the times of") : NULL;
 }
 
-/* The mode it was made with, unless an access list of its directory has narrowed that. Linux before 6.6 leaves it so:
- * what may have become a link is not followed. */
-static fallible set_mode(int dir, const char *name, const char *path, mode_t mode)
-{
-	struct stat made;
-
-	if (fstatat(dir, name, &made, AT_SYMLINK_NOFOLLOW) < 0)
-		return failed(path, "look at");
-	if (S_ISLNK(mode) || made.st_mode == mode ||
-		syscall(FCHMODAT2, dir, name, mode & 07777, AT_SYMLINK_NOFOLLOW) == 0 || errno == ENOSYS)
-		return NULL;
-	return failed(path, "set the mode of");
-}
-
 /* Of what is not opened: links, devices. */
 static fallible set_status(int dir, const char *name, const char *path, const struct stat *status)
 {
@@ -119,7 +113,7 @@ static fallible set_status(int dir, const char *name, const char *path, const st
 	if (fchownat(dir, name, status->st_uid, status->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
 		utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return failed(path, "set the attributes of");
-	return set_mode(dir, name, path, status->st_mode);
+	return NULL;
 }
 
 /* ---- where it goes ---- */
@@ -287,15 +281,16 @@ static Error *copy_directory(void *arg, int fd, const char *path, const struct s
 	return copy_attributes(fd, made, path);
 }
 
-/* ---- times of directories: when nothing is made in them any more ---- */
+/* ---- times and default access lists of directories: when nothing is made in them any more ---- */
 
-static Error *time_directory(void *arg, int fd, const char *path, const struct stat *status)
+static Error *finish_directory(void *arg, int fd, const char *path, const struct stat *status)
 {
 	const Copy *copy = arg;
 	autofd made = -1;
 
 	(void)status;
 	TRY(enter_copied(&made, copy, path));
+	TRY(copy_default_acl(fd, made));
 	return copy_times(fd, made);
 }
 
@@ -322,8 +317,9 @@ fallible copy_tree(int from, int to)
 {
 	autoclear(Copy) copy = {.to = to, .parent = -1, .linked = table_new()};
 	const TreeVisitor make = {.directory = copy_directory, .file = copy_entry, .arg = &copy};
-	const TreeVisitor finish = {.directory = time_directory, .file = pass_over, .arg = &copy};
+	const TreeVisitor finish = {.directory = finish_directory, .file = pass_over, .arg = &copy};
 
+	(void)fremovexattr(to, DEFAULT_ACL); /* it has none, as a rule */
 	TRY(tree_each(from, &make));
 	return tree_each(from, &finish);
 }

@@ -7,7 +7,7 @@
  */
 #include "base/error.h"
 
-/* What is in the directory from, into the empty directory to. */
+/* What is in the directory from, into the empty directory to, which hands no default access list on. */
 fallible copy_tree(int from, int to);
 /* Owner, mode and extended attributes of the directory itself. */
 fallible copy_directory_attributes(int from, int to);

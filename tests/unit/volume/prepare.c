@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 #include "base/strings.h"
 #include "check.h"
@@ -126,10 +127,58 @@ static void test_a_copy_without_others(void **state)
 	assert_false(file_exists(fixture->dir, "shared/" COPY));
 }
 
+/* "user::rwx,group::r-x,other::---", as the kernel has it: linux/posix_acl_xattr.h, little-endian. */
+static const uint8_t narrow[] = {
+	2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 4, 0, 5, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255};
+
+static void add_default_acl(const Fixture *fixture, const char *path)
+{
+	autofd fd = openat(fixture->dir, path, O_RDONLY | O_DIRECTORY);
+
+	assert_int_equal(fsetxattr(fd, "system.posix_acl_default", narrow, sizeof(narrow), 0), 0);
+}
+
+static bool has_default_acl(const Fixture *fixture, const char *path)
+{
+	autofd fd = openat(fixture->dir, path, O_RDONLY | O_DIRECTORY);
+
+	return fgetxattr(fd, "system.posix_acl_default", NULL, 0) == sizeof(narrow);
+}
+
+static unsigned mode_of(const Fixture *fixture, const char *path)
+{
+	struct stat status;
+
+	assert_int_equal(fstatat(fixture->dir, path, &status, AT_SYMLINK_NOFOLLOW), 0);
+	return status.st_mode & 07777;
+}
+
+/* A copy has the modes and the lists of what it is copied from, and inherits nothing where it is made. */
+static void test_default_access_lists(void **state)
+{
+	const Fixture *fixture = *state;
+	mode_t before = umask(0);
+
+	check_ok(dir_make(fixture->dir, "upper/files/below", 0777));
+	assert_int_equal(mkfifoat(fixture->dir, "upper/files/pipe", 0666), 0);
+	assert_int_equal(mkfifoat(fixture->dir, "upper/files/below/pipe", 0666), 0);
+	umask(before);
+	add_default_acl(fixture, "upper/files");
+	add_default_acl(fixture, "upper/files/below");
+	add_default_acl(fixture, "shared");
+	assert_true(prepare(fixture));
+	assert_int_equal(mode_of(fixture, "shared/file"), 0644);
+	assert_int_equal(mode_of(fixture, "shared/pipe"), 0666);
+	assert_int_equal(mode_of(fixture, "shared/below"), 0777);
+	assert_int_equal(mode_of(fixture, "shared/below/pipe"), 0666);
+	assert_true(has_default_acl(fixture, "shared") && has_default_acl(fixture, "shared/below"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_copy_without_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_default_access_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_copy_is_not_led_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_link_in_the_place_of_what_was_copied, setup, teardown),
 	};
