@@ -23,6 +23,11 @@ static fallible make_address(struct sockaddr_un *ret, const char *path)
 	return NULL;
 }
 
+static bool is_live(const struct sockaddr_un *address, int fd)
+{
+	return connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN;
+}
+
 /* A socket that somebody answers on is in use; one that nobody does was left by a server that was killed. */
 static fallible refuse_live(const struct sockaddr_un *address)
 {
@@ -30,7 +35,7 @@ static fallible refuse_live(const struct sockaddr_un *address)
 
 	if (fd < 0)
 		return error_errno(errno, "could not make a socket");
-	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
+	if (is_live(address, fd))
 		return error_new(ERROR_CONFLICT, "socket \"%s\" is in use by another server", address->sun_path);
 	return NULL;
 }
@@ -75,4 +80,28 @@ fallible http_listen_unix(int *ret_fd, const char *path, const char *group)
 		return error_errno(errno, "could not listen on socket \"%s\"", path);
 	*ret_fd = take_fd(&fd);
 	return NULL;
+}
+
+static void remove_dead(const struct sockaddr_un *address)
+{
+	autofd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct stat status;
+
+	if (fd < 0 || *address->sun_path != '/' || lstat(address->sun_path, &status) < 0 || !S_ISSOCK(status.st_mode))
+		return;
+	if (!is_live(address, fd))
+		error_free(file_unlink(AT_FDCWD, address->sun_path)); /* who connects is refused in any case */
+}
+
+/* Others may have the same socket open: a service manager keeps it. */
+void http_listen_end(int take_fd)
+{
+	struct sockaddr_un address = {0};
+	socklen_t length = sizeof(address) - 1; /* a path may fill it without an end */
+	bool is_unix = getsockname(take_fd, (struct sockaddr *)&address, &length) == 0 && address.sun_family == AF_UNIX;
+
+	shutdown(take_fd, SHUT_RDWR);
+	close(take_fd);
+	if (is_unix)
+		remove_dead(&address);
 }

@@ -79,6 +79,9 @@ void http_server_take_over(HttpServer *server, int fd); /* fd is the callee's */
 
 /* Binds a unix socket (0660, group if it exists), replacing a stale one. */
 fallible http_listen_unix(int *ret_fd, const char *path, const char *group);
+/* One that is not wanted any more, whoever else has it open: who waits at it is refused, and its path goes, unless
+ * somebody else listens there by now. */
+void http_listen_end(int take_fd);
 
 /* ---- reading the request ---- */
 const char *http_request_method(const HttpRequest *request);

@@ -34,17 +34,24 @@ static int64_t read_variable(const char *name)
 	return number;
 }
 
-static bool listens_at(int fd, const char *path)
+static bool is_bound_to(int fd, const char *path)
 {
 	struct sockaddr_un address = {0};
-	socklen_t length = sizeof(address), value_length = sizeof(int);
-	int listens = 0;
+	socklen_t length = sizeof(address) - 1; /* a path may fill it without an end */
 
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &value_length) < 0 || !listens)
-		return false;
 	if (getsockname(fd, (struct sockaddr *)&address, &length) < 0 || address.sun_family != AF_UNIX)
 		return false;
-	return string_equal(address.sun_path, path) && file_exists(AT_FDCWD, path);
+	return string_equal(address.sun_path, path);
+}
+
+static bool listens_at(int fd, const char *path)
+{
+	socklen_t length = sizeof(int);
+	int listens = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) < 0 || !listens)
+		return false;
+	return is_bound_to(fd, path) && file_exists(AT_FDCWD, path);
 }
 
 static bool is_pair(int fd)
@@ -53,6 +60,14 @@ static bool is_pair(int fd)
 	socklen_t length = sizeof(type);
 
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET;
+}
+
+static bool is_elsewhere(int fd, const HandedSocket *sockets, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (is_bound_to(fd, sockets[i].path))
+			return false;
+	return true;
 }
 
 /* One that has another address than is wanted by now is closed, and its connections with it: who waits at it is
@@ -67,7 +82,10 @@ static HandedSocket *place_handed(int fd, HandedSocket *sockets, size_t count)
 			return &sockets[i];
 		}
 	}
-	close(fd);
+	if (is_elsewhere(fd, sockets, count))
+		http_listen_end(fd);
+	else
+		close(fd);
 	return NULL;
 }
 

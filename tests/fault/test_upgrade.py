@@ -199,3 +199,25 @@ def test_restart_by_a_service_manager(movable, tmp_path):
     movable.wait(identity)
     assert "LISTEN" not in movable.log_text(identity) and "NOTIFY" not in movable.log_text(identity)
     manager.close()
+
+
+def test_a_socket_that_is_not_wanted_any_more(movable, tmp_path):
+    """Its path goes with it, and nothing else at that place does."""
+    monitor, other = movable.run_directory / "monitor.sock", movable.run_directory / "other.sock"
+    movable.configure(readOnlySocket=str(monitor), readOnlySocketGroup="root")
+    assert kedge.Api(monitor).raw("GET", "/_ping")[0] == 200
+    path = movable.directory / "kedged.yaml"
+    path.write_text(json.dumps({"readOnlySocket": str(other), "readOnlySocketGroup": "root"}))
+    movable.upgrade()
+    kedge.wait_for(movable.answers)
+    assert not monitor.exists() and kedge.Api(other).raw("GET", "/_ping")[0] == 200
+    os.unlink(other)
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.bind(str(other))
+        stranger.listen()
+        path.write_text("{}")
+        movable.upgrade()
+        kedge.wait_for(movable.answers)
+        assert other.exists()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(other))
