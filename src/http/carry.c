@@ -348,7 +348,6 @@ static void take_connection(HttpServer *server, Reader *reader)
 	autofree char *method = take_string(reader), *path = take_string(reader);
 	HttpRequest *request = request_taken_over(server, link, method, path);
 
-	link->was_used = true;
 	take_request(reader, request);
 	if (reader->is_bad)
 		request_leave(request);
@@ -394,9 +393,7 @@ void carry_return(HttpServer *server, int fd)
 {
 	struct sockaddr address = {.sa_family = AF_UNIX};
 
-	server->takes_back = true;
 	if (MHD_add_connection(server->daemon, fd, &address, sizeof(address.sa_family)) != MHD_YES)
 		log_debug("a client's connection was closed after its answer");
-	server->takes_back = false;
 	server_kick(server);
 }

@@ -2,8 +2,12 @@
 /*
  * Connections from accept to close, for a server that gives way to the next program: what a client has sent on a
  * connection that was accepted is answered, whether it had come by then or not.
+ *
+ * What libmicrohttpd has read of a request that is not whole yet stays in its memory, and it does not tell that there
+ * is any: therefore it is given a recv(2) that counts.
  */
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -25,14 +29,14 @@ static bool is_carried(const HttpRequest *request)
 
 bool connection_may_be_carried(const HttpConnection *link)
 {
-	return !link->request || is_carried(link->request);
+	return link->unasked == 0 && (!link->request || is_carried(link->request));
 }
 
-/* Of a connection's first request, libmicrohttpd may have read a half: that is waited for. */
+/* Half a request is waited for. */
 static bool is_quiet(const HttpServer *server)
 {
 	list_each(&server->connections, HttpConnection, in_server, link)
-		if (link->request ? !is_carried(link->request) : !link->was_used)
+		if (link->request ? !is_carried(link->request) : link->unasked > 0)
 			return false;
 	return true;
 }
@@ -82,7 +86,7 @@ void http_server_drain(HttpServer *server, void (*drained)(void *arg), void *arg
 /* What its client sends from now on waits in the socket. */
 static void park(HttpConnection *link)
 {
-	if (!link->connection || link->is_parked || !link->was_used || link->request)
+	if (!link->connection || link->is_parked || link->request || link->unasked > 0)
 		return;
 	link->is_parked = true;
 	MHD_suspend_connection(link->connection);
@@ -108,12 +112,42 @@ int http_server_quiesce(HttpServer *server, void (*quiet)(void *arg), void *arg)
 	return fd;
 }
 
+/* ---- what was read ---- */
+
+static HttpConnection **by_fd; /* those that libmicrohttpd reads from */
+static size_t by_fd_count;
+
+static void set_by_fd(int fd, HttpConnection *link)
+{
+	while ((size_t)fd >= by_fd_count) {
+		by_fd = mem_array(by_fd, by_fd_count + 1, sizeof(*by_fd));
+		by_fd[by_fd_count++] = NULL;
+	}
+	by_fd[fd] = link;
+}
+
+ssize_t counting_recv(int fd, void *data, size_t size, int flags) __asm__("recv");
+
+/* In the place of libc's for all of the program, and for libmicrohttpd, which knows no other way. */
+ssize_t counting_recv(int fd, void *data, size_t size, int flags)
+{
+	ssize_t count = recvfrom(fd, data, size, flags, NULL, NULL);
+
+	if (count > 0 && fd >= 0 && (size_t)fd < by_fd_count && by_fd[fd])
+		by_fd[fd]->unasked += (size_t)count;
+	return count;
+}
+
+void connection_asked(HttpConnection *link, size_t length)
+{
+	link->unasked -= length < link->unasked ? length : link->unasked;
+}
+
 /* ---- from accept to close ---- */
 
 void connection_answered(HttpServer *server, HttpConnection *link)
 {
 	link->request = NULL;
-	link->was_used = true;
 	connections_look(server);
 }
 
@@ -140,6 +174,7 @@ void connection_notify(
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
 		*slot = NULL;
+		set_by_fd(link->fd, NULL);
 		connection_free(link);
 		connections_look(server);
 		return;
@@ -147,5 +182,5 @@ void connection_notify(
 	int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	*slot = link = connection_new(server, fd);
 	link->connection = connection;
-	link->was_used = server->takes_back;
+	set_by_fd(fd, link);
 }

@@ -40,7 +40,6 @@ struct HttpServer {
 	Parcel *parcel;   /* what goes to the next program, as far as it was packed */
 	bool is_quiet;    /* accepts nobody any more */
 	bool handed_over; /* libmicrohttpd is not to touch its connections again */
-	bool takes_back;  /* the next new connection has been used before */
 };
 
 /* A client, from accept to close. */
@@ -49,7 +48,7 @@ typedef struct HttpConnection {
 	struct MHD_Connection *connection; /* NULL: taken over from another program, and ours */
 	int fd;                            /* libmicrohttpd's, if it has one */
 	HttpRequest *request;              /* the one that is being taken or answered */
-	bool was_used;                     /* a request was answered: of the next one nothing was read */
+	size_t unasked;                    /* bytes that libmicrohttpd has read of a request that is not whole yet */
 	bool is_parked;                    /* suspended until this program ends */
 	bool has_long_query;               /* of the request that comes: it was cut off, and is refused */
 } HttpConnection;
@@ -117,6 +116,7 @@ void connection_notify(void *server, struct MHD_Connection *connection, void **s
 	enum MHD_ConnectionNotificationCode code); /* libmicrohttpd's callback */
 HttpConnection *connection_new(HttpServer *server, int fd);
 void connection_free(HttpConnection *link);
+void connection_asked(HttpConnection *link, size_t length); /* so much of what was read belongs to its request */
 void connection_answered(HttpServer *server, HttpConnection *link);
 bool connection_may_be_carried(const HttpConnection *link);
 void connections_look(HttpServer *server); /* is somebody's wait over? */

@@ -318,6 +318,7 @@ static enum MHD_Result take_body(HttpRequest *request, const char *data, size_t 
 		return MHD_YES;
 	}
 	*length = 0;
+	connection_asked(request->link, count);
 	if (request->body_data && !request->answered) {
 		request->body_data(request->body_arg, data, count);
 	} else if (request->response || request->called || request->too_large) {
@@ -343,6 +344,8 @@ static void finish_body(HttpRequest *request)
 
 static enum MHD_Result take_end(HttpRequest *request)
 {
+	if (!request->body_ended && http_request_header(request, "Transfer-Encoding"))
+		request->link->unasked = 0; /* how its chunks were marked is not told */
 	if (!request->body_ended)
 		finish_body(request);
 	request->body_ended = true;
@@ -350,6 +353,11 @@ static enum MHD_Result take_end(HttpRequest *request)
 		return answer_queue(request);
 	request_suspend(request);
 	return MHD_YES;
+}
+
+static size_t head_length(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
 }
 
 enum MHD_Result request_handle(void *server, struct MHD_Connection *connection, const char *url, const char *method,
@@ -360,6 +368,7 @@ enum MHD_Result request_handle(void *server, struct MHD_Connection *connection, 
 	if (!request) {
 		request = *slot = request_new(server, connection_of(connection), url, method);
 		request->is_old = string_equal(version, MHD_HTTP_VERSION_1_0);
+		connection_asked(request->link, head_length(connection));
 		return take_headers(request);
 	}
 	if (request->left)

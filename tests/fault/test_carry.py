@@ -167,6 +167,73 @@ def test_a_reader_that_stands_still(movable, version):
     assert numbers(frames, 1) == list(range(1, 300001))
 
 
+class Teller:
+    """A client that says a request in pieces."""
+
+    def __init__(self, daemon, words=b""):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(20)
+        self.socket.connect(str(daemon.socket))
+        self.say(words)
+
+    def say(self, words):
+        self.socket.sendall(words)
+        return self
+
+    def hear(self):
+        answer = http.client.HTTPResponse(self.socket)
+        answer.begin()
+        return answer.status, answer.read()
+
+
+PING = b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n"
+CHUNKED = b"POST /containers/none/kill HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+
+
+def test_half_a_request(movable):
+    """What the program before has read of it is waited for, on new connections and on those that were used before."""
+    tellers = [Teller(movable), Teller(movable, PING), Teller(movable, PING), Teller(movable, CHUNKED)]
+    statuses = [teller.hear()[0] for teller in tellers[1:]]
+    assert statuses == [200, 200, 404]
+    for half, teller in zip((10, 1, 30, 10), tellers):
+        teller.say(PING[:half])
+    behind = Teller(movable, PING + PING[:20])  # sent at once
+    assert behind.hear() == (200, b"OK")
+    silent = [Teller(movable), Teller(movable, PING)]
+    assert silent[1].hear() == (200, b"OK")
+    for _ in range(3):
+        movable.answers()  # what was sent before has been read
+    movable.replace_program()
+    before, after = movable.runs(), os.stat(movable.program).st_ino
+    movable.process.send_signal(signal.SIGHUP)
+    kedge.wait_for(lambda: "handing over" in movable.log())
+    for half, teller in zip((10, 1, 30, 10, 20), [*tellers, behind]):
+        assert movable.runs() == before
+        assert teller.say(PING[half:]).hear() == (200, b"OK")
+    kedge.wait_for(lambda: movable.runs() == after)
+    kedge.wait_for(movable.answers)
+    assert "not all requests" not in movable.log()
+    for teller in [*tellers, behind, *silent]:
+        assert teller.say(PING).hear() == (200, b"OK")
+        teller.socket.close()
+
+
+def test_a_request_that_is_never_whole(movable):
+    """Its client sees an end, and nothing else; nobody else sees any."""
+    tellers = [Teller(movable), Teller(movable, PING)]
+    assert tellers[1].hear() == (200, b"OK")
+    for teller in tellers:
+        teller.say(PING[:20])
+    pings = [Hammer(movable, "/_ping", lambda body: body == b"OK"), Keeper(movable, "/_ping", lambda body: body == b"OK")]
+    kedge.wait_for(lambda: all(ping.answers > 10 for ping in pings))
+    movable.upgrade()
+    kedge.wait_for(movable.answers)
+    for teller in tellers:
+        assert teller.socket.recv(100) == b""
+        teller.socket.close()
+    assert all([ping.stop() for ping in pings])
+
+
 def test_followers_that_leave(movable):
     """Two hundred go on over an upgrade and are forgotten when they close: no descriptor stays."""
     identity = movable.run_container(["sleep", "1000"])
