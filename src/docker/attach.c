@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* POST /containers/{id}/attach: with "Upgrade: tcp" the connection becomes the container's own, and is handed over to
  * its shim. A client that does not ask for that gets the output alone, as an answer that lasts. With logs=1 what was
- * written before comes first. GET /containers/{id}/attach/ws is the same over a websocket, which a process of its own
- * takes the frames from. POST /containers/{id}/resize belongs to it. */
+ * written before comes first: the log is followed to its end, and when the client has all of it the container is held
+ * for a moment, in which what was written meanwhile is read, so that the rest follows without a gap. GET
+ * /containers/{id}/attach/ws is the same over a websocket, which a process of its own takes the frames from. POST
+ * /containers/{id}/resize belongs to it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,10 +21,14 @@ typedef struct Attach {
 	Container *container;
 	Output *output;
 	LogReader *reader;       /* while what was written before is sent */
-	ContainerAttach *attach; /* while what is written now is, where the connection is not handed over */
+	ContainerAttach *attach; /* while what is written now is, or the container is held for it */
+	Buffer rest;             /* of a line that is not in the log yet, ready to be sent */
 	bool want_stdin, want_stdout, want_stderr, want_logs, want_stream, framed;
 	bool hijacked;
 	bool is_websocket, is_text; /* whose output goes in text messages */
+	bool has_caught_up;         /* with the log */
+	bool is_over;               /* what is in the log is all there will be */
+	bool is_leaving;            /* the connection is about to be handed over */
 	Keys detach_keys;
 	char *early; /* input that came with the request */
 	size_t early_length;
@@ -34,6 +40,7 @@ static void attach_free(Attach *attach)
 	log_reader_close(attach->reader);
 	container_attach_end(attach->attach);
 	container_unref(attach->container);
+	buffer_clear(&attach->rest);
 	free(attach->early);
 	free(attach);
 }
@@ -46,20 +53,41 @@ static void attach_finish(Attach *attach)
 
 /* ---- what is written now ---- */
 
+/* Before the log has come to its end it is what that does not have. */
 static void on_output(void *arg, int stream, const char *data, size_t length)
 {
-	output_write(((Attach *)arg)->output, stream, NULL, data, length);
+	Attach *attach = arg;
+
+	if (attach->reader)
+		output_frame(&attach->rest, attach->framed, stream, data, length);
+	else
+		output_write(attach->output, stream, NULL, data, length);
 }
 
+static void on_held(void *arg)
+{
+	log_reader_finish(((Attach *)arg)->reader);
+}
+
+/* While its log is still being read: who is to be let go gets that to the end; who has begun to leave cannot be told.
+ */
 static void on_ended(void *arg)
 {
 	Attach *attach = arg;
 
 	attach->attach = NULL;
-	attach_finish(attach);
+	if (attach->reader) {
+		attach->is_over = true;
+		log_reader_finish(attach->reader);
+	} else if (attach->is_leaving) {
+		output_abandon(attach->output);
+		attach_free(attach);
+	} else {
+		attach_finish(attach);
+	}
 }
 
-static const AttachHandlers attach_handlers = {.output = on_output, .ended = on_ended};
+static const AttachHandlers attach_handlers = {.output = on_output, .held = on_held, .ended = on_ended};
 
 /* The next program reads on where this one stops. */
 static void carry(void *arg, HttpCarry *ret)
@@ -71,7 +99,9 @@ static void attach_live(Attach *attach)
 {
 	Error *error = NULL;
 
-	if (attach->want_stream)
+	if (attach->attach)
+		error = container_attach_go_on(attach->attach);
+	else if (attach->want_stream && !attach->is_over)
 		error = container_attach(&attach->attach, attach->container, attach->want_stdout, attach->want_stderr,
 			&attach_handlers, attach);
 	if (error)
@@ -97,7 +127,8 @@ static void attach_hand_over(void *arg, int fd)
 		.early = attach->early,
 		.early_length = attach->early_length,
 	};
-	Error *error = container_hand_over(attach->container, &client, fd);
+	Error *error = attach->attach ? container_hand_over_held(take(attach->attach), &client, fd)
+				      : container_hand_over(attach->container, &client, fd);
 
 	if (error)
 		error_log(error, "could not attach to a container"); /* its end is all that the client can be told */
@@ -106,7 +137,8 @@ static void attach_hand_over(void *arg, int fd)
 
 static void attach_continue(Attach *attach)
 {
-	if (attach->hijacked && attach->want_stream)
+	attach->is_leaving = attach->hijacked && attach->want_stream && !attach->is_over;
+	if (attach->is_leaving)
 		output_release(attach->output, attach_hand_over);
 	else
 		attach_live(attach);
@@ -116,8 +148,11 @@ static void attach_continue(Attach *attach)
 
 static void on_entry(void *arg, int stream, const char *time, int64_t time_ns, const char *data, size_t length)
 {
+	Attach *attach = arg;
+
 	(void)time, (void)time_ns;
-	output_write(((Attach *)arg)->output, stream, NULL, data, length);
+	attach->has_caught_up = false;
+	output_write(attach->output, stream, NULL, data, length);
 }
 
 static void on_log_end(void *arg)
@@ -125,13 +160,47 @@ static void on_log_end(void *arg)
 	Attach *attach = arg;
 
 	attach->reader = log_reader_close(attach->reader);
+	output_write_framed(attach->output, attach->rest.data, attach->rest.length);
 	attach_continue(attach);
+}
+
+/* One that does not run any more has no more to say than its log. */
+static void hold(Attach *attach)
+{
+	Error *error = NULL;
+
+	if (!attach->reader || attach->attach || !attach->has_caught_up || !output_is_drained(attach->output))
+		return;
+	error = container_attach_held(
+		&attach->attach, attach->container, attach->want_stdout, attach->want_stderr, &attach_handlers, attach);
+	error_free(error); /* it has just ended */
+	if (attach->attach)
+		return;
+	attach->is_over = !container_is_live(attach->container);
+	log_reader_finish(attach->reader);
+}
+
+static void on_caught_up(void *arg)
+{
+	Attach *attach = arg;
+
+	attach->has_caught_up = true;
+	hold(attach);
+}
+
+static void on_drained(void *arg)
+{
+	hold(arg);
 }
 
 static void attach_logs(Attach *attach)
 {
-	static const LogReaderHandlers handlers = {.entry = on_entry, .end = on_log_end};
-	LogQuery query = {.want_stdout = attach->want_stdout, .want_stderr = attach->want_stderr, .tail = -1};
+	static const LogReaderHandlers handlers = {.entry = on_entry, .caught_up = on_caught_up, .end = on_log_end};
+	LogQuery query = {.want_stdout = attach->want_stdout,
+		.want_stderr = attach->want_stderr,
+		.follow = attach->want_stream && (attach->want_stdout || attach->want_stderr) &&
+			  container_is_live(attach->container),
+		.tail = -1};
 	ContainerView view;
 	Error *error;
 
@@ -161,7 +230,7 @@ static void on_gone(void *arg)
 	attach_free(arg);
 }
 
-static const OutputHandlers output_handlers = {.pause = on_pause, .gone = on_gone};
+static const OutputHandlers output_handlers = {.pause = on_pause, .drained = on_drained, .gone = on_gone};
 
 static void attach_go_on(Attach *attach, HttpCarry *carried)
 {

@@ -37,6 +37,8 @@ static void on_drain(void *arg)
 		output->paused = false;
 		output->handlers.pause(output->arg, false);
 	}
+	if (output->handlers.drained)
+		output->handlers.drained(output->arg);
 }
 
 static void on_gone(void *arg)
@@ -90,31 +92,53 @@ void output_on_carry(Output *output, void (*carry)(void *arg, HttpCarry *ret), v
 		http_stream_on_carry(output->http, carry, arg);
 }
 
-/* One piece, so that a raw connection gets it in one. */
-static void put_behind_head(Output *output, int stream, const char *head, const void *data, size_t length)
+static void add_frame(Buffer *out, int stream, size_t length)
 {
-	size_t head_length = head ? strlen(head) : 0, all = head_length + length;
-	unsigned char frame[8] = {stream, 0, 0, 0, all >> 24, all >> 16, all >> 8, all};
+	unsigned char frame[8] = {stream, 0, 0, 0, length >> 24, length >> 16, length >> 8, length};
+
+	buffer_add(out, frame, sizeof(frame));
+}
+
+void output_frame(Buffer *out, bool framed, int stream, const void *data, size_t length)
+{
+	if (framed)
+		add_frame(out, stream, length);
+	buffer_add(out, data, length);
+}
+
+void output_write_framed(Output *output, const void *data, size_t length)
+{
+	put(output, data, length);
+	if (pending(output) > OUTPUT_PENDING_MAX && !output->paused) {
+		output->paused = true;
+		output->handlers.pause(output->arg, true);
+	}
+}
+
+/* One piece, so that a raw connection gets it in one. */
+static void write_behind_head(Output *output, int stream, const char *head, const void *data, size_t length)
+{
+	size_t head_length = head ? strlen(head) : 0;
 	autoclear(Buffer) piece = {0};
 
 	if (output->framed)
-		buffer_add(&piece, frame, sizeof(frame));
-	if (head)
-		buffer_add(&piece, head, head_length);
+		add_frame(&piece, stream, head_length + length);
+	buffer_add(&piece, head, head_length);
 	buffer_add(&piece, data, length);
-	put(output, piece.data, piece.length);
+	output_write_framed(output, piece.data, piece.length);
 }
 
 void output_write(Output *output, int stream, const char *head, const void *data, size_t length)
 {
 	if (output->framed || head)
-		put_behind_head(output, stream, head, data, length);
+		write_behind_head(output, stream, head, data, length);
 	else
-		put(output, data, length);
-	if (pending(output) > OUTPUT_PENDING_MAX && !output->paused) {
-		output->paused = true;
-		output->handlers.pause(output->arg, true);
-	}
+		output_write_framed(output, data, length);
+}
+
+bool output_is_drained(const Output *output)
+{
+	return pending(output) == 0;
 }
 
 void output_end(Output *output)

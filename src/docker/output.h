@@ -12,7 +12,8 @@ typedef struct Output Output;
 
 typedef struct OutputHandlers {
 	void (*pause)(void *arg, bool paused);
-	void (*gone)(void *arg); /* the client left; the output is gone after it */
+	void (*drained)(void *arg); /* the client has been sent everything; may be NULL */
+	void (*gone)(void *arg);    /* the client left; the output is gone after it */
 } OutputHandlers;
 
 enum { OUTPUT_PENDING_MAX = 1 << 20 };
@@ -25,6 +26,10 @@ void output_on_carry(
 	Output *output, void (*carry)(void *arg, HttpCarry *ret), void *arg); /* as http_stream_on_carry() */
 /* head comes before data in the same frame; may be NULL. */
 void output_write(Output *output, int stream, const char *head, const void *data, size_t length);
+/* The same in two steps: as it is to be written, and writing it. */
+void output_frame(Buffer *out, bool framed, int stream, const void *data, size_t length);
+void output_write_framed(Output *output, const void *data, size_t length);
+bool output_is_drained(const Output *output);
 void output_end(Output *output); /* sends the rest and ends; frees */
 void output_break(
 	Output *output); /* of output_on_stream(): ends in a way that tells the client that more should come; frees */

@@ -4,12 +4,15 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "engine/container_internal.h"
+#include "shim/logline.h"
 
 struct ContainerAttach {
 	List link;
 	Container *container;
 	Shim *shim; /* NULL until there is a run to follow */
 	bool want_stdout, want_stderr, paused;
+	bool holds;
+	unsigned unheld; /* streams that do not stand still yet, a bit each */
 	AttachHandlers handlers;
 	void *arg;
 };
@@ -32,6 +35,28 @@ static void attach_output(void *arg, int stream, const char *data, size_t length
 		attach->handlers.output(attach->arg, stream, data, length);
 }
 
+static void attach_is_held(ContainerAttach *attach, unsigned streams)
+{
+	bool was_held = !attach->unheld;
+
+	attach->unheld &= ~streams;
+	if (attach->holds && !attach->unheld && !was_held)
+		attach->handlers.held(attach->arg);
+}
+
+static void attach_held(void *arg, int stream, const char *data, size_t length)
+{
+	attach_output(arg, stream, data, length);
+	attach_is_held(arg, 1u << (stream & 3));
+}
+
+/* A shim of an earlier version holds nothing. */
+static void attach_status(void *arg, const ShimStatus *status)
+{
+	if (!(status->features & SHIM_CAN_HOLD))
+		attach_is_held(arg, ~0u);
+}
+
 static void attach_gone(void *arg)
 {
 	attach_finish(arg);
@@ -52,6 +77,8 @@ static void attach_failed(void *arg, const ShimStatus *status, const char *reaso
 }
 
 static const ShimHandlers attach_shim_handlers = {
+	.status = attach_status,
+	.held = attach_held,
 	.exited = attach_exited,
 	.failed = attach_failed,
 	.output = attach_output,
@@ -66,6 +93,8 @@ static fallible attach_connect(ContainerAttach *attach)
 	if (!attach->shim)
 		return error_new(ERROR_CONFLICT, "container \"%s\" has just ended", container->record.name);
 	shim_pause(attach->shim, attach->paused);
+	if (attach->holds)
+		return shim_hold(attach->shim, attach->want_stdout, attach->want_stderr);
 	return shim_attach(attach->shim, attach->want_stdout, attach->want_stderr);
 }
 
@@ -97,6 +126,38 @@ fallible container_attach(ContainerAttach **ret, Container *container, bool want
 	container_event(container, "attach", NULL, NULL);
 	*ret = attach;
 	return NULL;
+}
+
+fallible container_attach_held(ContainerAttach **ret, Container *container, bool want_stdout, bool want_stderr,
+	const AttachHandlers *handlers, void *arg)
+{
+	if (!container->shim_listens || container->exit_seen)
+		return NULL;
+	ContainerAttach *attach = attach_new(container, handlers, arg);
+	attach->want_stdout = want_stdout;
+	attach->want_stderr = want_stderr;
+	attach->holds = true;
+	attach->unheld = (want_stdout ? 1u << LOG_STDOUT : 0) | (want_stderr ? 1u << LOG_STDERR : 0);
+	Error *error = attach_connect(attach);
+	if (error) {
+		container_attach_end(attach);
+		return error;
+	}
+	container_event(container, "attach", NULL, NULL);
+	*ret = attach;
+	return NULL;
+}
+
+fallible container_attach_go_on(ContainerAttach *attach)
+{
+	attach->holds = false;
+	return shim_attach(attach->shim, attach->want_stdout, attach->want_stderr);
+}
+
+Shim *container_attach_shim(const ContainerAttach *attach, Container **ret)
+{
+	*ret = attach->container;
+	return attach->shim;
 }
 
 int container_attach_descriptor(const ContainerAttach *attach)

@@ -129,11 +129,20 @@ void container_wait_cancel(ContainerWait *wait);
 typedef struct ContainerAttach ContainerAttach;
 typedef struct AttachHandlers {
 	void (*output)(void *arg, int stream, const char *data, size_t length);
+	/* Of container_attach_held(): the streams stand still, and what of them is no part of the log yet was output.
+	 */
+	void (*held)(void *arg);
 	void (*ended)(void *arg); /* the container ended and all output was delivered, or it is not running; the attach
 				     is gone after it */
 } AttachHandlers;
 fallible container_attach(ContainerAttach **ret, Container *container, bool want_stdout, bool want_stderr,
 	const AttachHandlers *handlers, void *arg);
+/* For who has read the log up to its end: holds what is written, until container_attach_go_on() or
+ * container_hand_over_held(), so that nothing is missed between the log and the output, and nothing told twice. *ret is
+ * NULL, and untouched, where nothing runs. A container is not held for longer than ten seconds: then ended() comes. */
+fallible container_attach_held(ContainerAttach **ret, Container *container, bool want_stdout, bool want_stderr,
+	const AttachHandlers *handlers, void *arg);
+fallible container_attach_go_on(ContainerAttach *attach);
 /* For the next program, which goes on where this one stops to read: lent; -1: there is nothing to read from yet. */
 int container_attach_descriptor(const ContainerAttach *attach);
 fallible container_attach_again(
@@ -151,7 +160,8 @@ typedef struct ContainerClient {
 	const char *early;       /* input that it has sent already; may be NULL */
 	size_t early_length;
 } ContainerClient;
-fallible container_hand_over(Container *container, const ContainerClient *client, int fd); /* fd: taken */
+fallible container_hand_over(Container *container, const ContainerClient *client, int fd);              /* fd: taken */
+fallible container_hand_over_held(ContainerAttach *take_attach, const ContainerClient *client, int fd); /* fd: taken */
 /* Those that wait for a start, for the next program; there they are handed over again. The descriptors are lent. */
 void container_clients_each(Engine *engine,
 	void (*visit)(void *arg, const char *container_id, const ContainerClient *client, int fd), void *arg);

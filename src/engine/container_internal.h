@@ -150,7 +150,8 @@ void container_waits_exit(Container *container);
 void container_waits_removed(Container *container);
 
 /* ---- attach.c ---- */
-void container_attaches_connect(Container *container); /* a start's socket listens now */
+Shim *container_attach_shim(const ContainerAttach *attach, Container **ret); /* lent; of one that is held */
+void container_attaches_connect(Container *container);                       /* a start's socket listens now */
 void container_attaches_end(Container *container);
 
 /* ---- exec.c ---- */

@@ -115,6 +115,22 @@ fallible container_hand_over(Container *container, const ContainerClient *client
 	return NULL;
 }
 
+fallible container_hand_over_held(ContainerAttach *take_attach, const ContainerClient *client, int fd)
+{
+	autofd socket = fd;
+	Container *container = NULL;
+	Shim *shim = container_attach_shim(take_attach, &container);
+	ShimClient head = head_of(container, client);
+	Error *error = NULL;
+
+	if (client->early_length > SHIM_EARLY_MAX)
+		error = error_new(ERROR_TOO_LARGE, "too much input before the answer");
+	else
+		error = shim_client(shim, &head, client->detach_keys->bytes, client->early, socket);
+	container_attach_end(take_attach);
+	return error;
+}
+
 void container_clients_each(Engine *engine,
 	void (*visit)(void *arg, const char *container_id, const ContainerClient *client, int fd), void *arg)
 {

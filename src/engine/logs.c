@@ -208,6 +208,8 @@ static void wait_for_more(LogReader *reader)
 	reader->state = WAITING;
 	if (!reader->text.length)
 		buffer_clear(&reader->text);
+	if (reader->handlers.caught_up)
+		reader->handlers.caught_up(reader->arg);
 }
 
 /* At the end of a file: it may be read to its very end only after it is known that a newer one was begun. */
@@ -340,6 +342,8 @@ void log_reader_finish(LogReader *reader)
 	end_here(reader, &newest);
 	if (!reader->in_handler)
 		go_on(reader);
+	else if (reader->state == WAITING)
+		reader->state = READING; /* it goes on when the handler is done */
 }
 
 /* ---- life ---- */

@@ -31,7 +31,8 @@ typedef struct LogReaderHandlers {
 	/* stream: 1 stdout, 2 stderr. time: RFC 3339 with nine digits. Data ends with "\n" but for a piece of a long or
 	 * unfinished line. */
 	void (*entry)(void *arg, int stream, const char *time, int64_t time_ns, const char *data, size_t length);
-	void (*end)(void *arg); /* once; nothing follows */
+	void (*end)(void *arg);       /* once; nothing follows */
+	void (*caught_up)(void *arg); /* a follower has got all that is there; may be NULL */
 } LogReaderHandlers;
 
 typedef struct LogReader LogReader;

@@ -142,6 +142,12 @@ static void on_output(Shim *shim, const Payload *payload)
 		shim->handlers.output(shim->arg, payload->data[0], payload->data + 1, payload->length - 1);
 }
 
+static void on_held(Shim *shim, const Payload *payload)
+{
+	if (payload->length && shim->handlers.held)
+		shim->handlers.held(shim->arg, payload->data[0], payload->data + 1, payload->length - 1);
+}
+
 static void on_exec_exited(Shim *shim, const Payload *payload)
 {
 	ShimExecExit exit;
@@ -163,6 +169,7 @@ static const struct {
 	{SHIM_OOM, on_oom},
 	{SHIM_DETACHED, on_detached},
 	{SHIM_OUTPUT, on_output},
+	{SHIM_HELD, on_held},
 	{SHIM_EXEC_EXITED, on_exec_exited},
 };
 
@@ -498,6 +505,13 @@ Error *shim_attach(Shim *shim, bool want_stdout, bool want_stderr)
 	ShimAttach request = {want_stdout, want_stderr, {0, 0}};
 
 	return send_request(shim, SHIM_ATTACH, &request, sizeof(request), NULL);
+}
+
+Error *shim_hold(Shim *shim, bool want_stdout, bool want_stderr)
+{
+	ShimAttach request = {want_stdout, want_stderr, {0, 0}};
+
+	return send_request(shim, SHIM_HOLD, &request, sizeof(request), NULL);
 }
 
 Error *shim_exec(Shim *shim, uint64_t exec, const char *process_file, int64_t timeout_ms)

@@ -27,8 +27,9 @@ typedef struct ShimHandlers {
 	void (*output)(void *arg, int stream, const char *data, size_t length); /* length 0: the stream ended */
 	void (*gone)(void *arg);     /* the connection ended; without exited or failed before it, the shim was killed */
 	void (*detached)(void *arg); /* a client has detached by its keys */
-	void (*oom)(void *arg, const ShimStatus *status); /* the kernel's OOM killer has struck */
-} ShimHandlers;                                           /* any may be NULL */
+	void (*oom)(void *arg, const ShimStatus *status);                     /* the kernel's OOM killer has struck */
+	void (*held)(void *arg, int stream, const char *data, size_t length); /* what is not in the log yet */
+} ShimHandlers;                                                               /* any may be NULL */
 
 typedef struct ShimOptions {
 	const char *program; /* path of kedge-shim */
@@ -86,6 +87,9 @@ DEFINE_AUTOPTR(Shim, shim_free)
 
 fallible shim_signal(Shim *shim, int signal);
 fallible shim_attach(Shim *shim, bool want_stdout, bool want_stderr);
+/* Before shim_attach(), or before a client is handed over by shim_client() on this connection. To a shim whose status
+ * has not SHIM_CAN_HOLD among its features it says nothing. */
+fallible shim_hold(Shim *shim, bool want_stdout, bool want_stderr);
 fallible shim_exec(Shim *shim, uint64_t exec, const char *process_file, int64_t timeout_ms);
 /* A client's socket becomes the shim's; the caller closes its own descriptor. keys and early may be NULL when their
  * counts are 0. */

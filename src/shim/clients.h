@@ -28,6 +28,8 @@ typedef struct Stream Stream;
 typedef struct Client {
 	int fd;
 	bool is_used;
+	bool is_watched; /* what poll(2) has found at its descriptor is its own: it was there before, and not another's
+			  */
 	bool is_framed;
 	bool ends_input;
 	bool is_leaving;    /* gets what it was promised and no more */

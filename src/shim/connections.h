@@ -19,7 +19,8 @@ enum {
 	OWED_FINAL = 4,
 	OWED_ENDS = 8 /* << stream: 16 stdout, 32 stderr */,
 	OWED_OOM = 64,
-	OWED_DETACHED = 128
+	OWED_DETACHED = 128,
+	OWED_HELD = 256 /* << stream: 512 stdout, 1024 stderr */
 };
 
 typedef struct Connection {
@@ -27,6 +28,7 @@ typedef struct Connection {
 	uint32_t owed;
 	bool wants[3];      /* by stream number */
 	int64_t stalled_ns; /* since when nothing can be sent; 0: it can */
+	int64_t held_ns;    /* since when it holds streams; 0: it does not */
 } Connection;
 
 typedef struct Connections {

@@ -10,6 +10,10 @@
  * connection that sent SHIM_ATTACH gets SHIM_OUTPUT too, with back-pressure: the container waits for a slow reader as
  * it would on a pipe, at most SHIM_STALL_SECONDS, then the reader is dropped.
  *
+ * SHIM_HOLD is for who reads the log first: the streams that it names stand still until its connection attaches or
+ * leaves, SHIM_STALL_SECONDS at most, and SHIM_HELD tells for each what is not in the log yet. A client that is handed
+ * over on the same connection meanwhile gets exactly what follows.
+ *
  * SHIM_CLIENT hands over the socket of a client (SCM_RIGHTS): from then on the shim talks with it, and nobody else
  * (clients.h). The same back-pressure holds for it.
  */
@@ -27,6 +31,7 @@ typedef enum ShimMessage {
 	SHIM_FORGET,     /* the exit is on record: the shim may end as soon as it has cleaned up */
 	SHIM_CLIENT,     /* ShimClient, its detach keys, input that came early; with the client's socket */
 	SHIM_RESIZE,     /* ShimResize */
+	SHIM_HOLD,       /* ShimAttach */
 	/* from the shim */
 	SHIM_STATUS = 64, /* ShimStatus */
 	SHIM_STARTED,     /* ShimStatus */
@@ -36,6 +41,7 @@ typedef enum ShimMessage {
 	SHIM_EXEC_EXITED, /* ShimExecExit, then captured output (at most SHIM_EXEC_OUTPUT_MAX bytes) */
 	SHIM_OOM,         /* ShimStatus: the kernel's OOM killer has struck, and the container may live on */
 	SHIM_DETACHED,    /* ShimStatus: a client has detached by its keys */
+	SHIM_HELD,        /* one byte stream, then the beginning of a line that is not in the log yet */
 } ShimMessage;
 
 enum { SHIM_EXEC_OUTPUT_MAX = 4096 };
@@ -60,8 +66,11 @@ typedef struct ShimStatus {
 	int64_t started_monotonic_ns, finished_monotonic_ns;
 	char error[256];    /* state SHIM_START_FAILED: the runtime's reason */
 	uint32_t not_found; /* SHIM_START_FAILED: 127 the command does not exist, 126 it cannot be executed, else 0 */
-	uint32_t reserved[7];
+	uint32_t features;  /* SHIM_CAN_...: what an earlier shim does not know is not waited for */
+	uint32_t reserved[6];
 } ShimStatus;
+
+enum { SHIM_CAN_HOLD = 1 };
 
 typedef struct ShimSignal {
 	int32_t signal;

@@ -70,6 +70,8 @@ static int64_t next_deadline(const Server *s)
 		const Connection *connection = &s->connections.table[place];
 		if (connection->fd >= 0 && connection->stalled_ns && server_minds_stall(s, connection))
 			next = earlier(next, connection->stalled_ns + STALL_NS);
+		if (connection->held_ns)
+			next = earlier(next, connection->held_ns + STALL_NS);
 	}
 	return next;
 }
@@ -113,19 +115,20 @@ static bool is_ready(const PollSet *set, int fd)
 	return found(set, fd);
 }
 
-static void fill_clients(PollSet *set, const Clients *clients)
+static void fill_clients(PollSet *set, Clients *clients)
 {
 	for (size_t i = 0; i < clients->top; i++) {
-		const Client *client = &clients->table[i];
+		Client *client = &clients->table[i];
 		short events = client->is_used ? client_events(client) : -1;
-		if (events >= 0)
+		client->is_watched = events >= 0;
+		if (client->is_watched)
 			want(set, client->fd, events);
 	}
 }
 
 /* Nothing is read from the container before its start is known to be good: what a failing runtime says there is no
  * output. */
-static void fill(PollSet *set, const Server *s)
+static void fill(PollSet *set, Server *s)
 {
 	want(set, s->signal_fd, POLLIN);
 	want(set, s->connections.listen_fd, POLLIN);
@@ -148,7 +151,7 @@ static void handle_clients(Server *s, const PollSet *set)
 		input_flush(&s->input);
 	for (size_t i = 0; i < s->clients.top; i++) {
 		Client *client = &s->clients.table[i];
-		short events = client->is_used ? found(set, client->fd) : 0;
+		short events = client->is_used && client->is_watched ? found(set, client->fd) : 0;
 		if (events)
 			client_ready(client, events);
 	}
@@ -232,6 +235,7 @@ void serve(const ShimSettings *settings, ShimStatus *ret_status)
 		.oom = {.fd = -1},
 		.state_dir = -1};
 	s->status.protocol = SHIM_PROTOCOL;
+	s->status.features = SHIM_CAN_HOLD;
 	s->status.run = (uint64_t)settings->run;
 	s->streams[0].fd = s->streams[1].fd = -1;
 	server_adopt_descriptors(s);

@@ -13,10 +13,10 @@ void stream_init(Stream *stream, int number, int fd, char *memory, Clients *clie
 	*stream = (Stream){.number = number, .fd = fd, .data = memory, .clients = clients};
 }
 
-/* Somebody has not got the chunk yet. */
+/* Somebody has not got the chunk yet, or wants no other one yet. */
 static bool is_waited_for(const Stream *stream)
 {
-	return stream->waiting || stream->clients_waiting;
+	return stream->waiting || stream->holders || stream->clients_waiting;
 }
 
 bool stream_may_read(const Stream *stream)

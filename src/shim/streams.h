@@ -22,6 +22,7 @@ struct Stream {
 	size_t logged, filled;      /* data[logged..filled) waits for the end of its line */
 	size_t chunk, chunk_length; /* what was read last */
 	uint32_t waiting;           /* connections that still want the chunk */
+	uint32_t holders;           /* connections at whose wish nothing more is read */
 	int clients_waiting;        /* so do that many clients */
 	Clients *clients;           /* who may want it; lent */
 	int64_t line_ns;            /* time of the first piece of a line that is logged in pieces; 0: none */

@@ -9,11 +9,19 @@ enum { READS_PER_TURN = 16 };
 
 /* ---- requests ---- */
 
+static void let_go(Server *s, int place)
+{
+	for (int i = 0; i < 2; i++)
+		s->streams[i].holders &= ~(UINT32_C(1) << place);
+	s->connections.table[place].held_ns = 0;
+}
+
 /* Nothing more can be said to it; what it said before it left is still to be read. */
 static void mute_connection(Server *s, int place)
 {
 	for (int i = 0; i < 2; i++)
 		s->streams[i].waiting &= ~(UINT32_C(1) << place);
+	let_go(s, place);
 	execs_forget_connection(&s->execs, place);
 	connection_mute(&s->connections.table[place]);
 }
@@ -39,13 +47,33 @@ static void on_signal(Server *s, const void *payload, size_t length)
 		s->pending_signal = request.signal;
 }
 
-static void on_attach(Server *s, Connection *connection, const void *payload, size_t length)
+static void on_hold(Server *s, int place, const void *payload, size_t length)
 {
+	Connection *connection = &s->connections.table[place];
 	ShimAttach request;
 
 	if (length < sizeof(request))
 		return;
 	memcpy(&request, payload, sizeof(request));
+	const bool wanted[] = {request.want_stdout, request.want_stderr};
+	connection->held_ns = clock_monotonic_ns();
+	for (int i = 0; i < 2; i++) {
+		if (!wanted[i])
+			continue;
+		s->streams[i].holders |= UINT32_C(1) << place;
+		connection->owed |= OWED_HELD << (i + 1);
+	}
+}
+
+static void on_attach(Server *s, int place, const void *payload, size_t length)
+{
+	Connection *connection = &s->connections.table[place];
+	ShimAttach request;
+
+	if (length < sizeof(request))
+		return;
+	memcpy(&request, payload, sizeof(request));
+	let_go(s, place);
 	connection->wants[LOG_STDOUT] = request.want_stdout;
 	connection->wants[LOG_STDERR] = request.want_stderr;
 	for (int i = 0; i < 2; i++)
@@ -63,7 +91,10 @@ static bool handle_request(Server *s, int place, const ShimHeader *header, int *
 		on_signal(s, s->scratch->request, header->length);
 		break;
 	case SHIM_ATTACH:
-		on_attach(s, connection, s->scratch->request, header->length);
+		on_attach(s, place, s->scratch->request, header->length);
+		break;
+	case SHIM_HOLD:
+		on_hold(s, place, s->scratch->request, header->length);
 		break;
 	case SHIM_EXEC:
 		if (s->phase != RUNNING)
@@ -129,6 +160,20 @@ static SendResult send_status(Server *s, Connection *connection, uint32_t owed, 
 	return result;
 }
 
+static SendResult send_held(const Stream *stream, int number, Connection *connection)
+{
+	uint32_t owed = OWED_HELD << number;
+	char byte = (char)number;
+	Packet packet = {SHIM_HELD, &byte, 1, stream->data + stream->logged, stream->filled - stream->logged};
+
+	if (!(connection->owed & owed))
+		return SENT;
+	SendResult result = connection_send(connection, &packet);
+	if (result == SENT)
+		connection->owed &= ~owed;
+	return result;
+}
+
 static SendResult send_stream_end(Stream *stream, Connection *connection)
 {
 	uint32_t owed = OWED_ENDS << stream->number;
@@ -148,7 +193,9 @@ static SendResult send_output(Server *s, Connection *connection, int place)
 	SendResult result = SENT;
 
 	for (int i = 0; i < 2 && result == SENT; i++) {
-		result = stream_send(&s->streams[i], connection, place);
+		result = send_held(&s->streams[i], i + 1, connection);
+		if (result == SENT)
+			result = stream_send(&s->streams[i], connection, place);
 		if (result == SENT)
 			result = send_stream_end(&s->streams[i], connection);
 	}
@@ -157,7 +204,7 @@ static SendResult send_output(Server *s, Connection *connection, int place)
 
 static bool is_output_owed(const Connection *connection)
 {
-	return connection->owed & (OWED_ENDS << LOG_STDOUT | OWED_ENDS << LOG_STDERR);
+	return connection->held_ns || connection->owed & (OWED_ENDS << LOG_STDOUT | OWED_ENDS << LOG_STDERR);
 }
 
 /* In the order in which things happened; the end comes after all output. */
@@ -188,6 +235,8 @@ bool server_minds_stall(const Server *s, const Connection *connection)
 
 static bool is_stalled(const Server *s, const Connection *connection, int64_t now_ns)
 {
+	if (connection->held_ns && now_ns - connection->held_ns >= STALL_NS)
+		return true;
 	return connection->stalled_ns && now_ns - connection->stalled_ns >= STALL_NS &&
 	       server_minds_stall(s, connection);
 }

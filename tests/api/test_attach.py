@@ -12,7 +12,7 @@ import pytest
 
 import kedge
 from movable import Movable
-from streams import Attached, Background, Events, joined
+from streams import Attached, Background, Events, joined, opened
 
 BOTH_WAYS = "stream=1&stdin=1&stdout=1&stderr=1"
 
@@ -52,6 +52,60 @@ def test_logs_and_attach(box):
     identity = box.run_container(["sh", "-c", "echo early; sleep 0.7; echo late"])
     kedge.wait_for(lambda: "early" in box.log_text(identity))
     assert joined(Attached(box, identity, "stream=1&logs=1&stdout=1").read_all()) == b"early\nlate\n"
+
+
+LINES = 20000
+WRITE_LINES = f"i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); printf $i; echo; done; sleep 1000"  # a line in two pieces
+
+
+def plain_attach(box, identity, query):
+    """Without a connection of its own: the answer lasts."""
+    with opened(box, "POST", f"/containers/{identity}/attach?{query}") as answer:
+        return answer.read()
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_the_stream_goes_on_exactly_where_the_log_ends(box, terminal):
+    """Whoever comes while lines are written gets each of them once."""
+    identity = box.run_container(["sh", "-c", WRITE_LINES], Tty=terminal)
+    query = "stream=1&logs=1&stdout=1&stderr=1"
+    text = box.terminal_log if terminal else box.log_text
+    expected = counted(1, LINES).replace(b"\n", b"\r\n" if terminal else b"\n")
+    readers = []
+    for number in range(5):
+        kedge.wait_for(lambda: len(text(identity)) >= number * len(expected) // 10, every=0.001)
+        readers.append(Background(Attached(box, identity, query).read_raw))
+        readers.append(Background(plain_attach, box, identity, query))
+    kedge.wait_for(lambda: len(text(identity)) == len(expected))
+    box.api.post(f"/containers/{identity}/kill")
+    for reader in readers:
+        data = reader.result()
+        assert (data if terminal else joined(kedge.demultiplex(data))) == expected
+
+
+def test_the_beginning_of_a_line_is_no_part_of_the_log(box):
+    """But of what was written before a client came, which may go on typing in it."""
+    identity = box.run_container(["sh", "-c", "echo first; printf 'name? '; printf 'err ' >&2; read name; echo hello $name"], OpenStdin=True)
+    kedge.wait_for(lambda: "first" in box.log_text(identity))
+    attached = Attached(box, identity, BOTH_WAYS + "&logs=1", early=b"you\n")
+    parts = attached.read_all()
+    assert joined(parts, 1) == b"first\nname? hello you\n" and joined(parts, 2) == b"err "
+
+
+def test_who_does_not_read_the_log_holds_nothing(box):
+    """A client that asks for a log and reads none of it, and one that leaves: the container writes on, and what they read is whole."""
+    command = "head -c 8000000 /dev/zero | tr '\\0' x; echo; read line; echo $line; sleep 1000"
+    identity = box.run_container(["sh", "-c", command], OpenStdin=True)
+    kedge.wait_for(lambda: box.log_text(identity).endswith("x\n"))
+    leaving, *slow = [Attached(box, identity, "stream=1&logs=1&stdout=1&stderr=1") for _ in range(3)]
+    leaving.close()
+    typing = Attached(box, identity, BOTH_WAYS)
+    typing.send(b"go on\n")
+    typing.read_until(b"go on\n")
+    assert box.log_text(identity).endswith("go on\n")
+    box.api.post(f"/containers/{identity}/kill")
+    for client in slow:
+        assert joined(client.read_all()) == b"x" * 8000000 + b"\ngo on\n"
 
 
 def test_a_slow_reader_loses_nothing(box):
@@ -305,7 +359,11 @@ def test_a_resized_terminal_tells_its_program(box):
     identity = box.run_container(["sh", "-c", "trap 'stty size' WINCH; echo ready; while :; do read x; done"], Tty=True, OpenStdin=True)
     attached = Attached(box, identity, BOTH_WAYS + "&logs=1")
     attached.read_until(b"ready")
+    ear = Events(box)
     box.api.post(f"/containers/{identity}/resize?h=40&w=120")
+    event = kedge.wait_for(lambda: [event for event in ear.all if event["Action"] == "resize"])[0]
+    ear.close()
+    assert event["Actor"]["ID"] == identity and {"height": "40", "width": "120"}.items() <= event["Actor"]["Attributes"].items()
     attached.send(b"\n")
     attached.read_until(b"40 120")
     assert box.api.raw("POST", f"/containers/{identity}/resize?h=x&w=1")[0] == 400
