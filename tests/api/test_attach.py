@@ -442,6 +442,7 @@ def test_many_clients_leave_no_descriptor(box):
 
 
 def test_clients_of_a_container_that_ends_at_that_moment(box):
+    box.wait(box.run_container(["true"]))  # what the first start opens stays
     before = descriptors(box, [box.process.pid])
     for _ in range(int(os.environ.get("KEDGE_ATTACH_ROUNDS", "10"))):
         identity = box.run_container(["true"])

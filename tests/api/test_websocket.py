@@ -380,6 +380,19 @@ def test_a_client_that_never_closes_is_left(ears):
     assert client.closed() == 1000
 
 
+@pytest.mark.skipif(not kedge.SOAK, reason="takes half a minute: make soak")
+def test_a_client_that_never_reads_is_dropped(ears):
+    """First its container goes on without it, then what carried it has ended."""
+    identity = ears.create(["sh", "-c", "yes | head -c 8000000; echo end >&2; sleep 60"])
+    client = Raw(ears, identity, "stream=1&stdout=1")
+    ears.start_container(identity)
+    kedge.wait_for(lambda: "end" in ears.log_text(identity), 30)
+    kedge.wait_for(lambda: not carriers(ears), 30)
+    with pytest.raises((EOFError, ConnectionResetError)):
+        while client.receive()[0] != CLOSE:
+            pass
+
+
 def test_more_clients_than_are_served(ears):
     identity = ears.run_container(["cat"], OpenStdin=True)
     clients = [Client(ears, identity) for _ in range(64)]
