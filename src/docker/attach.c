@@ -260,7 +260,7 @@ static void attach_connected(Attach *attach, int fd)
 {
 	Error *error = NULL;
 
-	if (fd >= 0 && !attach->want_logs) {
+	if (fd >= 0 && attach->want_stream && !attach->want_logs) {
 		attach_hand_over(attach, fd);
 		return;
 	}
@@ -269,10 +269,12 @@ static void attach_connected(Attach *attach, int fd)
 			&attach->output, engine_loop(attach->engine), fd, attach->framed, &output_handlers, attach);
 	if (error)
 		error_log(error, "could not attach a client");
-	if (attach->output)
+	if (!attach->output)
+		attach_free(attach);
+	else if (attach->want_logs)
 		attach_logs(attach);
 	else
-		attach_free(attach);
+		attach_finish(attach);
 }
 
 static void on_hijacked(void *arg, int fd, const char *early, size_t length)
@@ -386,7 +388,7 @@ static void attach_again(HttpRequest *request, Container *container)
 static fallible check_attach(Attach *attach, const HttpRequest *request, ContainerState state)
 {
 	TRY(keys_parse(&attach->detach_keys, http_request_query(request, "detachKeys")));
-	if (!attach->want_logs && !attach->want_stream)
+	if (!attach->want_logs && !attach->want_stream && !attach->is_websocket)
 		return error_new(ERROR_INVALID, "Either the stream or logs parameter must be true");
 	if (state == CONTAINER_PAUSED)
 		return error_new(ERROR_CONFLICT, "container %.300s is paused, unpause the container before attach",
@@ -445,7 +447,8 @@ static void attach_container(HttpRequest *request, void *context)
 	attach_begin(attach, http_request_carried(request));
 }
 
-/* Docker sent text until 1.28, and knew no parameters for the streams until 1.42. */
+/* Docker sent text until 1.28, and knew no parameters for the streams until 1.42. Who asks for neither log nor stream
+ * is given an end, and no error. */
 static Attach *attach_new_websocket(
 	HttpRequest *request, Container *container, Engine *engine, const ContainerSpec *spec)
 {
