@@ -113,6 +113,18 @@ static void adopt_terminal(Server *s)
 		input_open(&s->input, fcntl(terminal, F_DUPFD_CLOEXEC, 0));
 }
 
+/*
+ * The kernel takes a mount namespace apart when its last process ends, and tells of that end only then: a tenth of a
+ * millisecond and more, that nobody waits for while another one has it open. Where that may not be, it is as it was.
+ */
+static void keep_mounts(Server *s)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)s->init);
+	s->mounts_fd = s->settings->exec ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+}
+
 static void runtime_ended(Server *s, int wait_status)
 {
 	s->init = wait_status ? 0 : launch_read_pid("pid");
@@ -128,6 +140,7 @@ static void runtime_ended(Server *s, int wait_status)
 	s->phase = RUNNING;
 	s->deadline_ns = NEVER;
 	connections_owe(&s->connections, OWED_STARTED);
+	keep_mounts(s);
 	oomwatch_begin(&s->oom);
 	server_oom(s); /* it may have struck before it was watched */
 	if (s->pending_signal)
@@ -250,6 +263,7 @@ static void leave(Server *s)
 /* First what runs, then what it leaves; at most one run of the runtime. */
 void server_step_removal(Server *s, int64_t now_ns)
 {
+	close_fd(&s->mounts_fd);
 	if (s->settings->exec) {
 		leave(s);
 		return;

@@ -233,7 +233,8 @@ void serve(const ShimSettings *settings, ShimStatus *ret_status)
 		.signal_fd = -1,
 		.console_fd = -1,
 		.oom = {.fd = -1},
-		.state_dir = -1};
+		.state_dir = -1,
+		.mounts_fd = -1};
 	s->status.protocol = SHIM_PROTOCOL;
 	s->status.features = SHIM_CAN_HOLD;
 	s->status.run = (uint64_t)settings->run;

@@ -45,6 +45,7 @@ typedef struct Server {
 	int64_t quiet_ns;    /* when to give memory back; NEVER: done */
 	int signal_fd, state_dir;
 	pid_t runtime, init; /* 0: not, or no more */
+	int mounts_fd;       /* the container's mount namespace; -1: none */
 	int pending_signal;  /* came before there was a process */
 	OomWatch oom;
 	bool keeps_log;
