@@ -40,9 +40,10 @@ struct Container {
 	char *log_path;
 	char *cgroup;
 
-	Shim *shim;     /* of this run; there until its process ended */
-	bool exit_seen; /* of this run */
-	bool cleaning;  /* the last run's processes are not gone yet */
+	Shim *shim;           /* of this run; there until its process ended */
+	bool exit_seen;       /* of this run */
+	bool start_is_untold; /* it has begun and ended at once: told when both are on record */
+	bool cleaning;        /* the last run's processes are not gone yet */
 	Source *cleaner;
 	int clean_tries;
 	int commit_pauses;     /* commits that want it to stay paused (commit.c) */

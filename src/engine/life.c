@@ -76,13 +76,8 @@ static void set_weights(Container *container)
 		error_log(error, "container \"%s\": no weight for its block I/O", container->record.name);
 }
 
-static void shim_says_started(void *arg, const ShimStatus *status)
+static void note_started(Container *container, const ShimStatus *status)
 {
-	Container *container = arg;
-	Error *error;
-
-	if (container->state != CONTAINER_STARTING)
-		return;
 	container_move(container, CONTAINER_RUNNING);
 	container->record.pid = status->pid;
 	container->record.started_ns = status->started_wall_ns;
@@ -90,17 +85,23 @@ static void shim_says_started(void *arg, const ShimStatus *status)
 	container->record.exit_code = 0;
 	container->record.oom_killed = false;
 	container_set_error(container, NULL);
-	set_weights(container);
-	error = container_save(container);
-	health_begin(container);
+}
+
+/* After the record was committed, or could not be. */
+static void tell_started(Container *container, Error *take_error)
+{
+	container->start_is_untold = false;
 	volumes_mounted(container);
 	container_event(container, "start", NULL, NULL);
-	if (error && !list_empty(&container->starts))
-		container->pending_signal =
-			SIGKILL; /* who asked is told that it failed; what a policy started goes on */
-	completions_finish(&container->starts, error);
-	if (error)
-		error_log(error, "container \"%s\": started, but its record was not written", container->record.name);
+	completions_finish(&container->starts, take_error);
+	if (take_error)
+		error_log(take_error, "container \"%s\": started, but its record was not written",
+			container->record.name);
+}
+
+/* What was asked for while it started. */
+static void take_orders(Container *container)
+{
 	if (container->kill_timer)
 		container_move(container, CONTAINER_STOPPING);
 	else
@@ -108,6 +109,25 @@ static void shim_says_started(void *arg, const ShimStatus *status)
 	if (container->pending_signal)
 		container_signal(container, container->pending_signal);
 	container->pending_signal = 0;
+}
+
+/* Where the end is right behind it, one commit is for both (container_handle_exit). */
+static void shim_says_started(void *arg, const ShimStatus *status)
+{
+	Container *container = arg;
+	Error *error;
+
+	if (container->state != CONTAINER_STARTING || shim_says_end_next(container->shim))
+		return;
+	note_started(container, status);
+	set_weights(container);
+	error = container_save(container);
+	health_begin(container);
+	if (error && !list_empty(&container->starts))
+		container->pending_signal =
+			SIGKILL; /* who asked is told that it failed; what a policy started goes on */
+	tell_started(container, error);
+	take_orders(container);
 }
 
 /* Clients tell a command that is not there (127) and one that cannot be run (126) from other failures by these words of
@@ -184,6 +204,7 @@ static void note_reboot(Container *container, const ShimStatus *status)
 static void container_ended(Container *container, ContainerState state, int64_t lived_ns)
 {
 	bool stopped = container->state == CONTAINER_STOPPING && container->record.user_stopped;
+	Error *error;
 
 	container->exit_seen = true;
 	container->lived_ns = lived_ns;
@@ -195,7 +216,11 @@ static void container_ended(Container *container, ContainerState state, int64_t 
 	container_execs_end(container);
 	container_move(container, state);
 	container_restart_if_wanted(container, lived_ns);
-	container_save_or_log(container);
+	error = container_save(container);
+	if (container->start_is_untold)
+		tell_started(container, error);
+	else if (error)
+		error_log(error, "container \"%s\"", container->record.name);
 	exit_events(container);
 	volumes_unmounted(container);
 	if (stopped)
@@ -208,8 +233,11 @@ void container_handle_exit(Container *container, const ShimStatus *status)
 {
 	int64_t lived = status->finished_monotonic_ns - status->started_monotonic_ns;
 
-	if (container->state == CONTAINER_STARTING) /* it was over before we heard that it had begun */
-		shim_says_started(container, status);
+	if (container->state == CONTAINER_STARTING) { /* it was over before we heard that it had begun */
+		note_started(container, status);
+		container->start_is_untold = true;
+		take_orders(container);
+	}
 	if (container->exit_seen || !container_is_live(container))
 		return;
 	container->record.exit_code = status->exit_code;

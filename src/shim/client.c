@@ -190,6 +190,14 @@ static bool handle_packet(Shim *shim, size_t length)
 	return true;
 }
 
+bool shim_says_end_next(const Shim *shim)
+{
+	ShimHeader header;
+	ssize_t length = shim ? recv(shim->fd, &header, sizeof(header), MSG_DONTWAIT | MSG_PEEK) : -1;
+
+	return length == sizeof(header) && header.message == SHIM_EXITED;
+}
+
 static void disconnect(Shim *shim)
 {
 	shim->source = source_free(shim->source);

@@ -98,6 +98,8 @@ fallible shim_resize(Shim *shim, const ShimResize *size);
 fallible shim_forget(Shim *shim);
 /* Hears what has been said already; handlers run inside this call. */
 void shim_catch_up(Shim *shim);
+/* For a handler: the end of the container is what comes next, and is there already. */
+bool shim_says_end_next(const Shim *shim);
 /* Back-pressure for attach: a paused Shim stops reading from its connection. */
 void shim_pause(Shim *shim, bool paused);
 
