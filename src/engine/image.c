@@ -180,19 +180,28 @@ static fallible removal_untag_all(ImageRemoval *ret, Engine *engine, const Image
 	return removal_untag(ret, engine, image, &names);
 }
 
+/* What is gone with it: layers that other images have stay. */
+static fallible removal_tell_deleted(ImageRemoval *ret, Engine *engine, const Image *image)
+{
+	strings_add(&ret->deleted, image->id.text);
+	for (size_t i = image->layer_count; i-- > 0;) {
+		const Digest *diff_id = &image->layers[i].diff_id;
+		bool is_used = false;
+		TRY(layer_is_used(engine->store, diff_id, &is_used));
+		if (!is_used && !strings_has(&ret->deleted, diff_id->text))
+			strings_add(&ret->deleted, diff_id->text);
+	}
+	return NULL;
+}
+
 static fallible removal_delete(ImageRemoval *ret, Engine *engine, const Image *image)
 {
 	TRY(image_delete(engine->store, &image->id)); /* its names go with it */
 	removal_tell_untagged(ret, engine, image, &image->tags);
 	removal_tell_untagged(ret, engine, image, &image->digests);
-	strings_add(&ret->deleted, image->id.text);
-	for (size_t i = image->layer_count; i-- > 0;) {
-		if (!strings_has(&ret->deleted, image->layers[i].diff_id.text))
-			strings_add(&ret->deleted, image->layers[i].diff_id.text);
-	}
 	event_emit(engine, "image", "delete", image->id.text, "name", image->id.text, NULL);
 	engine_sweep_soon(engine);
-	return NULL;
+	return removal_tell_deleted(ret, engine, image);
 }
 
 /* Whether name is the image's id or a prefix of it, rather than one of its names. */

@@ -60,6 +60,17 @@ fallible layer_find(Store *store, const Digest *diff_id, Layer *ret, bool *ret_f
 	return NULL;
 }
 
+fallible layer_is_used(Store *store, const Digest *diff_id, bool *ret)
+{
+	autoclear(Query) query = {0};
+
+	TRY(database_query(&query, store->database,
+		"SELECT 1 FROM image_layers JOIN layers ON layers.number = image_layers.layer WHERE diff_id = ? LIMIT "
+		"1",
+		"s", diff_id->text));
+	return query_next(&query, ret);
+}
+
 fallible layer_insert(Store *store, const Layer *layer)
 {
 	return database_run(store->database,

@@ -23,6 +23,8 @@ typedef struct Layer {
 } Layer;
 
 fallible layer_find(Store *store, const Digest *diff_id, Layer *ret, bool *ret_found);
+/* Whether an image has it, be it one that is kept for its containers alone. */
+fallible layer_is_used(Store *store, const Digest *diff_id, bool *ret);
 /* Makes an empty staging directory; the number is reserved for layers_commit(). */
 fallible layer_stage(Store *store, int64_t *ret_number, int *ret_dir_fd);
 /* Sets trusted.overlay.opaque on the listed directories below a staged layer (no links followed); "." is the layer's

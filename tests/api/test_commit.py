@@ -218,3 +218,14 @@ def test_it_is_pushed_saved_and_loaded(stock, registry, tmp_path):
         stock.api.delete(f"/images/{name}:1?force=1")
         assert b'"error"' not in bring()[1]
         assert stock.api.get(f"/images/{name}:1/json")["Id"] == identity
+
+
+def test_layers_that_others_have_are_not_deleted(stock):
+    stock.create(["true"], name="source")
+    assert put(stock, "source", "/", ("f", b"x")) == (200, "")
+    first, second = commit(stock, repo="shared", tag="1"), commit(stock, repo="shared", tag="2", comment="another")
+    layer = stock.api.get("/images/shared:1/json")["RootFS"]["Layers"][-1]
+    stock.api.delete("/containers/source")
+    for name, gone in (("shared:1", [first]), ("shared:2", [second, layer])):
+        told = json.loads(stock.api.raw("DELETE", f"/images/{name}")[1])
+        assert told == [{"Untagged": name}, *({"Deleted": identity} for identity in gone)]
