@@ -27,7 +27,7 @@ ps
 ps -a
 images
 image ls --format {{.Repository}}:{{.Tag}}
-image inspect --format {{.Architecture}}|{{.Os}}|{{json.Config.Cmd}} busybox:test
+image inspect --format {{.Architecture}}|{{.Os}}|{{json\\ .Config.Cmd}} busybox:test
 tag busybox:test copy:1
 tag busybox:test Copy:1
 tag nosuch:1 copy:2
@@ -99,13 +99,49 @@ cp up:/tmp/nosuch {dir}/back
 cp {dir}/nosuch up:/tmp
 cp {dir}/env up:/nosuch/x
 cp nosuch:/x {dir}/back
+cp {dir}/tree up:/tmp
+cp {dir}/tree/. up:/tmp/new
+cp -a {dir}/tree up:/tmp/owned
+cp -L {dir}/link up:/tmp/followed
+cp {dir}/link up:/tmp/link
+cp -q {dir}/env up:/tmp/tree/sub/
+cp {dir}/env up:/tmp/tree
+exec up sh -c cd\\ /tmp;find\\ .|sort;cat\\ followed;readlink\\ link
+cp up:/tmp/tree {dir}/tree
+cp up:/tmp/tree/. {dir}/content
+cp up:/tmp/tree {dir}/env
+cp -L up:/tmp/link {dir}/followed
+cp up:/tmp/copied {dir}/nosuch/x
+cp up:/tmp/copied up:/tmp/other
+cp {dir}/env {dir}/other
+list-files
+diff up
+diff nosuch
+diff -q up
+commit up
+commit -a me\\ <me@example.org> -m words -c ENV\\ A=1 -c CMD\\ ["cat","/tmp/copied"] -c LABEL\\ a=b up committed:1
+commit --pause=false up committed:2
+commit -c NOSUCH\\ x up committed:3
+commit -c EXPOSE\\ nonsense up committed:3
+commit up Committed:3
+commit nosuch committed:3
+image inspect --format {{.Author}}|{{.Comment}}|{{json\\ .Config.Cmd}}|{{json\\ .Config.Env}}|{{json\\ .Config.Labels}} committed:1
+image inspect --format {{len\\ .RootFS.Layers}} committed:1
+run --rm --network none committed:1
+run --rm --network none committed:1 sh -c cd\\ /tmp;find\\ .|sort
+run --name changed --network none committed:1 sh -c rm\\ -r\\ /tmp/tree;mkdir\\ /made;echo\\ x\\ >/made/f;echo\\ y\\ >/tmp/copied
+diff changed
+commit changed committed:4
+run --rm --network none committed:4 sh -c ls\\ /tmp\\ /made;cat\\ /tmp/copied
+rm changed
+rmi committed:4 committed:1 committed:2
 volume create --label a=b kept
 volume create kept
 volume create bad/name
 volume create --driver nosuch other
 volume ls --format {{.Name}}|{{.Driver}}|{{.Scope}}|{{.Labels}}
 volume ls -q --filter label=nosuch
-volume inspect --format {{.Name}}|{{.Driver}}|{{json.Options}} kept
+volume inspect --format {{.Name}}|{{.Driver}}|{{json\\ .Options}} kept
 run --rm --network none -v kept:/data busybox:test sh -c echo\\ kept\\ >/data/f
 run --rm --network none -v kept:/data:ro busybox:test sh -c cat\\ /data/f;touch\\ /data/g
 run --rm --network none --mount type=volume,source=kept,target=/data,readonly busybox:test cat /data/f
@@ -113,7 +149,7 @@ run -d --name holder --network none -v kept:/data -v /anonymous busybox:test tru
 run --rm --network none --volumes-from holder:ro busybox:test ls /data
 run --rm --network none --volumes-from nosuch busybox:test true
 volume rm kept
-inspect --format {{range.Mounts}}{{.Type}}|{{.Destination}}|{{.RW}};{{end}} holder
+inspect --format {{range\\ .Mounts}}{{.Type}}|{{.Destination}}|{{.RW}};{{end}} holder
 rm -v holder
 volume ls --format {{.Name}}
 volume rm kept
@@ -199,15 +235,22 @@ class Side:
         self.name, self.socket, self.directory = name, socket, directory
         directory.mkdir()
         (directory / "env").write_text("FROM=file\n")
+        (directory / "tree" / "sub").mkdir(parents=True)
+        (directory / "tree" / "one").write_text("one")
+        (directory / "link").symlink_to("env")
 
     def run(self, step):
         if step == "wait-for-up":
             return kedge.wait_for(lambda: self.run("logs up")[1] and (0, "", ""))
+        if step == "list-files":
+            return 0, "\n".join(sorted(str(path.relative_to(self.directory)) for path in self.directory.rglob("*"))), ""
         step, _, typed = step.partition(" <<< ")
         words = [word.replace("\x00", " ").replace("{dir}", str(self.directory)) for word in step.replace("\\ ", "\x00").split(" ")]
         environment = {**os.environ, "DOCKER_HOST": f"unix://{self.socket}", "DOCKER_CONFIG": str(self.directory / "config"), "NO_COLOR": "1"}
         done = subprocess.run(["docker", *words], env=environment, input=typed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               timeout=120)
+        if words[0] == "diff":  # dockerd's order is that of nothing
+            done.stdout = "\n".join(sorted(done.stdout.splitlines()))
         place = re.compile(re.escape(str(self.directory)))
         return done.returncode, *(normalized(place.sub("DIR", text)) for text in (done.stdout, done.stderr))
 
