@@ -12,6 +12,7 @@ import execs
 import kedge
 import registries
 import store
+from streams import Attached, Background
 
 
 def children(pid):
@@ -124,3 +125,37 @@ def test_killed(daemon, slow):
     assert [image["RepoTags"] for image in daemon.api.get("/images/json")] == [["busybox:test"]]
     assert b"error" not in daemon.api.raw("POST", f"/images/create?fromImage={slow.host}/a&tag=1")[1]
     store.end_clean(daemon)
+
+
+def numbers(parts):
+    return [int(line) for line in b"".join(data for _, data in parts).split()]
+
+
+def read_beyond(client, count):
+    """The raw beginning, in which there are more lines than that: the size of a frame may look like one."""
+    data = b""
+    while data.count(b"\n") <= 2 * count:
+        piece = client.socket.recv(1 << 16)
+        assert piece, data[-100:]
+        data += piece
+    return data
+
+
+def test_attached_again_after_each_kill(daemon):
+    """Each client has every line: those of the log, those that come, and those that come while there is no kedged."""
+    identity = daemon.run_container(["sh", "-c", "i=0; until [ -e /end ]; do i=$((i+1)); echo $i; usleep 500; done"])
+    clients = []
+    for number in range(4):
+        known = len(numbers(daemon.logs(identity)))
+        client = Attached(daemon, identity, "stream=1&logs=1&stdout=1")
+        beginning = read_beyond(client, known + 10)  # now the container's shim has it
+        clients.append((beginning, Background(client.read_raw)))
+        daemon.kill()
+        time.sleep(number * 0.02)
+        daemon.start()
+    execs.output(daemon, identity, ["touch", "/end"])
+    assert daemon.wait(identity) == 0
+    written = numbers(daemon.logs(identity))
+    assert written == list(range(1, len(written) + 1))
+    for beginning, rest in clients:
+        assert numbers(kedge.demultiplex(beginning + rest.result())) == written

@@ -19,7 +19,7 @@ import tempfile
 import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("KEDGE_BUILD", TOP / "build"))
+BUILD = pathlib.Path(os.environ.get("KEDGE_BUILD", TOP / "build")).resolve()
 BIN = BUILD / "src" / "main"
 SOAK = bool(os.environ.get("KEDGE_SOAK"))
 
