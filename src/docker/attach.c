@@ -15,6 +15,11 @@
 #include "engine/logs.h"
 #include "websocket/carrier.h"
 
+/* A container that writes faster than its client reads is never caught up with: behind so much of its log the client is
+ * handed over without a hold, and may miss a moment. */
+#define FOLLOWED_MAX (INT64_C(32) << 20)
+enum { ENTRY_SIZE = 64 }; /* in the log, beside the text */
+
 typedef struct Attach {
 	List in_api;
 	Engine *engine;
@@ -26,7 +31,8 @@ typedef struct Attach {
 	bool want_stdin, want_stdout, want_stderr, want_logs, want_stream, framed;
 	bool hijacked;
 	bool is_websocket, is_text; /* whose output goes in text messages */
-	bool has_caught_up;         /* with the log */
+	int64_t followed;           /* bytes of the log */
+	bool has_caught_up;         /* with it */
 	bool is_over;               /* what is in the log is all there will be */
 	bool is_leaving;            /* the connection is about to be handed over */
 	Keys detach_keys;
@@ -66,19 +72,24 @@ static void on_output(void *arg, int stream, const char *data, size_t length)
 
 static void on_held(void *arg)
 {
-	log_reader_finish(((Attach *)arg)->reader);
+	Attach *attach = arg;
+
+	if (attach->reader)
+		log_reader_finish(attach->reader);
 }
 
 /* While its log is still being read: who is to be let go gets that to the end; who has begun to leave cannot be told.
- */
+ * Of a container that goes on, the hold alone was lost. */
 static void on_ended(void *arg)
 {
 	Attach *attach = arg;
 
 	attach->attach = NULL;
 	if (attach->reader) {
-		attach->is_over = true;
+		attach->is_over = !container_is_live(attach->container);
 		log_reader_finish(attach->reader);
+	} else if (attach->is_leaving && container_is_live(attach->container)) {
+		return;
 	} else if (attach->is_leaving) {
 		output_abandon(attach->output);
 		attach_free(attach);
@@ -152,6 +163,9 @@ static void on_entry(void *arg, int stream, const char *time, int64_t time_ns, c
 
 	(void)time, (void)time_ns;
 	attach->has_caught_up = false;
+	attach->followed += (int64_t)length + ENTRY_SIZE;
+	if (attach->followed > FOLLOWED_MAX && !attach->attach)
+		log_reader_finish(attach->reader);
 	output_write(attach->output, stream, NULL, data, length);
 }
 

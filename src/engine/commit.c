@@ -55,7 +55,7 @@ void container_commit_thaw(Container *container)
 	set_mark(container, false);
 }
 
-/* Commits at the same time share a pause: the last one ends it. */
+/* Commits at the same time share a pause, from when the first asks for it: the last one ends it. */
 static void share_pause(Commit *commit)
 {
 	commit->has_paused = true;
@@ -67,6 +67,14 @@ static void end_pause(Commit *commit)
 	if (commit->has_paused && --commit->container->commit_pauses == 0)
 		container_commit_thaw(commit->container);
 	commit->has_paused = false;
+}
+
+/* There is none. */
+static void forget_pause(Commit *commit)
+{
+	commit->has_paused = false;
+	if (--commit->container->commit_pauses == 0)
+		set_mark(commit->container, false);
 }
 
 /* ---- feeding ---- */
@@ -133,10 +141,8 @@ static void on_paused(void *arg, Error *take_error)
 	Commit *commit = arg;
 
 	commit->is_pausing = false;
-	if (!take_error)
-		share_pause(commit);
-	else if (commit->container->commit_pauses == 0)
-		set_mark(commit->container, false);
+	if (take_error)
+		forget_pause(commit);
 	if (commit->is_over) {
 		error_free(take_error); /* nobody waits for it any more */
 		release(commit);
@@ -162,6 +168,7 @@ static void on_begin(void *arg)
 		return;
 	}
 	set_mark(container, true);
+	share_pause(commit);
 	commit->is_pausing = true;
 	error = container_pause(container, on_paused, commit);
 	if (error)

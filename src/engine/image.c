@@ -180,18 +180,25 @@ static fallible removal_untag_all(ImageRemoval *ret, Engine *engine, const Image
 	return removal_untag(ret, engine, image, &names);
 }
 
+static bool is_gone(Engine *engine, const Digest *diff_id)
+{
+	bool is_used = false;
+	Error *error = layer_is_used(engine->store, diff_id, &is_used);
+
+	if (error)
+		error_log(error, "whether other images have layer \"%s\" is not known", diff_id->text);
+	return !error && !is_used;
+}
+
 /* What is gone with it: layers that other images have stay. */
-static fallible removal_tell_deleted(ImageRemoval *ret, Engine *engine, const Image *image)
+static void removal_tell_deleted(ImageRemoval *ret, Engine *engine, const Image *image)
 {
 	strings_add(&ret->deleted, image->id.text);
 	for (size_t i = image->layer_count; i-- > 0;) {
 		const Digest *diff_id = &image->layers[i].diff_id;
-		bool is_used = false;
-		TRY(layer_is_used(engine->store, diff_id, &is_used));
-		if (!is_used && !strings_has(&ret->deleted, diff_id->text))
+		if (!strings_has(&ret->deleted, diff_id->text) && is_gone(engine, diff_id))
 			strings_add(&ret->deleted, diff_id->text);
 	}
-	return NULL;
 }
 
 static fallible removal_delete(ImageRemoval *ret, Engine *engine, const Image *image)
@@ -201,7 +208,8 @@ static fallible removal_delete(ImageRemoval *ret, Engine *engine, const Image *i
 	removal_tell_untagged(ret, engine, image, &image->digests);
 	event_emit(engine, "image", "delete", image->id.text, "name", image->id.text, NULL);
 	engine_sweep_soon(engine);
-	return removal_tell_deleted(ret, engine, image);
+	removal_tell_deleted(ret, engine, image);
+	return NULL;
 }
 
 /* Whether name is the image's id or a prefix of it, rather than one of its names. */

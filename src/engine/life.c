@@ -235,6 +235,7 @@ void container_handle_exit(Container *container, const ShimStatus *status)
 
 	if (container->state == CONTAINER_STARTING) { /* it was over before we heard that it had begun */
 		note_started(container, status);
+		health_begin(container);
 		container->start_is_untold = true;
 		take_orders(container);
 	}

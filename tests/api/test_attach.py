@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attached output: frames, every byte from the first on, slow readers, and the docker CLI on top of it."""
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -106,6 +107,29 @@ def test_who_does_not_read_the_log_holds_nothing(box):
     box.api.post(f"/containers/{identity}/kill")
     for client in slow:
         assert joined(client.read_all()) == b"x" * 8000000 + b"\ngo on\n"
+
+
+def test_who_cannot_hold_the_container_is_attached_nevertheless(box):
+    """More followers than a shim has places for leave none for the hold."""
+    identity = box.run_container(["sh", "-c", "echo ready; cat"], OpenStdin=True)
+    kedge.wait_for(lambda: "ready" in box.log_text(identity))
+    with contextlib.ExitStack() as followers:
+        for _ in range(40):
+            followers.enter_context(opened(box, "POST", f"/containers/{identity}/attach?stream=1&stdout=1"))
+        attached = Attached(box, identity, BOTH_WAYS + "&logs=1")
+        attached.read_until(b"ready\n")
+        attached.send(b"hello\n")
+        attached.read_until(b"hello\n")
+        assert box.inspect(identity)["State"]["Running"]
+        attached.close()
+
+
+def test_who_never_catches_up_with_the_log_is_attached_nevertheless(box):
+    identity = box.run_container(["sh", "-c", f"yes {'x' * 1000} & read line; kill $!; exit 7"], OpenStdin=True)
+    attached = Attached(box, identity, BOTH_WAYS + "&logs=1", early=b"enough\n")
+    attached.read_raw()
+    kedge.wait_for(lambda: not box.inspect(identity)["State"]["Running"])
+    assert box.inspect(identity)["State"]["ExitCode"] == 7
 
 
 def test_a_slow_reader_loses_nothing(box):

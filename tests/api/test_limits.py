@@ -163,7 +163,7 @@ def test_kernel_memory_is_refused_by_name(box):
         box.create(["true"], host={"KernelMemory": 64 << 20})
     assert problem.value.status == 501 and "KernelMemory" in problem.value.message
     done = box.kedge("create", "--kernel-memory", "64m", "busybox:test", "true", check=False)
-    assert done.returncode == 1 and "kernel-memory" in done.err
+    assert done.returncode == 125 and "kernel-memory" in done.err
 
 
 # ---- block devices ----
