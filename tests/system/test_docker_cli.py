@@ -122,7 +122,7 @@ class Session:
                                                     sorted(inspected["Config"])]))
         self.step("rmi", self.image)
         self.step("rm", "failed", "made")
-        self.step("stats", "--no-stream", "--format", "{{.Name}} {{.PIDs}}", "web")
+        self.step("stats", "--no-stream", "--format", "table {{.Name}}", "web")
 
     def endings(self):
         self.step("rm", "web")
