@@ -422,6 +422,7 @@ def test_it_goes_on_when_kedged_is_killed(daemon):
     identity = cat(daemon)
     client = Client(daemon, identity)
     waiting = Client(daemon, daemon.create(["true"]))
+    kedge.wait_for(lambda: len(carriers(daemon)) == 2)  # they are started behind the answer
     daemon.kill()
     assert waiting.read_all() == b"" and waiting.code == 1000  # there is nobody who could start its container for it
     client.send(b"without kedged\n")
