@@ -6,19 +6,15 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/buffer.h"
-#include "base/log.h"
 #include "base/loop.h"
-#include "base/memory.h"
-#include "base/options.h"
 #include "fetch/hash.h"
 #include "fetch/helper.h"
 #include "fetch/registry/http.h"
 #include "fetch/registry/jail.h"
 #include "fetch/registry/session.h"
 #include "fetch/registry/trust.h"
+#include "main/jailed.h"
 
 typedef struct FetchOptions {
 	char *user;
@@ -43,23 +39,13 @@ static const Option options_table[] = {
 	OPTION_END,
 };
 
-static const char introduction[] = "Usage: kedge-fetch [--user USER]\n"
-				   "\n"
-				   "Pulls from and pushes to one registry, in a jail, with every digest verified. "
-				   "kedged starts one for each pull, push and login, and\n"
-				   "talks to it over descriptor 3; it is of no use without that.\n"
-				   "\n"
-				   "Options:\n";
-
-static int help(void)
-{
-	autoclear(Buffer) text = {0};
-
-	buffer_add_text(&text, introduction);
-	options_help(options_table, &text, 80);
-	fputs(buffer_text(&text), stdout);
-	return 0;
-}
+static const char usage[] = "Usage: kedge-fetch [--user USER]\n"
+			    "\n"
+			    "Pulls from and pushes to one registry, in a jail, with every digest verified. "
+			    "kedged starts one for each pull, push and login, and\n"
+			    "talks to it over descriptor 3; it is of no use without that.\n"
+			    "\n"
+			    "Options:\n";
 
 static fallible check_channel(void)
 {
@@ -87,39 +73,21 @@ static fallible serve(const FetchOptions *options)
 	return session_run(loop, HELPER_CHANNEL_FD, trust);
 }
 
-static int fail(Error *error)
+static int run(const void *arg)
 {
-	if (error_hint_text(error))
-		log_error("%s (%s)", error_message(error), error_hint_text(error));
-	else
-		log_error("%s", error_message(error));
-	error_free(error);
-	return 1;
-}
+	const FetchOptions *options = arg;
 
-static int run(int argc, char **argv)
-{
-	FetchOptions options = {0};
-	autoclear(StringList) arguments = {0};
-
-	Error *error = options_parse(options_table, &options, argc - 1, argv + 1, 0, &arguments);
-	if (error)
-		return fail(error);
-	if (arguments.count)
-		return fail(error_new(ERROR_INVALID, "argument \"%s\" is not expected", arguments.items[0]));
-	if (options.help)
-		return help();
-	if (options.version)
+	if (options->help)
+		return jailed_help(options_table, usage);
+	if (options->version)
 		return puts("kedge-fetch " KEDGE_VERSION) < 0;
-	error = serve(&options);
-	return error ? fail(error) : 0;
+	Error *error = serve(options);
+	return error ? jailed_fail(error) : 0;
 }
 
 int main(int argc, char **argv)
 {
-	log_set_name("kedge-fetch");
-	int status = run(argc, argv);
-	fflush(stdout);
-	/* At once: handlers that libraries leave for the end of a program have no business in the jail. */
-	_exit(status);
+	FetchOptions options = {0};
+
+	jailed_main("kedge-fetch", options_table, &options, run, argc, argv);
 }

@@ -9,12 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
 #include "base/files.h"
-#include "base/log.h"
 #include "base/loop.h"
-#include "base/memory.h"
-#include "base/options.h"
+#include "main/jailed.h"
 #include "tls/client.h"
 #include "tls/config.h"
 #include "tls/connect.h"
@@ -68,17 +65,9 @@ static const Option options_table[] = {
 	OPTION_END,
 };
 
-static int help(void)
-{
-	autoclear(Buffer) text = {0};
-
-	buffer_add_text(&text,
-		"Usage: kedge-tls [OPTION...]\n\nCarries the API over TLS. kedged and kedge start it; it is of no "
-		"use without them.\n\n");
-	options_help(options_table, &text, 100);
-	fputs(buffer_text(&text), stdout);
-	return 0;
-}
+static const char usage[] =
+	"Usage: kedge-tls [OPTION...]\n\nCarries the API over TLS. kedged and kedge start it; it is of no "
+	"use without them.\n\n";
 
 /* ---- certificates from files ---- */
 
@@ -171,13 +160,6 @@ static fallible serve(const TlsOptions *options)
 	return loop_run(loop);
 }
 
-static int fail(Error *error)
-{
-	log_error("%s", error_message(error));
-	error_free(error);
-	return 1;
-}
-
 /* What is checked is told to whoever reads it, without a log's head. */
 static int complain(Error *error)
 {
@@ -186,13 +168,14 @@ static int complain(Error *error)
 	return 1;
 }
 
-static int run(const TlsOptions *options)
+static int run(const void *arg)
 {
+	const TlsOptions *options = arg;
 	Error *error;
 
 	signal(SIGPIPE, SIG_IGN);
 	if (options->help)
-		return help();
+		return jailed_help(options_table, usage);
 	if (options->version)
 		return puts("kedge-tls " KEDGE_VERSION) < 0;
 	if (options->connect)
@@ -203,22 +186,12 @@ static int run(const TlsOptions *options)
 		error = serve(options);
 	else
 		error = error_new(ERROR_INVALID, "nothing is to be done: see \"kedge-tls --help\"");
-	return error ? fail(error) : 0;
+	return error ? jailed_fail(error) : 0;
 }
 
 int main(int argc, char **argv)
 {
 	TlsOptions options = {.connections = 256};
-	autoclear(StringList) arguments = {0};
-	Error *error = options_parse(options_table, &options, argc - 1, argv + 1, 0, &arguments);
-	int status;
 
-	log_set_name("kedge-tls");
-	if (!error && arguments.count)
-		error = error_new(ERROR_INVALID, "argument \"%s\" is not expected", arguments.items[0]);
-	status = error ? fail(error) : run(&options);
-	options_clear(options_table, &options);
-	fflush(stdout);
-	/* At once: handlers that libraries leave for the end of a program have no business in the jail. */
-	_exit(status);
+	jailed_main("kedge-tls", options_table, &options, run, argc, argv);
 }

@@ -2,20 +2,17 @@
 /* kedge-ws: one client's websocket, before a container's shim. */
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
 #include "base/files.h"
-#include "base/log.h"
-#include "base/options.h"
+#include "main/jailed.h"
 #include "websocket/carrier.h"
 #include "websocket/jail.h"
 #include "websocket/relay.h"
 
-enum { EARLY_MAX = 1 << 20, HELP_WIDTH = 100 };
+enum { EARLY_MAX = 1 << 20 };
 
 typedef struct WsOptions {
 	char *user;
@@ -40,17 +37,9 @@ static const Option options_table[] = {
 	OPTION_END,
 };
 
-static int help(void)
-{
-	autoclear(Buffer) text = {0};
-
-	buffer_add_text(&text,
-		"Usage: kedge-ws [OPTION...]\n\nCarries a client's websocket (descriptor 3) to a container (descriptor "
-		"4). kedged starts it; it is of no use without it.\n\n");
-	options_help(options_table, &text, HELP_WIDTH);
-	fputs(buffer_text(&text), stdout);
-	return 0;
-}
+static const char usage[] =
+	"Usage: kedge-ws [OPTION...]\n\nCarries a client's websocket (descriptor 3) to a container (descriptor "
+	"4). kedged starts it; it is of no use without it.\n\n";
 
 static fallible check_sockets(void)
 {
@@ -78,36 +67,20 @@ static fallible serve(const WsOptions *options)
 	return relay_run(&sides);
 }
 
-static int fail(Error *error)
+static int run(const void *arg)
 {
-	log_error("%s", error_message(error));
-	error_free(error);
-	return 1;
-}
-
-static int run(const WsOptions *options)
-{
+	const WsOptions *options = arg;
 	if (options->help)
-		return help();
+		return jailed_help(options_table, usage);
 	if (options->version)
 		return puts("kedge-ws " KEDGE_VERSION) < 0;
 	Error *error = serve(options);
-	return error ? fail(error) : 0;
+	return error ? jailed_fail(error) : 0;
 }
 
 int main(int argc, char **argv)
 {
 	WsOptions options = {0};
-	autoclear(StringList) arguments = {0};
-	Error *error = options_parse(options_table, &options, argc - 1, argv + 1, 0, &arguments);
-	int status;
 
-	log_set_name("kedge-ws");
-	if (!error && arguments.count)
-		error = error_new(ERROR_INVALID, "argument \"%s\" is not expected", arguments.items[0]);
-	status = error ? fail(error) : run(&options);
-	options_clear(options_table, &options);
-	fflush(stdout);
-	/* At once: handlers that libraries leave for the end of a program have no business in the jail. */
-	_exit(status);
+	jailed_main("kedge-ws", options_table, &options, run, argc, argv);
 }
