@@ -88,13 +88,11 @@ static void on_ended(void *arg)
 	if (attach->reader) {
 		attach->is_over = !container_is_live(attach->container);
 		log_reader_finish(attach->reader);
-	} else if (attach->is_leaving && container_is_live(attach->container)) {
-		return;
-	} else if (attach->is_leaving) {
+	} else if (!attach->is_leaving) {
+		attach_finish(attach);
+	} else if (!container_is_live(attach->container)) {
 		output_abandon(attach->output);
 		attach_free(attach);
-	} else {
-		attach_finish(attach);
 	}
 }
 
