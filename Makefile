@@ -48,7 +48,7 @@ install: all ## install below DESTDIR
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
 
 sanitize: ## build with ASan and UBSan into build-sanitize
-	@$(MAKE) --no-print-directory all BUILD=build-sanitize MESON_FLAGS="-Db_sanitize=address,undefined -Db_lundef=false"
+	@$(MAKE) --no-print-directory all BUILD=build-sanitize MESON_FLAGS="-Db_sanitize=address,undefined -Db_lundef=false -Dweb=disabled"
 
 format: ## clang-format all sources
 	@find src tests -name '*.[ch]' -print0 | xargs -0 clang-format -i

@@ -55,9 +55,9 @@ static void put_option(const Option *option)
 		printf("*-%c*, ", option->letter);
 	printf("*--%s*", option->name);
 	if (takes_value(option)) {
-		printf(" _");
+		printf(option->alone ? "[=_" : " _");
 		put_escaped(option->argument);
-		putchar('_');
+		printf(option->alone ? "_]" : "_");
 	}
 	printf("\n\t");
 	put_sentence(option->help);
@@ -164,7 +164,7 @@ static void put_option_words(const Option *table, bool with_value_only)
 {
 	for (const Option *option = table; !is_end(option); option++) {
 		if (option->kind == OPTION_HEADING || option->kind == OPTION_REFUSED ||
-			(with_value_only && !takes_value(option)))
+			(with_value_only && (!takes_value(option) || option->alone)))
 			continue;
 		printf(" --%s", option->name);
 		if (option->letter && with_value_only)

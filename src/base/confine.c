@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -40,21 +38,5 @@ fallible confine_limits(const ConfineLimit *limits, size_t count)
 		if (setrlimit(limits[i].resource, &both) < 0)
 			return error_errno(errno, "could not set a resource limit");
 	}
-	return NULL;
-}
-
-fallible confine_capabilities(uint64_t kept)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct sets[2] = {
-		{.effective = (uint32_t)kept, .permitted = (uint32_t)kept},
-		{.effective = (uint32_t)(kept >> 32), .permitted = (uint32_t)(kept >> 32)},
-	};
-
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* empty anyway once inheritable is */
-	if (syscall(SYS_capset, &header, sets) < 0)
-		return error_errno(errno, "could not drop capabilities");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return error_errno(errno, "could not give up new privileges");
 	return NULL;
 }

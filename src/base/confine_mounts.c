@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Apart from confine.c, as confine_bounding.c. */
+/* Apart from confine.c, as confine_rights.c. */
 #include <errno.h>
 #include <sched.h>
 #include <sys/mount.h>

@@ -35,6 +35,7 @@ static const struct {
 	[ERROR_UNAVAILABLE] = {"unavailable", 503, 9, true},
 	[ERROR_TIMEOUT] = {"timeout", 504, 10, true},
 	[ERROR_CANCELLED] = {"cancelled", 499, 11, false},
+	[ERROR_STALE] = {"stale", 412, 12, false},
 };
 
 static const struct {

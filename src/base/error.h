@@ -26,6 +26,7 @@ typedef enum ErrorKind {
 	ERROR_UNAVAILABLE,  /* 503: may pass, try again: network, registry, a full disk */
 	ERROR_TIMEOUT,      /* 504 */
 	ERROR_CANCELLED,    /* 499: the job was cancelled */
+	ERROR_STALE,        /* 412: it was changed since the caller has seen it */
 	ERROR_KINDS
 } ErrorKind;
 

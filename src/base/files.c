@@ -16,6 +16,9 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
+#define TEMPORARY_PREFIX ".kedge-"
+#define TEMPORARY_SUFFIX ".tmp"
+
 enum { READ_STEP = 4096, RANDOM_NAME = 16, MODE_BITS = 07777, OPEN_INSIDE_TRIES = 64 };
 
 /* ---- whole files ---- */
@@ -125,7 +128,8 @@ static char *temporary_beside(const char *path)
 	const char *slash = strrchr(path, '/');
 
 	string_random_hex(random, RANDOM_NAME);
-	return string_printf("%.*s.kedge-%s.tmp", slash ? (int)(slash - path + 1) : 0, path, random);
+	return string_printf(
+		"%.*s" TEMPORARY_PREFIX "%s" TEMPORARY_SUFFIX, slash ? (int)(slash - path + 1) : 0, path, random);
 }
 
 static fallible write_temporary(
@@ -311,6 +315,27 @@ Error *dir_each(int dir, const char *path, Error *(*visit)(void *arg, int dir_fd
 			continue;
 		TRY(visit(arg, fd, entry->d_name, entry_type(fd, entry)));
 	}
+}
+
+/* As temporary_beside() names them. */
+static bool is_temporary(const char *name)
+{
+	const char *random = name + strlen(TEMPORARY_PREFIX);
+
+	return string_starts(name, TEMPORARY_PREFIX) && strspn(random, "0123456789abcdef") == RANDOM_NAME &&
+	       string_equal(random + RANDOM_NAME, TEMPORARY_SUFFIX);
+}
+
+static Error *remove_temporary(void *arg, int dir, const char *name, unsigned char type)
+{
+	(void)arg;
+	(void)type;
+	return is_temporary(name) ? file_unlink(dir, name) : NULL;
+}
+
+Error *dir_remove_temporaries(int dir, const char *path)
+{
+	return dir_each(dir, path, remove_temporary, NULL);
 }
 
 static Error *move_entry(void *arg, int dir, const char *name, unsigned char type)

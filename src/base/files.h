@@ -44,6 +44,9 @@ int open_inside(int root, const char *path, int flags);
 /* Calls visit for each entry but "." and ".."; stops at the first error. */
 fallible dir_each(int dir, const char *path,
 	Error *(*visit)(void *arg, int dir_fd, const char *name, unsigned char type), void *arg);
+/* Removes what replacements in this directory left that a crash or a power cut interrupted: for who alone replaces
+ * files there, before it begins. */
+fallible dir_remove_temporaries(int dir, const char *path);
 /* Removes a tree without following links or crossing mounts; absent is fine. Depth is handled without recursion limits.
  */
 fallible tree_remove(int dir, const char *path);

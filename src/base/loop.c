@@ -166,7 +166,11 @@ Error *loop_run_once(Loop *loop)
 {
 	bool is_busy = !list_empty(&loop->deferred);
 
-	if (event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY | (is_busy ? EVLOOP_NONBLOCK : EVLOOP_ONCE)) < 0)
+	/* Without EVLOOP_ONCE it would go on for as long as any descriptor is ready, and what is deferred would wait.
+	 */
+	int flags = EVLOOP_NO_EXIT_ON_EMPTY | EVLOOP_ONCE | (is_busy ? EVLOOP_NONBLOCK : 0);
+
+	if (event_base_loop(loop->base, flags) < 0)
 		return error_errno(errno, "could not wait for events");
 	run_deferred(loop);
 	rest_later(loop);

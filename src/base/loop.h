@@ -40,7 +40,8 @@ fallible loop_after_work(Source **ret, Loop *loop, int64_t delay_ns, LoopHandler
 fallible loop_signal(Source **ret, Loop *loop, int signal, LoopHandler *handler, void *arg);
 /* Watches a child by pidfd and reaps it. The handler runs once; the source is still the maker's to free. */
 fallible loop_child(Source **ret, Loop *loop, pid_t pid, LoopExitHandler *handler, void *arg);
-/* Once, after the current callbacks have returned. The source form can be freed to cancel. */
+/* Once, after the current callbacks have returned, in the same turn of the loop, whatever else is ready. The source
+ * form can be freed to cancel. */
 fallible loop_defer(Source **ret, Loop *loop, LoopHandler *handler, void *arg);
 void loop_defer_free(Loop *loop, LoopHandler *free_handler, void *object);
 

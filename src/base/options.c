@@ -158,6 +158,8 @@ static fallible apply(Parse *parse, const Option *option, const char *value)
 {
 	if (option->kind == OPTION_REFUSED)
 		return refuse(option);
+	if (!value)
+		value = option->alone;
 	if (takes_value(option) && !value) {
 		if (!parse->count)
 			return error_new(ERROR_INVALID, "option \"--%s\" needs a value: %s", option->name,
@@ -239,9 +241,10 @@ static char *left_column(const Option *option)
 {
 	char letter[] = {'-', option->letter, ',', ' ', '\0'};
 	const char *argument = takes_value(option) ? option->argument ? option->argument : "VALUE" : NULL;
+	const char *before = option->alone ? "[=" : argument ? " " : "";
 
-	return string_printf("  %s--%s%s%s", option->letter ? letter : "    ", option->name, argument ? " " : "",
-		argument ? argument : "");
+	return string_printf("  %s--%s%s%s%s", option->letter ? letter : "    ", option->name, before,
+		argument ? argument : "", option->alone ? "]" : "");
 }
 
 static size_t help_column(const Option *table)

@@ -34,6 +34,7 @@ typedef struct Option {
 	const char *argument; /* "FILE"; NULL for switches */
 	const char *help;     /* one line, lower case */
 	int64_t min, max;     /* OPTION_INT; both 0: any. OPTION_BYTES: see there */
+	const char *alone; /* what it means without a value, which is then attached: --name=value; NULL: it needs one */
 	const char
 		*complete; /* completion hint: "container", "image", "file", "signal", or words separated by spaces */
 } Option;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/memory.h"
 #include "base/strings.h"
 
 enum { SPARE_FD = 64 }; /* where descriptors wait that are to become the child's low numbers */
@@ -20,7 +21,8 @@ static const char default_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbi
 typedef struct Spawn {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
-	int spares[PROCESS_FDS_MAX];
+	int program; /* 0: none */
+	int *spares;
 	size_t spare_count;
 } Spawn;
 
@@ -30,6 +32,7 @@ static void spawn_clear(Spawn *spawn)
 	posix_spawnattr_destroy(&spawn->attributes);
 	while (spawn->spare_count)
 		close(spawn->spares[--spawn->spare_count]);
+	free(spawn->spares);
 }
 DEFINE_AUTOCLEAR(Spawn, spawn_clear)
 
@@ -40,7 +43,8 @@ static int first_spare(const ProcessSpec *spec)
 	for (size_t i = 0; i < spec->fd_count; i++)
 		if (spec->fds[i].to >= first)
 			first = spec->fds[i].to + 1;
-	return first;
+	int end = spec->block_to + (int)spec->block_count;
+	return spec->block_count && end > first ? end : first;
 }
 
 static bool is_listed(const ProcessSpec *spec, int fd)
@@ -51,18 +55,38 @@ static bool is_listed(const ProcessSpec *spec, int fd)
 	return false;
 }
 
+static fallible keep_spare(int *ret, Spawn *spawn, int fd, int first_spare)
+{
+	int spare = fcntl(fd, F_DUPFD_CLOEXEC, first_spare);
+
+	if (spare < 0)
+		return error_errno(errno, "could not duplicate descriptor %d", fd);
+	spawn->spares[spawn->spare_count++] = spare;
+	*ret = spare;
+	return NULL;
+}
+
+static fallible plan_fd(Spawn *spawn, const ProcessFd *fd, int first_spare)
+{
+	int spare = -1;
+
+	TRY(keep_spare(&spare, spawn, fd->from, first_spare));
+	int problem = posix_spawn_file_actions_adddup2(&spawn->actions, spare, fd->to);
+	return problem ? error_errno(problem, "could not hand down descriptor %d", fd->from) : NULL;
+}
+
 /* Each descriptor is first moved out of the way of all targets, so that lists may overlap and swap. */
 static fallible plan_fds(Spawn *spawn, const ProcessSpec *spec)
 {
 	int first = first_spare(spec), problem = 0;
 
-	for (size_t i = 0; i < spec->fd_count && !problem; i++) {
-		int spare = fcntl(spec->fds[i].from, F_DUPFD_CLOEXEC, first);
-		if (spare < 0)
-			return error_errno(errno, "could not duplicate descriptor %d", spec->fds[i].from);
-		spawn->spares[spawn->spare_count++] = spare;
-		problem = posix_spawn_file_actions_adddup2(&spawn->actions, spare, spec->fds[i].to);
-	}
+	spawn->spares = mem_array(NULL, spec->fd_count + spec->block_count + 1, sizeof(*spawn->spares));
+	for (size_t i = 0; i < spec->fd_count; i++)
+		TRY(plan_fd(spawn, &spec->fds[i], first));
+	for (size_t i = 0; i < spec->block_count; i++)
+		TRY(plan_fd(spawn, &(ProcessFd){spec->block[i], spec->block_to + (int)i}, first));
+	if (spec->program_fd)
+		TRY(keep_spare(&spawn->program, spawn, spec->program_fd, first));
 	for (int fd = 0; fd < 2 && !problem; fd++)
 		if (!is_listed(spec, fd))
 			problem = posix_spawn_file_actions_addopen(&spawn->actions, fd, "/dev/null", O_RDWR, 0);
@@ -101,8 +125,9 @@ Error *process_spawn(pid_t *ret, const ProcessSpec *spec)
 	posix_spawnattr_init(&spawn.attributes);
 	TRY(plan_fds(&spawn, spec));
 	TRY(plan_signals(&spawn, spec));
-	int problem = posix_spawnp(&pid, spec->path, &spawn.actions, &spawn.attributes, (char *const *)spec->argv,
-		(char *const *)(spec->env ? spec->env : env));
+	autofree char *opened = spawn.program ? string_printf("/proc/self/fd/%d", spawn.program) : NULL;
+	int problem = posix_spawnp(&pid, opened ? opened : spec->path, &spawn.actions, &spawn.attributes,
+		(char *const *)spec->argv, (char *const *)(spec->env ? spec->env : env));
 	if (problem)
 		return error_errno(problem, "could not start \"%s\"", spec->path);
 	*ret = pid;

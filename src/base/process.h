@@ -20,11 +20,15 @@ typedef struct ProcessFd {
 
 typedef struct ProcessSpec {
 	const char *path;        /* absolute, or looked up in PATH */
+	int program_fd;          /* an open program in place of path, which only names it; 0: none */
 	const char *const *argv; /* NULL-terminated */
 	const char *const *env;  /* NULL-terminated; NULL gives PATH and nothing else */
 	const char *directory;   /* NULL: ours */
 	ProcessFd fds[PROCESS_FDS_MAX];
 	size_t fd_count;  /* 0, 1, 2 not listed become /dev/null (2: ours) */
+	const int *block; /* any number more: the child's block_to, block_to + 1, ..., above all that fds lists */
+	size_t block_count;
+	int block_to;
 	bool new_session; /* setsid(2) */
 } ProcessSpec;
 

@@ -35,11 +35,12 @@ void rootfs_write(Buffer *out, const RootfsPlan *plan)
 	add_word(out, plan->read_only ? "ro" : "rw");
 }
 
-void rootfs_write_bind(Buffer *out, const char *source, const char *target, bool read_only)
+void rootfs_write_bind(Buffer *out, const char *source, const char *target, bool read_only, const char *part)
 {
 	add_word(out, source);
 	add_word(out, target);
 	add_word(out, read_only ? "ro" : "rw");
+	add_word(out, part);
 }
 
 typedef struct Words {
@@ -191,14 +192,26 @@ static fallible bind_tree(int root, int tree, const char *target, bool read_only
 	return NULL;
 }
 
+/* -1: it is not there. */
+static int open_source(const char *source, const char *part)
+{
+	const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
+
+	if (!*part)
+		return (int)syscall(SYS_open_tree, AT_FDCWD, source, flags);
+	autofd directory = open(source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	autofd found = directory < 0 ? -1 : open_inside(directory, part, O_PATH);
+	return found < 0 ? -1 : (int)syscall(SYS_open_tree, found, "", flags | AT_EMPTY_PATH);
+}
+
 static fallible mount_binds(int root, Words *words)
 {
-	const char *source, *target;
+	const char *source, *target, *part;
 	bool read_only;
 
-	while (next_word(&source, words) && next_word(&target, words) && next_access(&read_only, words)) {
-		autofd tree = (int)syscall(
-			SYS_open_tree, AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	while (next_word(&source, words) && next_word(&target, words) && next_access(&read_only, words) &&
+		next_word(&part, words)) {
+		autofd tree = open_source(source, part);
 		if (tree >= 0)
 			TRY(bind_tree(root, tree, target, read_only));
 	}

@@ -6,7 +6,7 @@
  * kedged writes and the helper reads: words, each with its NUL.
  *
  *   layers directory, lower ("17:16:3", names in it, topmost first), upper, work, "rw" or "ro", then for each bind
- *   source, target, "rw" or "ro"
+ *   source, target, "rw" or "ro", and a path within the source, out of which no link leads ("": the source itself)
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,7 +23,8 @@ typedef struct RootfsPlan {
 
 void rootfs_write(Buffer *out, const RootfsPlan *plan);
 /* In the order of their targets: what lies below another comes after it. */
-void rootfs_write_bind(Buffer *out, const char *source, const char *target, bool read_only);
+void rootfs_write_bind(
+	Buffer *out, const char *source, const char *target, bool read_only, const char *part); /* NULL: all of it */
 
 /* As root with one thread: enters a mount namespace of its own and opens the file system's root there. Binds whose
  * source is not there are left out. text: as written, ends with a NUL. */

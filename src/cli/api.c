@@ -185,9 +185,9 @@ fallible api_get_text(Cli *cli, char **ret, const char *target)
 	return NULL;
 }
 
-fallible api_post(Cli *cli, Value **ret, const char *target, const char *json)
+fallible api_send(Cli *cli, Value **ret, const char *method, const char *target, const char *json)
 {
-	HttpCall call = {.method = "POST", .target = target};
+	HttpCall call = {.method = method, .target = target};
 
 	if (json) {
 		call.content_type = "application/json";
@@ -195,6 +195,11 @@ fallible api_post(Cli *cli, Value **ret, const char *target, const char *json)
 		call.length = strlen(json);
 	}
 	return call_for_value(cli, ret, &call);
+}
+
+fallible api_post(Cli *cli, Value **ret, const char *target, const char *json)
+{
+	return api_send(cli, ret, "POST", target, json);
 }
 
 fallible api_delete(Cli *cli, Value **ret, const char *target)

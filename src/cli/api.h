@@ -26,6 +26,8 @@ fallible target_query_filters(Buffer *target, const StringList *filters);
 fallible api_get(Cli *cli, Value **ret, const char *target);
 fallible api_post(
 	Cli *cli, Value **ret, const char *target, const char *json); /* json NULL: no body; ret NULL: not wanted */
+/* The same with a method of its own: PUT, PATCH. */
+fallible api_send(Cli *cli, Value **ret, const char *method, const char *target, const char *json);
 fallible api_delete(Cli *cli, Value **ret, const char *target);
 /* GET of a text: the body as it is, for those that show it. */
 fallible api_get_text(Cli *cli, char **ret, const char *target);

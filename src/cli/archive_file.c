@@ -13,15 +13,25 @@
 
 enum { PIECE_MAX = 1 << 20 };
 
-static fallible copy(HttpClient *client, int fd, const char *name)
+typedef struct Receiving {
+	HttpClient *client;
+	ArchiveMoved *moved;
+	void *arg;
+} Receiving;
+
+static fallible copy(const Receiving *receiving, int fd, const char *name)
 {
 	autoclear(Buffer) data = {.limit = PIECE_MAX};
+	int64_t bytes = 0;
 	bool end = false;
 
 	while (!end) {
 		buffer_truncate(&data, 0);
-		TRY(http_client_read(client, &data, &end));
+		TRY(http_client_read(receiving->client, &data, &end));
 		TRY(file_write_all(fd, buffer_text(&data), data.length, name));
+		bytes += (int64_t)data.length;
+		if (receiving->moved)
+			receiving->moved(receiving->arg, bytes);
 	}
 	return NULL;
 }
@@ -38,7 +48,7 @@ static fallible take_name(int fd, const char *temporary, const char *output)
 	return NULL;
 }
 
-static fallible receive_file(HttpClient *client, const char *output)
+static fallible receive_file(const Receiving *receiving, const char *output)
 {
 	autofree char *temporary = string_printf("%s.XXXXXX", output);
 	autofd fd = mkostemp(temporary, O_CLOEXEC);
@@ -46,7 +56,7 @@ static fallible receive_file(HttpClient *client, const char *output)
 
 	if (fd < 0)
 		return error_errno(errno, "could not write \"%s\"", output);
-	error = copy(client, fd, output);
+	error = copy(receiving, fd, output);
 	if (!error)
 		error = take_name(fd, temporary, output);
 	if (error)
@@ -55,13 +65,13 @@ static fallible receive_file(HttpClient *client, const char *output)
 }
 
 /* What is there and no file ("/dev/null", a pipe) is written to as it is. */
-static fallible receive_special(HttpClient *client, const char *output)
+static fallible receive_special(const Receiving *receiving, const char *output)
 {
 	int fd;
 
 	TRY(file_open(&fd, AT_FDCWD, output, O_WRONLY, 0));
 	autofd file = fd;
-	return copy(client, file, output);
+	return copy(receiving, file, output);
 }
 
 static bool is_special(const char *path)
@@ -71,17 +81,23 @@ static bool is_special(const char *path)
 	return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
 }
 
-fallible archive_receive(Cli *cli, const char *target, const char *output)
+fallible archive_receive_told(Cli *cli, const char *target, const char *output, ArchiveMoved *moved, void *arg)
 {
 	const HttpCall call = {.method = "GET", .target = target};
+	const Receiving receiving = {cli->client, moved, arg};
 
 	if (!output && isatty(STDOUT_FILENO))
 		return error_hint(error_new(ERROR_INVALID, "standard output is a terminal"),
 			"kedge %s --output FILE, or redirect it", cli->command->name);
 	TRY(api_open(cli->client, &call));
 	if (!output)
-		return copy(cli->client, STDOUT_FILENO, "standard output");
-	return is_special(output) ? receive_special(cli->client, output) : receive_file(cli->client, output);
+		return copy(&receiving, STDOUT_FILENO, "standard output");
+	return is_special(output) ? receive_special(&receiving, output) : receive_file(&receiving, output);
+}
+
+fallible archive_receive(Cli *cli, const char *target, const char *output)
+{
+	return archive_receive_told(cli, target, output, NULL, NULL);
 }
 
 /* ---- from a file ---- */

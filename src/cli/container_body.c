@@ -4,13 +4,17 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/env_file.h"
 #include "base/files.h"
 #include "base/memory.h"
+#include "base/words.h"
 #include "cli/container_options.h"
-#include "cli/env_file.h"
+#include "cli/gpus_option.h"
+#include "cli/network_option.h"
+#include "cli/port_option.h"
 #include "cli/terminal.h"
 
-enum { PROFILE_MAX = 1 << 20, PORT_MAX = 65535 };
+enum { PROFILE_MAX = 1 << 20 };
 
 #define AT(member) offsetof(ContainerOptions, member)
 #define PLAIN(name_, kind_, member)                                                                                    \
@@ -45,7 +49,8 @@ static const Field limit_fields[] = {
 };
 
 static const Field host_fields[] = {
-	PLAIN("NetworkMode", FIELD_STRING, network),
+	PLAIN("PublishAllPorts", FIELD_BOOL, publish_all),
+	PLAIN("Links", FIELD_STRINGS, links),
 	PLAIN("PidMode", FIELD_STRING, pid),
 	PLAIN("IpcMode", FIELD_STRING, ipc),
 	PLAIN("UTSMode", FIELD_STRING, uts),
@@ -137,39 +142,6 @@ static void write_tmpfs(Writer *writer, const StringList *words)
 }
 
 /* ---- what runs ---- */
-
-/* "80", "80/udp", "8000-8010/tcp": every port by itself. */
-static fallible add_ports(StringMap *ports, const char *word)
-{
-	size_t length = strcspn(word, "/"), dash = strcspn(word, "-");
-	const char *protocol = word[length] ? word + length + 1 : "tcp";
-	autofree char *first = mem_strndup(word, dash < length ? dash : length);
-	autofree char *last = dash < length ? mem_strndup(word + dash + 1, length - dash - 1) : mem_strdup(first);
-	int64_t from, to;
-
-	TRY_WRAP(string_to_int64(&from, first, 0, PORT_MAX), "option \"--expose\": \"%s\"", word);
-	TRY_WRAP(string_to_int64(&to, last, from, PORT_MAX), "option \"--expose\": \"%s\"", word);
-	for (int64_t port = from; port <= to; port++) {
-		autofree char *name = string_printf("%lld/%s", (long long)port, protocol);
-		map_set(ports, name, "");
-	}
-	return NULL;
-}
-
-static fallible write_exposed(Writer *writer, const StringList *words)
-{
-	autoclear(StringMap) ports = {0};
-
-	for (size_t i = 0; i < words->count; i++)
-		TRY(add_ports(&ports, words->items[i]));
-	if (ports.count == 0)
-		return NULL;
-	write_object(writer, "ExposedPorts");
-	for (size_t i = 0; i < ports.count; i++)
-		write_raw(writer, ports.items[i].key, "{}");
-	write_object_end(writer);
-	return NULL;
-}
 
 /* Without --attach all that there is, unless it goes to the background. */
 bool container_attaches(const ContainerOptions *options, const char *stream)
@@ -337,16 +309,11 @@ static bool is_profile_file(const char *option)
 /* A profile is read here: the daemon may not see our files. */
 static fallible read_profile(char **ret, const char *path)
 {
-	autofree char *text = NULL;
-	autoptr(Value) profile = NULL;
-	autoclear(Buffer) compact = {0};
-	size_t length;
+	autoclear(Buffer) option = {0};
 
-	TRY(file_read(&text, &length, AT_FDCWD, path, PROFILE_MAX));
-	TRY_WRAP(value_parse(&profile, text, length), "file \"%s\"", path);
-	buffer_add_text(&compact, "seccomp=");
-	value_write(profile, &compact);
-	*ret = buffer_steal(&compact);
+	buffer_add_text(&option, "seccomp=");
+	TRY(value_copy_file(&option, path, PROFILE_MAX));
+	*ret = buffer_steal(&option);
 	return NULL;
 }
 
@@ -372,47 +339,29 @@ static fallible write_security(Writer *writer, const StringList *words)
 	return NULL;
 }
 
-static bool are_permissions(const char *text)
+static fallible write_device(Writer *writer, const char *text)
 {
-	return text[0] && strspn(text, "rwm") == strlen(text);
-}
+	autoclear(DeviceWord) word = {0};
 
-/* "/dev/a", "/dev/a:/dev/b", "/dev/a:rw", "/dev/a:/dev/b:rw" */
-static fallible write_device(Writer *writer, const char *word)
-{
-	autoclear(StringList) parts = {0};
-
-	strings_split(&parts, word, ':');
-	bool second_permits = parts.count == 2 && are_permissions(parts.items[1]);
-	if (parts.count == 0 || parts.count > 3 || !parts.items[0][0] ||
-		(parts.count == 3 && !are_permissions(parts.items[2])))
-		return error_new(
-			ERROR_INVALID, "option \"--device\": \"%s\" is not of the form PATH[:TARGET[:rwm]]", word);
+	if (device_word_is_cdi(text))
+		return NULL; /* is requested, not made: gpus_option.c */
+	TRY_WRAP(device_word_parse(&word, text), "option \"--device\"");
 	write_object(writer, NULL);
-	write_string(writer, "PathOnHost", parts.items[0]);
-	write_string(writer, "PathInContainer", parts.count > 1 && !second_permits ? parts.items[1] : parts.items[0]);
-	write_string(writer, "CgroupPermissions",
-		parts.count == 3 ? parts.items[2]
-		: second_permits ? parts.items[1]
-				 : "rwm");
+	write_string(writer, "PathOnHost", word.path);
+	write_string(writer, "PathInContainer", word.target);
+	write_string(writer, "CgroupPermissions", word.permissions);
 	write_object_end(writer);
 	return NULL;
 }
 
-/* "localhost:127.0.0.1", "localhost=127.0.0.1", "v6=[::1]": the API's form has the colon. */
 static fallible write_extra_hosts(Writer *writer, const StringList *words)
 {
 	autoclear(StringList) hosts = {0};
 
 	for (size_t i = 0; i < words->count; i++) {
-		const char *word = words->items[i], *address = strpbrk(word, "=:");
-		if (!address || address == word || !address[1])
-			return error_new(
-				ERROR_INVALID, "option \"--add-host\": \"%s\" is not of the form NAME:ADDRESS", word);
-		size_t length = strlen(++address);
-		bool bracketed = length > 2 && address[0] == '[' && address[length - 1] == ']';
-		strings_printf(&hosts, "%.*s:%.*s", (int)(address - 1 - word), word,
-			(int)(bracketed ? length - 2 : length), address + bracketed);
+		char *host;
+		TRY_WRAP(host_word_parse(&host, words->items[i]), "option \"--add-host\"");
+		strings_take(&hosts, host);
 	}
 	if (hosts.count > 0)
 		write_strings(writer, "ExtraHosts", &hosts);
@@ -421,42 +370,28 @@ static fallible write_extra_hosts(Writer *writer, const StringList *words)
 
 /* ---- limits ---- */
 
-/* "nofile=1024:2048" */
 static fallible write_ulimit(Writer *writer, const char *word)
 {
-	const char *equals = strchr(word, '='), *colon = equals ? strchr(equals, ':') : NULL;
+	autofree char *name = NULL;
 	int64_t soft, hard;
 
-	if (!equals || equals == word)
-		return error_new(
-			ERROR_INVALID, "option \"--ulimit\": \"%s\" is not of the form NAME=SOFT[:HARD]", word);
-	autofree char *soft_text = mem_strndup(equals + 1, colon ? (size_t)(colon - equals - 1) : strlen(equals + 1));
-	TRY_WRAP(string_to_int64(&soft, soft_text, -1, INT64_MAX), "option \"--ulimit\": \"%s\"", word);
-	TRY_WRAP(string_to_int64(&hard, colon ? colon + 1 : soft_text, -1, INT64_MAX), "option \"--ulimit\": \"%s\"",
-		word);
-	if (hard >= 0 && (soft < 0 || soft > hard))
-		return error_new(
-			ERROR_INVALID, "option \"--ulimit\": \"%s\": the soft limit is higher than the hard one", word);
+	TRY_WRAP(ulimit_word_parse(&name, &soft, &hard, word), "option \"--ulimit\"");
 	write_object(writer, NULL);
-	write_string_n(writer, "Name", word, (size_t)(equals - word));
+	write_string(writer, "Name", name);
 	write_int(writer, "Soft", soft);
 	write_int(writer, "Hard", hard);
 	write_object_end(writer);
 	return NULL;
 }
 
-/* "/dev/sda:NUMBER" as {"Path": ..., key: NUMBER}; takes_units: "1mb" is a number too. */
 static fallible write_rate(Writer *writer, const char *option, const char *word, const char *key, bool takes_units)
 {
-	const char *colon = strrchr(word, ':');
+	autofree char *path = NULL;
 	int64_t rate;
 
-	if (!colon || word[0] != '/')
-		return error_new(ERROR_INVALID, "option \"--%s\": \"%s\" is not of the form PATH:NUMBER", option, word);
-	TRY_WRAP(takes_units ? string_to_bytes(&rate, colon + 1) : string_to_int64(&rate, colon + 1, 0, INT64_MAX),
-		"option \"--%s\": \"%s\"", option, word);
+	TRY_WRAP(rate_word_parse(&path, &rate, word, takes_units), "option \"--%s\"", option);
 	write_object(writer, NULL);
-	write_string_n(writer, "Path", word, (size_t)(colon - word));
+	write_string(writer, "Path", path);
 	write_int(writer, key, rate);
 	write_object_end(writer);
 	return NULL;
@@ -540,10 +475,15 @@ static fallible write_limits(Writer *writer, const ContainerOptions *options)
 	return write_restart(writer, options->restart);
 }
 
-static fallible write_host_config(Writer *writer, const ContainerOptions *options)
+static fallible write_host_config(
+	Writer *writer, const ContainerOptions *options, const AskedPorts *ports, const char *network_mode)
 {
 	write_object(writer, "HostConfig");
 	fields_write_members(host_fields, options, writer);
+	if (network_mode)
+		write_string(writer, "NetworkMode", network_mode);
+	if (ports->bindings)
+		write_value(writer, "PortBindings", ports->bindings);
 	TRY(write_limits(writer, options));
 	write_given(writer, "MemorySwappiness", options->memory_swappiness);
 	TRY(write_binds(writer, &options->volumes));
@@ -551,6 +491,7 @@ static fallible write_host_config(Writer *writer, const ContainerOptions *option
 	write_tmpfs(writer, &options->tmpfs);
 	TRY(write_security(writer, &options->security_opt));
 	TRY(write_each(writer, "Devices", &options->devices, write_device));
+	TRY(device_requests_write(writer, &options->gpus, &options->devices));
 	TRY(write_each(writer, "Ulimits", &options->ulimits, write_ulimit));
 	TRY(write_extra_hosts(writer, &options->add_hosts));
 	TRY(pairs_write(writer, "Sysctls", &options->sysctls, "sysctl", true));
@@ -564,6 +505,11 @@ static fallible write_host_config(Writer *writer, const ContainerOptions *option
 
 static fallible write_body(Writer *writer, const ContainerOptions *options, const StringList *arguments)
 {
+	autoclear(AskedPorts) ports = {0};
+	autoclear(NetworkOptions) networks = {0};
+
+	TRY(asked_ports_read(&ports, &options->expose, &options->publish));
+	TRY(network_options_read(&networks, options));
 	write_object(writer, NULL);
 	write_command(writer, options, arguments);
 	fields_write_members(config_fields, options, writer);
@@ -572,10 +518,14 @@ static fallible write_body(Writer *writer, const ContainerOptions *options, cons
 	write_streams(writer, options);
 	TRY(write_env(writer, options));
 	TRY(write_labels(writer, options));
-	TRY(write_exposed(writer, &options->expose));
+	if (ports.exposed)
+		write_value(writer, "ExposedPorts", ports.exposed);
+	if (options->mac_address)
+		write_string(writer, "MacAddress", options->mac_address);
 	TRY(write_health(writer, options));
 	write_anonymous_volumes(writer, &options->volumes);
-	TRY(write_host_config(writer, options));
+	TRY(write_host_config(writer, options, &ports, network_options_mode(&networks)));
+	network_options_write(writer, &networks);
 	write_object_end(writer);
 	return NULL;
 }

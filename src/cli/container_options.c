@@ -5,8 +5,6 @@
 #include "cli/limit_options.h"
 
 #define WINDOWS "it exists on Windows only"
-#define PORTS "publishing ports needs bridge networks, which are not there yet; use --network host"
-#define BRIDGES "it needs bridge networks, which are not there yet"
 
 #define AT(member) offsetof(ContainerOptions, member)
 
@@ -97,23 +95,27 @@ const Option run_options[] = {
 		.complete = "local"},
 
 	{.kind = OPTION_HEADING, .help = "Network:"},
-	{"network", 0, OPTION_STRING, AT(network), "NETWORK",
-		"none, host or container:NAME (without it: loopback alone)", .complete = "none host"},
-	{"net", 0, OPTION_STRING, AT(network), "NETWORK", "the older name of --network", .complete = "none host"},
+	{"network", 0, OPTION_LIST, AT(networks), "NETWORK",
+		"a network, none, host or container:NAME (default: bridge); or name=NETWORK,alias=NAME,ip=ADDRESS,...",
+		.complete = "network"},
+	{"net", 0, OPTION_LIST, AT(networks), "NETWORK", "the older name of --network", .complete = "network"},
+	{"publish", 'p', OPTION_LIST, AT(publish), "[[HOST:]PORT:]PORT[/PROTOCOL]",
+		"make a port, or a range of them, reachable at the host"},
+	{"publish-all", 'P', OPTION_SWITCH, AT(publish_all), .help = "publish all exposed ports, each at a free one"},
+	{"expose", 0, OPTION_LIST, AT(expose), "PORT[/PROTOCOL]", "note a port as used; nothing is opened"},
+	{"network-alias", 0, OPTION_LIST, AT(network_aliases), "NAME", "a further name on the network"},
+	{"net-alias", 0, OPTION_LIST, AT(network_aliases), "NAME", "the older name of --network-alias"},
+	{"link", 0, OPTION_LIST, AT(links), "CONTAINER[:ALIAS]", "know another container by a name",
+		.complete = "container"},
+	{"ip", 0, OPTION_STRING, AT(ip), "ADDRESS", "its IPv4 address on the network"},
+	{"ip6", 0, OPTION_STRING, AT(ip6), "ADDRESS", "its IPv6 address on the network"},
+	{"link-local-ip", 0, OPTION_LIST, AT(link_local_ips), "ADDRESS", "a link-local address on the network"},
+	{"mac-address", 0, OPTION_STRING, AT(mac_address), "ADDRESS", "its hardware address on the network"},
 	{"add-host", 0, OPTION_LIST, AT(add_hosts), "NAME:ADDRESS", "a line for /etc/hosts"},
 	{"dns", 0, OPTION_LIST, AT(dns), "ADDRESS", "a name server"},
 	{"dns-option", 0, OPTION_LIST, AT(dns_options), "OPTION", "an option for resolv.conf"},
 	{"dns-opt", 0, OPTION_LIST, AT(dns_options), "OPTION", "the older name of --dns-option"},
 	{"dns-search", 0, OPTION_LIST, AT(dns_search), "DOMAIN", "a domain to search names in"},
-	{"expose", 0, OPTION_LIST, AT(expose), "PORT[/PROTOCOL]", "note a port as used; nothing is opened"},
-	{"publish", 'p', OPTION_REFUSED, .argument = "PORTS", .help = PORTS},
-	{"publish-all", 'P', OPTION_REFUSED, .help = PORTS},
-	{"ip", 0, OPTION_REFUSED, .argument = "ADDRESS", .help = BRIDGES},
-	{"ip6", 0, OPTION_REFUSED, .argument = "ADDRESS", .help = BRIDGES},
-	{"link-local-ip", 0, OPTION_REFUSED, .argument = "ADDRESS", .help = BRIDGES},
-	{"mac-address", 0, OPTION_REFUSED, .argument = "ADDRESS", .help = BRIDGES},
-	{"network-alias", 0, OPTION_REFUSED, .argument = "NAME", .help = BRIDGES},
-	{"link", 0, OPTION_REFUSED, .argument = "CONTAINER", .help = BRIDGES},
 
 	{.kind = OPTION_HEADING, .help = "Limits:"},
 	LIMIT_OPTIONS,
@@ -137,7 +139,8 @@ const Option run_options[] = {
 	{"security-opt", 0, OPTION_LIST, AT(security_opt), "OPTION",
 		"seccomp=FILE, seccomp=unconfined, no-new-privileges, apparmor=PROFILE"},
 	{"privileged", 0, OPTION_SWITCH, AT(privileged), .help = "take all protection away"},
-	{"device", 0, OPTION_LIST, AT(devices), "PATH[:TARGET[:rwm]]", "give it a device", .complete = "file"},
+	{"device", 0, OPTION_LIST, AT(devices), "PATH[:TARGET[:rwm]]",
+		"give it a device, or the CDI device VENDOR/CLASS=NAME", .complete = "file"},
 	{"device-cgroup-rule", 0, OPTION_LIST, AT(device_cgroup_rules), "RULE",
 		"a rule for devices, for example \"c 188:* rmw\""},
 	{"sysctl", 0, OPTION_LIST, AT(sysctls), "NAME=VALUE", "a kernel setting of its namespaces"},
@@ -150,11 +153,12 @@ const Option run_options[] = {
 	{"cgroupns", 0, OPTION_STRING, AT(cgroupns), "MODE", "control groups: host or private",
 		.complete = "host private"},
 	{"cgroup-parent", 0, OPTION_STRING, AT(cgroup_parent), "PATH", "control group to make its own in"},
-	{"gpus", 0, OPTION_REFUSED, .argument = "GPUS", .help = "there are no GPU drivers; use --device"},
+	{"gpus", 0, OPTION_LIST, AT(gpus), "GPUS", "give it GPUs: all, how many, or \"device=ID,...\"",
+		.complete = "all"},
 
 	{.kind = OPTION_HEADING, .help = "Logs:"},
 	{"log-driver", 0, OPTION_STRING, AT(log_driver), "NAME", "where output goes (default: json-file)",
-		.complete = "json-file none"},
+		.complete = "json-file local journald syslog gelf fluentd none"},
 	{"log-opt", 0, OPTION_LIST, AT(log_options), "NAME=VALUE",
 		"option of the log driver, for example max-size=10m"},
 

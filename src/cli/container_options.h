@@ -28,7 +28,7 @@ typedef struct ContainerOptions {
 	StringList env, env_files, labels, label_files, annotations;
 	char *entrypoint, *user, *workdir, *hostname, *domainname, *stop_signal;
 	int64_t stop_timeout_s;
-	StringList expose, attach;
+	StringList attach;
 	bool content_trust; /* accepted, has no effect */
 
 	/* health */
@@ -42,11 +42,16 @@ typedef struct ContainerOptions {
 	bool read_only;
 	int64_t shm_size;
 
+	/* network */
+	StringList networks, network_aliases, links, link_local_ips, expose, publish;
+	char *ip, *ip6, *mac_address;
+	bool publish_all;
+
 	/* isolation */
-	char *network, *pid, *ipc, *uts, *userns, *cgroupns, *cgroup_parent, *runtime;
+	char *pid, *ipc, *uts, *userns, *cgroupns, *cgroup_parent, *runtime;
 	bool privileged, init;
 	StringList cap_add, cap_drop, security_opt, group_add, sysctls, devices, device_cgroup_rules, add_hosts, dns,
-		dns_search, dns_options, ulimits;
+		dns_search, dns_options, ulimits, gpus;
 
 	/* limits */
 	int64_t memory, memory_reservation, memory_swap, memory_swappiness, nano_cpus, cpu_shares, cpu_period,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/env_file.h"
 #include "cli/api.h"
 #include "cli/commands.h"
-#include "cli/env_file.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "json/writer.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/facts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/template.h"
@@ -83,5 +84,14 @@ fallible facts_format(Buffer *out, const char *format, const Value *value)
 	else
 		TRY(template_execute(out, format, value));
 	buffer_add_char(out, '\n');
+	return NULL;
+}
+
+fallible facts_print(const char *format, const Value *value)
+{
+	autoclear(Buffer) out = {0};
+
+	TRY(facts_format(&out, format, value));
+	fputs(buffer_text(&out), stdout);
 	return NULL;
 }

@@ -20,3 +20,4 @@ void facts_write(Buffer *out, const Fact *facts, const Value *value);
 fallible facts_check(const char *format);
 /* As Docker's --format of these commands: "json" or a template. */
 fallible facts_format(Buffer *out, const char *format, const Value *value);
+fallible facts_print(const char *format, const Value *value); /* the same, to standard output */

@@ -28,18 +28,11 @@ const Option global_options[] = {
 	OPTION_END,
 };
 
-#define NETWORKS_LATER "networks of one's own are not there yet; use --network host or none"
-
 /* Docker's words that people will type; each with the reason why they get nothing. */
 static const struct {
 	const char *name, *reason;
 } refused[] = {
 	{"volume update", "there are no volumes of a cluster"},
-	{"network create", NETWORKS_LATER},
-	{"network connect", NETWORKS_LATER},
-	{"network disconnect", NETWORKS_LATER},
-	{"network rm", NETWORKS_LATER},
-	{"network prune", NETWORKS_LATER},
 	{"build", "kedge does not build images yet"},
 	{"builder", "kedge does not build images yet"},
 	{"buildx", "kedge does not build images yet"},
@@ -47,7 +40,15 @@ static const struct {
 	{"context", "there are no contexts; use --host"},
 	{"swarm", "kedge is no cluster"},
 	{"node", "kedge is no cluster"},
-	{"service", "kedge is no cluster"},
+	{"service create", "kedge is no cluster"},
+	{"service inspect", "kedge is no cluster"},
+	{"service logs", "kedge is no cluster"},
+	{"service ls", "kedge is no cluster"},
+	{"service ps", "kedge is no cluster"},
+	{"service rm", "kedge is no cluster"},
+	{"service rollback", "kedge is no cluster"},
+	{"service scale", "kedge is no cluster"},
+	{"service update", "kedge is no cluster"},
 	{"stack", "kedge is no cluster"},
 	{"secret", "kedge is no cluster"},
 	{"config", "kedge is no cluster"},

@@ -39,7 +39,7 @@ static void find_certificates(TlsPlace *place, const GlobalOptions *options, con
 }
 
 /* Beside this program in a build's directory, where it was installed otherwise. */
-static char *find_program(void)
+char *host_program(const char *name)
 {
 	char path[PATH_MAX];
 	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
@@ -48,8 +48,8 @@ static char *find_program(void)
 	path[length < 0 ? 0 : length] = '\0';
 	if (strrchr(path, '/'))
 		*strrchr(path, '/') = '\0';
-	beside = path_join(path, "kedge-tls");
-	return file_exists(AT_FDCWD, beside) ? take(beside) : mem_strdup(KEDGE_LIBEXECDIR "/kedge-tls");
+	beside = path_join(path, name);
+	return file_exists(AT_FDCWD, beside) ? take(beside) : path_join(KEDGE_LIBEXECDIR, name);
 }
 
 /* ---- places ---- */
@@ -83,7 +83,7 @@ static fallible take_tcp(Host *ret, const char *place, const char *source)
 		return not_a_place(place, source);
 	TRY(check_host_and_port(host, place, source));
 	ret->tls.place = strchr(bracket ? bracket : host, ':') ? take(host) : string_printf("%s:" TLS_PORT, host);
-	ret->tls.program = find_program();
+	ret->tls.program = host_program("kedge-tls");
 	return NULL;
 }
 

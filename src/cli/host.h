@@ -15,5 +15,7 @@ typedef struct Host {
 
 /* config_dir: where Docker's ca.pem, cert.pem and key.pem are, unless DOCKER_CERT_PATH says otherwise. */
 fallible host_find(Host *ret, const GlobalOptions *options, const char *config_dir);
+/* Where a helper program lies. */
+char *host_program(const char *name);
 Host *host_free(Host *host);
 HttpClient *host_client(const Host *host); /* the host stays the caller's, and longer than the client */

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>
-#include <termios.h>
 
-#include "base/files.h"
 #include "base/memory.h"
 #include "cli/api.h"
+#include "cli/ask.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/terminal.h"
 #include "json/writer.h"
 
-enum { PASSWORD_MAX = 64 << 10, LINE_LENGTH_MAX = 4096 };
+enum { PASSWORD_MAX = 64 << 10 };
 
 typedef struct LoginOptions {
 	bool help, password_stdin;
@@ -30,43 +29,7 @@ static const Option options[] = {
 
 /* ---- asking ---- */
 
-static void cut_line_end(char *text)
-{
-	text[strcspn(text, "\r\n")] = '\0';
-}
-
-static fallible ask(char **ret, const char *question)
-{
-	char line[LINE_LENGTH_MAX];
-
-	if (!isatty(STDIN_FILENO))
-		return error_hint(error_new(ERROR_INVALID, "%s is missing, and standard input is no terminal to ask at",
-					  question),
-			"kedge login --username NAME --password-stdin < FILE");
-	fprintf(stderr, "%s: ", question);
-	if (!fgets(line, sizeof(line), stdin))
-		return error_new(ERROR_INVALID, "%s is missing", question);
-	cut_line_end(line);
-	*ret = mem_strdup(line);
-	return NULL;
-}
-
-static fallible ask_hidden(char **ret, const char *question)
-{
-	struct termios shown, hidden;
-	bool hides = tcgetattr(STDIN_FILENO, &shown) == 0;
-
-	hidden = shown;
-	hidden.c_lflag &= ~(tcflag_t)ECHO;
-	if (hides)
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-	Error *error = ask(ret, question);
-	if (hides) {
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-		fputc('\n', stderr);
-	}
-	return error;
-}
+#define HINT "kedge login --username NAME --password-stdin < FILE"
 
 static fallible find_password(char **ret, const LoginOptions *given)
 {
@@ -79,12 +42,10 @@ static fallible find_password(char **ret, const LoginOptions *given)
 		return NULL;
 	}
 	if (!given->password_stdin)
-		return ask_hidden(ret, "Password");
+		return ask_hidden(ret, "Password", HINT);
 	if (!given->username)
 		return error_new(ERROR_INVALID, "option \"--password-stdin\" needs \"--username\"");
-	TRY(file_read_fd(ret, NULL, STDIN_FILENO, "standard input", PASSWORD_MAX));
-	cut_line_end(*ret);
-	return NULL;
+	return ask_input(ret, PASSWORD_MAX);
 }
 
 static fallible find_credentials(Credentials *ret, const LoginOptions *given)
@@ -92,7 +53,7 @@ static fallible find_credentials(Credentials *ret, const LoginOptions *given)
 	if (given->username)
 		ret->username = mem_strdup(given->username);
 	else if (!given->password_stdin)
-		TRY(ask(&ret->username, "Username"));
+		TRY(ask_line(&ret->username, "Username", HINT));
 	TRY(find_password(&ret->password, given));
 	if (string_empty(ret->username) || string_empty(ret->password))
 		return error_new(ERROR_INVALID, "user name and password must not be empty");

@@ -43,9 +43,9 @@ fallible csv_split(StringList *ret, const char *text)
 /* ---- --mount ---- */
 
 typedef struct MountFields {
-	char *type, *source, *target, *propagation, *volume_driver;
+	char *type, *source, *target, *propagation, *volume_driver, *subpath;
 	StringMap volume_labels, volume_options;
-	bool read_only, non_recursive, no_copy, has_tmpfs;
+	bool read_only, non_recursive, read_only_flat, read_only_below, no_copy, has_tmpfs;
 	int64_t tmpfs_size, tmpfs_mode;
 } MountFields;
 
@@ -56,6 +56,7 @@ static void clear_mount(MountFields *fields)
 	free(fields->target);
 	free(fields->propagation);
 	free(fields->volume_driver);
+	free(fields->subpath);
 	map_clear(&fields->volume_labels);
 	map_clear(&fields->volume_options);
 }
@@ -112,15 +113,15 @@ static fallible set_non_recursive(MountFields *fields, const char *value)
 	return read_bool(&fields->non_recursive, value);
 }
 
-/* "readonly" would promise more than engines of API 1.43 keep. */
 static fallible set_recursive(MountFields *fields, const char *value)
 {
 	fields->non_recursive = string_equal(value, "disabled");
-	if (fields->non_recursive || string_equal(value, "enabled"))
+	fields->read_only_flat = string_equal(value, "writable");
+	fields->read_only_below = string_equal(value, "readonly");
+	if (fields->non_recursive || fields->read_only_flat || fields->read_only_below ||
+		string_equal(value, "enabled"))
 		return NULL;
-	return error_new(
-		string_equal(value, "writable") || string_equal(value, "readonly") ? ERROR_UNSUPPORTED : ERROR_INVALID,
-		"\"%s\" is neither enabled nor disabled", value);
+	return error_new(ERROR_INVALID, "\"%s\" is none of enabled, disabled, writable and readonly", value);
 }
 
 static fallible set_no_copy(MountFields *fields, const char *value)
@@ -157,9 +158,7 @@ static fallible set_volume_option(MountFields *fields, const char *value)
 
 static fallible set_volume_subpath(MountFields *fields, const char *value)
 {
-	(void)fields;
-	(void)value;
-	return error_new(ERROR_UNSUPPORTED, "a part of a volume cannot be mounted yet");
+	return set_text(fields, &fields->subpath, value);
 }
 
 static fallible set_tmpfs_size(MountFields *fields, const char *value)
@@ -228,7 +227,25 @@ static fallible read_mount_field(MountFields *fields, const char *text)
 
 static bool has_volume_options(const MountFields *fields)
 {
-	return fields->no_copy || fields->volume_driver || fields->volume_labels.count || fields->volume_options.count;
+	return fields->no_copy || fields->volume_driver || fields->subpath || fields->volume_labels.count ||
+	       fields->volume_options.count;
+}
+
+static bool has_bind_options(const MountFields *fields)
+{
+	return fields->propagation || fields->non_recursive || fields->read_only_flat || fields->read_only_below;
+}
+
+static fallible check_recursive(const MountFields *fields)
+{
+	const char *word = fields->read_only_flat ? "writable" : "readonly";
+
+	if ((fields->read_only_flat || fields->read_only_below) && !fields->read_only)
+		return error_new(ERROR_INVALID, "field \"bind-recursive\": \"%s\" needs readonly", word);
+	if (fields->read_only_below && !string_equal(fields->propagation, "rprivate"))
+		return error_new(
+			ERROR_INVALID, "field \"bind-recursive\": \"readonly\" needs bind-propagation=rprivate");
+	return NULL;
 }
 
 static fallible check_mount(const MountFields *fields)
@@ -243,11 +260,11 @@ static fallible check_mount(const MountFields *fields)
 		return error_new(ERROR_INVALID, "field \"source\" has no place in a tmpfs");
 	if (!is_tmpfs && fields->has_tmpfs)
 		return error_new(ERROR_INVALID, "fields \"tmpfs-size\" and \"tmpfs-mode\" need type=tmpfs");
-	if (!is_bind && (fields->propagation || fields->non_recursive))
-		return error_new(ERROR_INVALID, "fields \"bind-propagation\" and \"bind-nonrecursive\" need type=bind");
+	if (!is_bind && has_bind_options(fields))
+		return error_new(ERROR_INVALID, "fields \"bind-...\" need type=bind");
 	if ((is_bind || is_tmpfs) && has_volume_options(fields))
 		return error_new(ERROR_INVALID, "fields \"volume-...\" need type=volume");
-	return NULL;
+	return check_recursive(fields);
 }
 
 static void write_volume_options(Writer *writer, const MountFields *fields)
@@ -257,6 +274,8 @@ static void write_volume_options(Writer *writer, const MountFields *fields)
 		write_bool(writer, "NoCopy", true);
 	if (fields->volume_labels.count)
 		write_map(writer, "Labels", &fields->volume_labels);
+	if (fields->subpath)
+		write_string(writer, "Subpath", fields->subpath);
 	if (fields->volume_driver || fields->volume_options.count) {
 		write_object(writer, "DriverConfig");
 		if (fields->volume_driver)
@@ -268,16 +287,24 @@ static void write_volume_options(Writer *writer, const MountFields *fields)
 	write_object_end(writer);
 }
 
+static void write_bind_options(Writer *writer, const MountFields *fields)
+{
+	write_object(writer, "BindOptions");
+	if (fields->propagation)
+		write_string(writer, "Propagation", fields->propagation);
+	if (fields->non_recursive)
+		write_bool(writer, "NonRecursive", true);
+	if (fields->read_only_flat)
+		write_bool(writer, "ReadOnlyNonRecursive", true);
+	if (fields->read_only_below)
+		write_bool(writer, "ReadOnlyForceRecursive", true);
+	write_object_end(writer);
+}
+
 static void write_mount_options(Writer *writer, const MountFields *fields)
 {
-	if (fields->propagation || fields->non_recursive) {
-		write_object(writer, "BindOptions");
-		if (fields->propagation)
-			write_string(writer, "Propagation", fields->propagation);
-		if (fields->non_recursive)
-			write_bool(writer, "NonRecursive", true);
-		write_object_end(writer);
-	}
+	if (has_bind_options(fields))
+		write_bind_options(writer, fields);
 	if (has_volume_options(fields))
 		write_volume_options(writer, fields);
 	if (fields->has_tmpfs) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/api.h"
@@ -15,15 +16,17 @@ static const Option options[] = {
 };
 
 /* "0.0.0.0:8080", "[::]:8080" */
-static void print_binding(const char *before, const Value *binding)
+static void add_bindings(StringList *lines, const char *before, const Value *bindings)
 {
-	const char *ip = value_string(value_get(binding, "HostIp")),
-		   *port = value_string(value_get(binding, "HostPort"));
-
-	printf(ip && strchr(ip, ':') ? "%s[%s]:%s\n" : "%s%s:%s\n", before, ip ? ip : "", port ? port : "");
+	for (size_t i = 0; i < value_count(bindings); i++) {
+		const char *ip = value_string(value_get(value_at(bindings, i), "HostIp")),
+			   *port = value_string(value_get(value_at(bindings, i), "HostPort"));
+		strings_printf(
+			lines, ip && strchr(ip, ':') ? "%s[%s]:%s" : "%s%s:%s", before, ip ? ip : "", port ? port : "");
+	}
 }
 
-static void print_all(const Value *ports)
+static void add_all(StringList *lines, const Value *ports)
 {
 	const char *port;
 	Value *bindings;
@@ -31,27 +34,39 @@ static void print_all(const Value *ports)
 
 	while (value_each(ports, &cursor, &port, &bindings)) {
 		autofree char *before = string_printf("%s -> ", port);
-		for (size_t i = 0; i < value_count(bindings); i++)
-			print_binding(before, value_at(bindings, i));
+		add_bindings(lines, before, bindings);
 	}
 }
 
-static fallible print_one(const Value *ports, const char *wanted, const char *container)
+static fallible add_one(StringList *lines, const Value *ports, const char *wanted, const char *container)
 {
 	autofree char *port = string_printf("%s%s", wanted, strchr(wanted, '/') ? "" : "/tcp");
-	const Value *bindings = value_get(ports, port);
 
-	if (value_count(bindings) == 0)
+	add_bindings(lines, "", value_get(ports, port));
+	if (lines->count == 0)
 		return error_new(ERROR_NOT_FOUND, "no public port \"%s\" published for %s", port, container);
-	for (size_t i = 0; i < value_count(bindings); i++)
-		print_binding("", value_at(bindings, i));
 	return NULL;
+}
+
+/* As people count: 80 before 443. */
+static int compare_lines(const void *a, const void *b)
+{
+	return strverscmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void print_sorted(StringList *lines)
+{
+	if (lines->count)
+		qsort(lines->items, lines->count, sizeof(char *), compare_lines);
+	for (size_t i = 0; i < lines->count; i++)
+		puts(lines->items[i]);
 }
 
 static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 {
 	autoclear(Buffer) target = {0};
 	autoptr(Value) container = NULL;
+	autoclear(StringList) lines = {0};
 	const Value *ports;
 
 	(void)opts;
@@ -59,8 +74,10 @@ static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 	TRY(api_get(cli, &container, buffer_text(&target)));
 	ports = value_path(container, "NetworkSettings.Ports");
 	if (arguments->count > 1)
-		return print_one(ports, arguments->items[1], arguments->items[0]);
-	print_all(ports);
+		TRY(add_one(&lines, ports, arguments->items[1], arguments->items[0]));
+	else
+		add_all(&lines, ports);
+	print_sorted(&lines);
 	return NULL;
 }
 

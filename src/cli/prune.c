@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* "container prune", "image prune", "volume prune" and "system prune": what nothing uses any more goes, after a
- * question. */
+/* "container prune", "image prune", "network prune", "volume prune" and "system prune": what nothing uses any more
+ * goes, after a question. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -36,6 +36,13 @@ static const Option image_options[] = {
 	HELP_OPTION(PruneOptions),
 	{"all", 'a', OPTION_SWITCH, offsetof(PruneOptions, all),
 		.help = "all that no container uses, not only those without a name"},
+	FILTER_OPTION,
+	FORCE_OPTION,
+	OPTION_END,
+};
+
+static const Option network_options[] = {
+	HELP_OPTION(PruneOptions),
 	FILTER_OPTION,
 	FORCE_OPTION,
 	OPTION_END,
@@ -102,6 +109,11 @@ static void print_volumes(const Value *answer)
 	print_names(value_get(answer, "VolumesDeleted"), "Deleted Volumes:");
 }
 
+static void print_networks(const Value *answer)
+{
+	print_names(value_get(answer, "NetworksDeleted"), "Deleted Networks:");
+}
+
 static void print_images(const Value *answer)
 {
 	const Value *items = value_get(answer, "ImagesDeleted");
@@ -151,6 +163,11 @@ static fallible prune_images(Cli *cli, int64_t *bytes, const PruneOptions *given
 	return prune(cli, bytes, "/images/prune", &filters, print_images);
 }
 
+static fallible prune_networks(Cli *cli, int64_t *bytes, const PruneOptions *given)
+{
+	return prune(cli, bytes, "/networks/prune", &given->filters, print_networks);
+}
+
 static fallible prune_volumes(Cli *cli, int64_t *bytes, const StringList *filters, bool all)
 {
 	autoclear(StringList) sent = {0};
@@ -190,6 +207,17 @@ static fallible run_containers(Cli *cli, const void *opts, const StringList *arg
 	return NULL;
 }
 
+static fallible run_networks(Cli *cli, const void *opts, const StringList *arguments)
+{
+	const PruneOptions *given = opts;
+	int64_t bytes = 0;
+
+	(void)arguments;
+	if (!given->force && !is_agreed("This will remove all custom networks not used by at least one container."))
+		return NULL;
+	return prune_networks(cli, &bytes, given);
+}
+
 static fallible run_images(Cli *cli, const void *opts, const StringList *arguments)
 {
 	const PruneOptions *given = opts;
@@ -217,7 +245,8 @@ static fallible check_filters(const PruneOptions *given)
 
 static void system_warning(Buffer *out, const PruneOptions *given)
 {
-	buffer_add_text(out, "This will remove:\n  - all stopped containers\n");
+	buffer_add_text(out, "This will remove:\n  - all stopped containers\n"
+			     "  - all networks not used by at least one container\n");
 	if (given->volumes)
 		buffer_add_text(out, "  - all anonymous volumes not used by at least one container\n");
 	buffer_add_text(out, given->all ? "  - all images without at least one container associated to them\n"
@@ -236,6 +265,7 @@ static fallible run_system(Cli *cli, const void *opts, const StringList *argumen
 	if (!given->force && !is_agreed(buffer_text(&warning)))
 		return NULL;
 	TRY(prune_containers(cli, &bytes, given));
+	TRY(prune_networks(cli, &bytes, given));
 	if (given->volumes)
 		TRY(prune_volumes(cli, &bytes, &given->filters, false));
 	TRY(prune_images(cli, &bytes, given));
@@ -261,6 +291,15 @@ const Command image_prune_command = {
 	.run = run_images,
 };
 
+const Command network_prune_command = {
+	.name = "network prune",
+	.usage = "[OPTIONS]",
+	.summary = "Remove all networks that no container is on",
+	.options = network_options,
+	.options_size = sizeof(PruneOptions),
+	.run = run_networks,
+};
+
 const Command volume_prune_command = {
 	.name = "volume prune",
 	.usage = "[OPTIONS]",
@@ -273,7 +312,7 @@ const Command volume_prune_command = {
 const Command system_prune_command = {
 	.name = "system prune",
 	.usage = "[OPTIONS]",
-	.summary = "Remove stopped containers, and images and volumes unused",
+	.summary = "Remove stopped containers, and what nothing uses any more",
 	.options = system_options,
 	.options_size = sizeof(PruneOptions),
 	.run = run_system,

@@ -6,6 +6,7 @@
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/grid.h"
+#include "cli/port_list.h"
 #include "cli/tables.h"
 #include "cli/units.h"
 
@@ -115,26 +116,9 @@ static void write_status(Buffer *out, const Row *row)
 	buffer_add_text(out, text_of(row, "Status"));
 }
 
-static void write_port(Buffer *out, const Value *port)
-{
-	const char *ip = value_string(value_get(port, "IP")), *type = value_string(value_get(port, "Type"));
-	int64_t public = value_int(value_get(port, "PublicPort"), 0);
-
-	if (public > 0)
-		buffer_printf(out, ip && strchr(ip, ':') ? "[%s]:%lld->" : "%s:%lld->",
-			string_empty(ip) ? "0.0.0.0" : ip, (long long)public);
-	buffer_printf(out, "%lld/%s", (long long)value_int(value_get(port, "PrivatePort"), 0), type ? type : "tcp");
-}
-
 static void write_ports(Buffer *out, const Row *row)
 {
-	const Value *ports = value_get(row->item, "Ports");
-
-	for (size_t i = 0; i < value_count(ports); i++) {
-		if (i > 0)
-			buffer_add_text(out, ", ");
-		write_port(out, value_at(ports, i));
-	}
+	port_list_write(out, value_get(row->item, "Ports"));
 }
 
 static void write_names(Buffer *out, const Row *row)

@@ -10,10 +10,10 @@
 #include "docker/network.h"
 #include "engine/job.h"
 
-const HttpRoute *const docker_route_tables[] = {system_routes, check_routes, info_routes, disk_routes, event_routes,
-	container_routes, container_prune_routes, life_routes, update_routes, logs_routes, attach_routes, exec_routes,
-	stats_routes, top_routes, image_routes, transfer_routes, registry_routes, archive_routes, container_file_routes,
-	commit_routes, network_routes, volume_routes, absent_routes, NULL};
+const HttpRoute *const docker_route_tables[] = {system_routes, info_routes, disk_routes, event_routes, container_routes,
+	container_prune_routes, life_routes, update_routes, logs_routes, attach_routes, exec_routes, stats_routes,
+	top_routes, image_routes, transfer_routes, registry_routes, archive_routes, container_file_routes,
+	commit_routes, network_routes, volume_routes, volume_archive_routes, absent_routes, NULL};
 
 /* ---- versions ---- */
 
@@ -68,11 +68,12 @@ static fallible cut_version_read_only(void *context, HttpRequest *request, const
 	return NULL;
 }
 
-static fallible admit_reader(const HttpRequest *request, const HttpRoute *route)
+static fallible admit_reader(void *context, const HttpRequest *request, const HttpRoute *route)
 {
 	const char *method = http_request_method(request);
 	bool reads = string_equal(method, "GET") || string_equal(method, "HEAD");
 
+	(void)context;
 	if (reads && route && route->flags & DOCKER_MONITOR)
 		return NULL;
 	return error_new(ERROR_FORBIDDEN, "%s %.200s is not allowed on the read-only socket", method,
@@ -84,20 +85,58 @@ bool docker_is_read_only(const HttpRequest *request)
 	return (int)(intptr_t)http_request_data(request) & READ_ONLY;
 }
 
+/* ---- behind the TLS door ---- */
+
+static fallible admit_by_extra(
+	const DockerApi *api, DockerProfile profile, const HttpRequest *request, const HttpRoute *route)
+{
+	if (!api->extra.admit)
+		return error_new(ERROR_FORBIDDEN, "nobody is let in here");
+	return api->extra.admit(api->extra.context, profile, request, route);
+}
+
+static fallible admit_certified(void *context, const HttpRequest *request, const HttpRoute *route)
+{
+	return admit_by_extra(context, DOCKER_CERTIFIED, request, route);
+}
+
+static fallible admit_guarded(void *context, const HttpRequest *request, const HttpRoute *route)
+{
+	return admit_by_extra(context, DOCKER_GUARDED, request, route);
+}
+
 /* ---- life ---- */
 
-static HttpRoute *join_tables(void)
+static size_t count_routes(const HttpRoute *const *tables)
 {
-	HttpRoute *routes = NULL;
 	size_t count = 0;
 
-	for (const HttpRoute *const *table = docker_route_tables; *table; table++) {
-		for (const HttpRoute *route = *table; route->method; route++) {
-			routes = mem_array(routes, count + 2, sizeof(HttpRoute));
-			routes[count++] = *route;
-			routes[count] = (HttpRoute){0};
+	for (; *tables; tables++)
+		for (const HttpRoute *route = *tables; route->method; route++)
+			count++;
+	return count;
+}
+
+static HttpRoute *add_tables(HttpRoute *at, const HttpRoute *const *tables, void *context)
+{
+	for (; *tables; tables++) {
+		for (const HttpRoute *route = *tables; route->method; route++) {
+			*at = *route;
+			at++->context = context;
 		}
 	}
+	return at;
+}
+
+static HttpRoute *join_tables(const DockerExtra *extra)
+{
+	size_t count = count_routes(docker_route_tables) + (extra ? count_routes(extra->tables) : 0);
+	HttpRoute *routes = mem_array(NULL, count + 1, sizeof(HttpRoute));
+	HttpRoute *end = add_tables(routes, docker_route_tables, NULL);
+
+	if (extra)
+		end = add_tables(end, extra->tables, extra->context);
+	*end = (HttpRoute){0};
 	return routes;
 }
 
@@ -110,7 +149,7 @@ static fallible read_device_id(DockerApi *api)
 	return NULL;
 }
 
-fallible docker_api_new(DockerApi **ret, Engine *engine)
+fallible docker_api_new(DockerApi **ret, Engine *engine, const DockerExtra *extra)
 {
 	autoptr(DockerApi) api = mem_new(DockerApi);
 
@@ -119,7 +158,9 @@ fallible docker_api_new(DockerApi **ret, Engine *engine)
 	list_init(&api->exec_sessions);
 	TRY(read_device_id(api));
 	networks_prepare(api);
-	api->routes = join_tables();
+	api->routes = join_tables(extra);
+	if (extra)
+		api->extra = *extra;
 	*ret = take(api);
 	return NULL;
 }
@@ -136,6 +177,8 @@ fallible docker_api_serve(DockerApi *api, int listen_fd, DockerProfile profile)
 	static const HttpServerOptions profiles[DOCKER_PROFILES] = {
 		[DOCKER_ALL] = {.rewrite = cut_version, .headers = headers},
 		[DOCKER_READ_ONLY] = {.rewrite = cut_version_read_only, .admit = admit_reader, .headers = headers},
+		[DOCKER_CERTIFIED] = {.rewrite = cut_version, .admit = admit_certified, .headers = headers},
+		[DOCKER_GUARDED] = {.rewrite = cut_version, .admit = admit_guarded, .headers = headers},
 	};
 	HttpServerOptions options = profiles[profile];
 
@@ -211,17 +254,6 @@ void docker_api_hand_over(DockerApi *api, int ret_fds[DOCKER_SOCKETS_MAX])
 
 /* ---- what all resources use ---- */
 
-void respond_json(HttpRequest *request, int status, Buffer *take)
-{
-	buffer_add_char(take, '\n');
-	http_respond_buffer(request, status, "application/json", take);
-}
-
-void respond_status(HttpRequest *request, int status)
-{
-	http_respond(request, status, NULL, NULL, 0);
-}
-
 Container *find_container(HttpRequest *request, void *context)
 {
 	Container *container = NULL;
@@ -230,45 +262,4 @@ Container *find_container(HttpRequest *request, void *context)
 	if (error)
 		http_respond_error(request, error);
 	return container;
-}
-
-fallible request_int(int64_t *ret, const HttpRequest *request, const char *name, int64_t otherwise)
-{
-	const char *text = http_request_query(request, name);
-	char *end;
-
-	*ret = otherwise;
-	if (string_empty(text))
-		return NULL;
-	*ret = strtoll(text, &end, 10);
-	if (*end || strlen(text) > 18)
-		return error_new(ERROR_INVALID, "query parameter \"%s\": \"%.32s\" is not a whole number", name, text);
-	return NULL;
-}
-
-fallible request_time(int64_t *ret_ns, const HttpRequest *request, const char *name)
-{
-	const char *text = http_request_query(request, name);
-
-	*ret_ns = 0;
-	if (string_empty(text) || string_equal(text, "0"))
-		return NULL;
-	TRY_WRAP(clock_parse_point(ret_ns, text), "query parameter \"%s\"", name);
-	return NULL;
-}
-
-fallible request_object(Value **ret, const HttpRequest *request)
-{
-	size_t length;
-	const char *body = http_request_body(request, &length);
-	autoptr(Value) value = NULL;
-
-	if (length == 0)
-		value = value_object();
-	else
-		TRY_WRAP(value_parse(&value, body, length), "request body");
-	if (!value_is_object(value))
-		return error_new(ERROR_INVALID, "request body must be an object, not %s", value_kind_name(value));
-	*ret = take(value);
-	return NULL;
 }

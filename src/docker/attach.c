@@ -217,8 +217,8 @@ static void attach_logs(Attach *attach)
 	Error *error;
 
 	container_view(attach->container, &view);
-	error = log_reader_open(
-		&attach->reader, engine_loop(attach->engine), view.state_directory, &query, &handlers, attach);
+	const LogPlaces places = {view.state_directory, view.gather_directory};
+	error = log_reader_open(&attach->reader, engine_loop(attach->engine), &places, &query, &handlers, attach);
 	if (!error)
 		return;
 	error_log(error, "could not read a container's log"); /* the answer has begun: what comes now is still of use */

@@ -11,6 +11,7 @@
 #include "docker/forms.h"
 #include "docker/internal.h"
 #include "docker/packed.h"
+#include "docker/unpacked.h"
 #include "engine/copy_in.h"
 #include "engine/export.h"
 
@@ -142,63 +143,13 @@ static void get_archive(HttpRequest *request, void *context)
 /* ---- in ---- */
 
 typedef struct ArchiveIn {
-	HttpRequest *request;
-	CopyIn *copy;
+	const HttpRequest *request;
+	Container *container;
 } ArchiveIn;
 
-static void archive_in_free(ArchiveIn *in)
+static fallible start_copy_in(Intake **ret, const IntakeHandlers *handlers, void *arg, void *start_arg)
 {
-	copy_in_free(in->copy);
-	free(in);
-}
-
-static void on_drained(void *arg)
-{
-	ArchiveIn *in = arg;
-
-	http_request_pause_body(in->request, false);
-}
-
-static void on_ended(void *arg, Error *take_error)
-{
-	ArchiveIn *in = arg;
-
-	if (take_error)
-		http_respond_error(in->request, take_error);
-	else
-		respond_status(in->request, 200);
-	http_request_pause_body(in->request, false); /* the rest of it is thrown away */
-	archive_in_free(in);
-}
-
-static void on_body(void *arg, const char *bytes, size_t length)
-{
-	ArchiveIn *in = arg;
-
-	if (!copy_in_data(in->copy, bytes, length))
-		http_request_pause_body(in->request, true);
-}
-
-static void on_body_end(void *arg, bool complete)
-{
-	ArchiveIn *in = arg;
-
-	if (complete) {
-		copy_in_finish(in->copy);
-		return;
-	}
-	http_request_on_gone(in->request, NULL, NULL);
-	archive_in_free(in);
-}
-
-static void on_gone(void *arg)
-{
-	archive_in_free(arg);
-}
-
-static fallible begin_copy(ArchiveIn *in, Container *container)
-{
-	static const CopyInHandlers handlers = {.drained = on_drained, .ended = on_ended};
+	const ArchiveIn *in = start_arg;
 	const CopyInRequest wanted = {
 		.path = http_request_query(in->request, "path"),
 		.name = http_request_param(in->request, "id"),
@@ -206,29 +157,18 @@ static fallible begin_copy(ArchiveIn *in, Container *container)
 		.gives_to_user = http_request_flag(in->request, "copyUIDGID"),
 	};
 
-	return container_copy_in(&in->copy, container, &wanted, &handlers, in);
+	return container_copy_in(ret, in->container, &wanted, handlers, arg);
 }
 
 static void put_archive(HttpRequest *request, void *context)
 {
 	Error *error = check_path(request);
-	Container *container = error ? NULL : find_container(request, context);
-	ArchiveIn *in;
+	ArchiveIn in = {request, error ? NULL : find_container(request, context)};
 
 	if (error)
 		http_respond_error(request, error);
-	if (!container)
-		return;
-	in = mem_new(ArchiveIn);
-	in->request = request;
-	error = begin_copy(in, container);
-	if (error) {
-		archive_in_free(in);
-		http_respond_error(request, error);
-		return;
-	}
-	http_request_on_body(request, on_body, on_body_end, in);
-	http_request_on_gone(request, on_gone, in);
+	else if (in.container)
+		unpacked_take(request, start_copy_in, &in);
 }
 
 /* ---- changes ---- */

@@ -96,12 +96,11 @@ typedef struct PortRange {
 
 static fallible read_port_range(PortRange *ret, const char *name, const char *text)
 {
-	static const char *const protocols[] = {"tcp", "udp", "sctp"};
 	size_t length = strcspn(text, "/"), dash = strcspn(text, "-");
 	autofree char *last = mem_strndup(text, length), *first = mem_strndup(text, dash < length ? dash : length);
 	PortRange range = {0};
 
-	range.protocol = text[length] ? names_find(protocols, 3, text + length + 1) : 0;
+	range.protocol = text[length] ? names_find(protocol_names, PROTOCOLS, text + length + 1) : PROTOCOL_TCP;
 	if (range.protocol < 0)
 		return error_new(ERROR_INVALID, "invalid filter '%s=%.64s': unknown protocol", name, text);
 	TRY_WRAP(string_to_int64(&range.first, first, 0, 65535), "invalid filter '%s=%.64s'", name, text);
@@ -192,41 +191,72 @@ static bool fits_volume(const Filters *filters, const ContainerSpec *spec)
 	return false;
 }
 
-static bool fits_network(const Filters *filters, const DockerApi *api, const ContainerSpec *spec)
+static bool fits_network(const Filters *filters, const DockerApi *api, const Container *container)
 {
-	const char *name = network_of(spec);
-	char id[65];
+	const StringList *wanted = filters_values(filters, "network");
 
-	if (!filters_values(filters, "network"))
-		return true;
-	if (!name)
-		return false;
-	network_id(id, api, name);
-	return filters_exact(filters, "network", name) || filters_exact(filters, "network", id);
+	for (size_t i = 0; wanted && i < wanted->count; i++)
+		if (container_is_on(api, container, wanted->items[i]))
+			return true;
+	return !wanted;
 }
 
-static bool port_fits(const char *wanted, const char *exposed)
+static bool is_in(const char *wanted, int64_t first, int64_t last, int protocol)
 {
-	PortRange range, port;
-	Error *error = read_port_range(&range, "expose", wanted);
+	PortRange range;
+	Error *error = read_port_range(&range, "publish", wanted);
 
-	if (!error)
-		error = read_port_range(&port, "expose", exposed);
 	if (error)
-		return error_free(error); /* the query was checked; a container's port that is none fits nothing */
-	return range.protocol == port.protocol && port.first >= range.first && port.last <= range.last;
+		return error_free(error); /* the query was checked */
+	return range.protocol == protocol && first >= range.first && last <= range.last;
+}
+
+static bool exposes(const ContainerSpec *spec, const char *wanted)
+{
+	const PortSpec *ports = spec->ports.items;
+
+	for (size_t i = 0; i < spec->exposed_ports.count; i++) {
+		PortRange port;
+		Error *error = read_port_range(&port, "expose", spec->exposed_ports.items[i]);
+		if (!error && is_in(wanted, port.first, port.last, port.protocol))
+			return true;
+		error_free(error); /* a container's port that is none fits nothing */
+	}
+	for (size_t i = 0; i < spec->ports.count; i++)
+		if (is_in(wanted, ports[i].port, ports[i].port, ports[i].protocol))
+			return true;
+	return false;
 }
 
 static bool fits_expose(const Filters *filters, const ContainerSpec *spec)
 {
 	const StringList *wanted = filters_values(filters, "expose");
 
-	if (filters_values(filters, "publish"))
-		return false; /* no container publishes a port yet */
 	for (size_t i = 0; wanted && i < wanted->count; i++)
-		for (size_t port = 0; port < spec->exposed_ports.count; port++)
-			if (port_fits(wanted->items[i], spec->exposed_ports.items[port]))
-				return true;
+		if (exposes(spec, wanted->items[i]))
+			return true;
+	return !wanted;
+}
+
+/* By the number at the host, as Docker has it. */
+static bool publishes(const Container *container, const char *wanted)
+{
+	size_t count;
+	const PortBinding *ports = container_ports(container, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (is_in(wanted, ports[i].host_port, ports[i].host_port, ports[i].protocol))
+			return true;
+	return false;
+}
+
+static bool fits_publish(const Filters *filters, const Container *container)
+{
+	const StringList *wanted = filters_values(filters, "publish");
+
+	for (size_t i = 0; wanted && i < wanted->count; i++)
+		if (publishes(container, wanted->items[i]))
+			return true;
 	return !wanted;
 }
 
@@ -249,8 +279,8 @@ static bool fits_filters(
 	       filters_exact(filters, "health", health_state_name(view->health)) && is_no_task(filters) &&
 	       (query->ancestors.count == 0 || strings_has(&query->ancestors, view->image_id)) &&
 	       fits_exit(filters, container, view) && fits_volume(filters, view->spec) &&
-	       fits_network(filters, api, view->spec) && fits_expose(filters, view->spec) &&
-	       (query->before_ns == 0 || view->created_ns < query->before_ns) &&
+	       fits_network(filters, api, container) && fits_expose(filters, view->spec) &&
+	       fits_publish(filters, container) && (query->before_ns == 0 || view->created_ns < query->before_ns) &&
 	       (query->since_ns == 0 || view->created_ns > query->since_ns);
 }
 
@@ -329,7 +359,7 @@ static void write_summary(Writer *writer, const DockerApi *api, const Container 
 	write_string(writer, "ImageID", view->image_id);
 	write_command(writer, view->spec);
 	write_int(writer, "Created", view->created_ns / NANOS_PER_SECOND);
-	write_raw(writer, "Ports", "[]");
+	write_ports_listed(writer, container);
 	write_container_sizes(writer, container, sizes);
 	write_map(writer, "Labels", &view->spec->labels);
 	write_string(writer, "State", container_state_name(view->state));
@@ -337,7 +367,7 @@ static void write_summary(Writer *writer, const DockerApi *api, const Container 
 	write_object(writer, "HostConfig");
 	write_string(writer, "NetworkMode", network_mode_shown(view->spec));
 	write_object_end(writer);
-	write_network_settings_short(writer, api, view);
+	write_network_settings_short(writer, api, container);
 	write_mounts(writer, view);
 	write_object_end(writer);
 }

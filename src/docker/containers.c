@@ -180,12 +180,35 @@ static void write_file_path(Writer *writer, const char *key, const ContainerView
 	write_string(writer, key, path);
 }
 
+/* As Docker, no path of a file that others cannot read. */
+static const char *shown_log_path(const ContainerView *view)
+{
+	const char *driver = view->spec->log_driver;
+
+	return string_equal(driver, "none") || string_equal(driver, "local") ? "" : view->log_path;
+}
+
 static void write_paths(Writer *writer, const ContainerView *view)
 {
 	write_file_path(writer, "ResolvConfPath", view, "resolv.conf");
 	write_file_path(writer, "HostnamePath", view, "hostname");
 	write_file_path(writer, "HostsPath", view, "hosts");
-	write_string(writer, "LogPath", string_equal(view->spec->log_driver, "none") ? "" : view->log_path);
+	write_string(writer, "LogPath", shown_log_path(view));
+}
+
+/* Docker has no word for it. What stands here is read from beside the log, whoever sends it now. */
+static void write_forwarding(Writer *writer, const Container *container)
+{
+	ContainerForwarding forwarding;
+
+	if (!container_forwarding(container, &forwarding))
+		return;
+	write_object(writer, "LogForwarding");
+	write_bool(writer, "AllSent", forwarding.is_sent);
+	write_int(writer, "LinesSent", forwarding.place.sent_lines);
+	write_int(writer, "LinesDropped", forwarding.place.dropped);
+	write_string(writer, "Error", forwarding.place.error);
+	write_object_end(writer);
 }
 
 static void write_driver(Writer *writer, const ContainerView *view)
@@ -222,6 +245,7 @@ static void write_identity(Writer *writer, const Container *container, const Con
 	write_arguments(writer, view->spec);
 	write_string(writer, "Image", view->image_id);
 	write_paths(writer, view);
+	write_forwarding(writer, container);
 	write_stringf(writer, "Name", "/%s", view->name);
 	write_int(writer, "RestartCount", view->restart_count);
 	write_string(writer, "Driver", "overlayfs");
@@ -277,7 +301,7 @@ static void respond_inspect(HttpRequest *request, void *context, const Container
 	else
 		write_mounts(&writer, &view);
 	write_config_shown(&writer, request, &view);
-	write_network_settings(&writer, context, &view, docker_version(request));
+	write_network_settings(&writer, context, container, docker_version(request));
 	write_object_end(&writer);
 	respond_json(request, 200, &out);
 }

@@ -240,7 +240,7 @@ static fallible open_stream(EventStream *events, Engine *engine, HttpRequest *re
 	http_stream_on_carry(events->stream, carry, events);
 	if (since_ns)
 		events_each_since(engine, since_ns, on_kept, events);
-	events->subscription = events_subscribe(engine, on_event, events);
+	events->subscription = events_follow(engine, on_event, events);
 	return NULL;
 }
 

@@ -14,6 +14,8 @@
 #include "docker/internal.h"
 #include "docker/machine.h"
 #include "engine/event.h"
+#include "engine/firewall.h"
+#include "telemetry/options.h"
 
 /* ---- parts ---- */
 
@@ -75,14 +77,17 @@ static void write_words(Writer *writer, const char *key, const char *const *word
 
 static void write_plugins(Writer *writer)
 {
-	static const char *const networks[] = {"host", "null", NULL}, *const logs[] = {"json-file", "none", NULL};
+	static const char *const networks[] = {"bridge", "cni", "host", "ipvlan", "macvlan", "null", NULL};
 	static const char *const volumes[] = {"local", NULL};
 
 	write_object(writer, "Plugins");
 	write_words(writer, "Volume", volumes);
 	write_words(writer, "Network", networks);
 	write_null(writer, "Authorization");
-	write_words(writer, "Log", logs);
+	write_array(writer, "Log");
+	for (size_t i = 0; log_driver_name(i); i++)
+		write_string(writer, NULL, log_driver_name(i));
+	write_array_end(writer);
 	write_object_end(writer);
 }
 
@@ -111,6 +116,19 @@ static bool forwards(const char *path)
 	return text && *text == '1';
 }
 
+/* Of containers whose log driver sends their logs; Docker has no word for it. */
+static int64_t dropped_log_lines(Engine *engine)
+{
+	autofree Container **containers = NULL;
+	size_t count = container_list(&containers, engine);
+	ContainerForwarding forwarding;
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += container_forwarding(containers[i], &forwarding) ? forwarding.place.dropped : 0;
+	return sum;
+}
+
 static void write_process(Writer *writer, Engine *engine, const EngineInfo *info)
 {
 	const EngineConfig *config = engine_config(engine);
@@ -125,6 +143,7 @@ static void write_process(Writer *writer, Engine *engine, const EngineInfo *info
 	write_int(writer, "NGoroutines", 1); /* one thread: monitors graph it */
 	write_string(writer, "SystemTime", now);
 	write_string(writer, "LoggingDriver", config->log_driver);
+	write_int(writer, "LogLinesDropped", dropped_log_lines(engine));
 	write_string(writer, "CgroupDriver", "cgroupfs");
 	write_string(writer, "CgroupVersion", info->cgroup_v2 ? "2" : "1");
 	write_int(writer, "NEventsListener", (int64_t)events_listeners(engine));
@@ -239,6 +258,14 @@ static void write_security(Writer *writer, const EngineInfo *info, int version)
 	write_words(writer, "SecurityOptions", info->has_apparmor ? words : words + 1);
 }
 
+static void write_warnings(Writer *writer, Engine *engine)
+{
+	autoclear(StringList) warnings = {0};
+
+	engine_firewall_warnings(engine, &warnings);
+	write_strings(writer, "Warnings", &warnings);
+}
+
 static void write_info(Writer *writer, Engine *engine, const EngineInfo *info, int version)
 {
 	static const char *const none[] = {NULL};
@@ -268,7 +295,7 @@ static void write_info(Writer *writer, Engine *engine, const EngineInfo *info, i
 	write_security(writer, info, version);
 	if (version < 25)
 		write_string(writer, "ExecutionDriver", "<not supported>");
-	write_words(writer, "Warnings", none);
+	write_warnings(writer, engine);
 }
 
 static void info(HttpRequest *request, void *context)

@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "docker/api.h"
 #include "engine/container.h"
+#include "http/json.h"
 #include "json/writer.h"
 
 struct DockerApi {
@@ -14,6 +15,7 @@ struct DockerApi {
 	HttpServer *servers[DOCKER_SOCKETS_MAX];
 	size_t server_count;
 	HttpRoute *routes;
+	DockerExtra extra; /* all NULL: there is none */
 	size_t loud; /* servers that are not quiet yet */
 	void (*quiet)(void *arg);
 	void *quiet_arg;
@@ -25,43 +27,29 @@ struct DockerApi {
 
 enum { DOCKER_VERSION_MIN = 12, DOCKER_VERSION_MAX = 43 };
 
-/* Flag of a route that monitors need: it changes nothing, and shows what the machine runs, not what that works on. */
-enum { DOCKER_MONITOR = HTTP_ROUTE_OWN };
-
 /* 43 for "/v1.43/..." and for a path without version. */
 int docker_version(const HttpRequest *request);
-bool docker_is_read_only(const HttpRequest *request); /* it came on a socket of that profile */
 
 static inline Engine *docker_engine(void *context)
 {
 	return ((DockerApi *)context)->engine;
 }
 
-/* ---- answers ---- */
-void respond_json(HttpRequest *request, int status, Buffer *take);
-void respond_status(HttpRequest *request, int status); /* no body */
-
 /* ---- requests ---- */
 /* The container of the route's {id}; answers 404 or 409 itself and gives NULL. */
 Container *find_container(HttpRequest *request, void *context);
-/* An integer of the query; otherwise when it is absent. */
-fallible request_int(int64_t *ret, const HttpRequest *request, const char *name, int64_t otherwise);
-/* Docker's point in time (clock_parse_point); 0 when it is absent, empty or "0". */
-fallible request_time(int64_t *ret_ns, const HttpRequest *request, const char *name);
 /* "h" and "w" of a terminal, in characters. */
 fallible request_console_size(int *ret_rows, int *ret_columns, const HttpRequest *request);
-/* The body as a JSON object; an empty body gives an empty one. */
-fallible request_object(Value **ret, const HttpRequest *request);
 
 void attaches_end(DockerApi *api);
 void attaches_carry(DockerApi *api); /* before docker_api_hand_over() hands over */
 void exec_sessions_end(DockerApi *api);
 
 /* ---- routes, one table a file, each ends with .method = NULL ---- */
-extern const HttpRoute system_routes[], check_routes[], info_routes[], disk_routes[], event_routes[];
+extern const HttpRoute system_routes[], info_routes[], disk_routes[], event_routes[];
 extern const HttpRoute image_routes[], transfer_routes[], registry_routes[], archive_routes[], container_prune_routes[],
 	container_routes[], life_routes[], update_routes[];
 extern const HttpRoute logs_routes[], attach_routes[], exec_routes[], stats_routes[], top_routes[], network_routes[],
-	volume_routes[], container_file_routes[], commit_routes[], absent_routes[];
+	volume_routes[], volume_archive_routes[], container_file_routes[], commit_routes[], absent_routes[];
 /* All of them, matched in this order; what is in absent_routes is what is not here. Ends with NULL. */
 extern const HttpRoute *const docker_route_tables[];

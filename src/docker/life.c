@@ -10,65 +10,10 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/process.h"
+#include "docker/call.h"
 #include "docker/filters.h"
 #include "docker/internal.h"
 #include "engine/event.h"
-
-/* ---- calls that are answered when the engine is done ---- */
-
-typedef struct Call {
-	HttpRequest *request; /* NULL: the client left, the work goes on */
-	Container *container;
-} Call;
-
-static void call_gone(void *arg)
-{
-	((Call *)arg)->request = NULL;
-}
-
-static Call *call_new(HttpRequest *request, Container *container)
-{
-	Call *call = mem_new(Call);
-
-	call->request = request;
-	call->container = container_ref(container);
-	http_request_on_gone(request, call_gone, call);
-	return call;
-}
-
-static void call_free(Call *call)
-{
-	container_unref(call->container);
-	free(call);
-}
-
-static void call_done(void *arg, Error *take_error)
-{
-	Call *call = arg;
-
-	if (call->request && take_error)
-		http_respond_error(call->request, take_error);
-	else if (call->request)
-		respond_status(call->request, 204);
-	else
-		error_free(take_error); /* who asked has left; the container's state has it, too */
-	call_free(call);
-}
-
-/* An Error or "already so": the engine does not call back. */
-static void call_settle(Call *call, Error *error, bool already)
-{
-	HttpRequest *request = call->request;
-
-	if (!error && !already)
-		return;
-	http_request_on_gone(request, NULL, NULL);
-	call_free(call);
-	if (error)
-		http_respond_error(request, error);
-	else
-		respond_status(request, 304);
-}
 
 enum { OBJECT_LEAST = 7 }; /* bytes of a JSON object that says something, for Docker */
 
@@ -97,7 +42,7 @@ static void start_container(HttpRequest *request, void *context)
 	if (!container)
 		return;
 	error = refuse_start_body(request);
-	call = call_new(request, container);
+	call = call_new(request, container, 204);
 	if (!error)
 		error = container_start(container, &already, call_done, call);
 	call_settle(call, error, already);
@@ -130,7 +75,7 @@ static void stop_container(HttpRequest *request, void *context)
 	if (!container)
 		return;
 	error = read_stop(&query, request);
-	call = call_new(request, container);
+	call = call_new(request, container, 204);
 	if (!error)
 		error = container_stop(container, query.timeout_s, query.signal, &already, call_done, call);
 	call_settle(call, error, already);
@@ -146,7 +91,7 @@ static void restart_container(HttpRequest *request, void *context)
 	if (!container)
 		return;
 	error = read_stop(&query, request);
-	call = call_new(request, container);
+	call = call_new(request, container, 204);
 	if (!error)
 		error = container_restart(container, query.timeout_s, query.signal, call_done, call);
 	call_settle(call, error, false);
@@ -199,7 +144,7 @@ static void remove_container(HttpRequest *request, void *context)
 
 	if (!container)
 		return;
-	call = call_new(request, container);
+	call = call_new(request, container, 204);
 	if (http_request_flag(request, "link"))
 		error = error_new(ERROR_UNSUPPORTED, "query parameter \"link\": links are not available");
 	else
@@ -217,7 +162,7 @@ static void pause_container(HttpRequest *request, void *context)
 
 	if (!container)
 		return;
-	call = call_new(request, container);
+	call = call_new(request, container, 204);
 	call_settle(call, container_pause(container, call_done, call), false);
 }
 

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "docker/internal.h"
 #include "docker/output.h"
+#include "telemetry/options.h"
 
 typedef struct LogStream {
 	Container *container;
@@ -124,6 +125,12 @@ static fallible read_log_query(LogQuery *ret, const HttpRequest *request)
 	return request_time(&ret->until_ns, request, "until");
 }
 
+/* What is sent elsewhere is read here all the same, unless that was switched off. */
+static bool has_no_cache(const ContainerSpec *spec)
+{
+	return log_option_is_true(map_get(&spec->log_options, "cache-disabled"), false);
+}
+
 static fallible open_logs(LogStream *logs, LogQuery *query, HttpRequest *request, Engine *engine)
 {
 	static const LogReaderHandlers handlers = {.entry = on_entry, .end = on_end};
@@ -131,16 +138,17 @@ static fallible open_logs(LogStream *logs, LogQuery *query, HttpRequest *request
 	LogPlace place;
 
 	container_view(logs->container, &view);
+	const LogPlaces places = {view.state_directory, view.gather_directory};
 	TRY(read_log_query(query, request));
 	if (read_place(&place, http_request_carried(request)))
 		query->from = &place;
-	if (string_equal(view.spec->log_driver, "none"))
+	if (string_equal(view.spec->log_driver, "none") || has_no_cache(view.spec))
 		return error_new(ERROR_UNSUPPORTED, "configured logging driver does not support reading");
 	/* What does not run writes no more: a follower gets what there is. */
 	query->follow = query->follow && container_is_live(logs->container);
 	logs->timestamps = http_request_flag(request, "timestamps");
 	logs->details = http_request_flag(request, "details");
-	return log_reader_open(&logs->reader, engine_loop(engine), view.state_directory, query, &handlers, logs);
+	return log_reader_open(&logs->reader, engine_loop(engine), &places, query, &handlers, logs);
 }
 
 static void container_logs(HttpRequest *request, void *context)

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* The networks that every device has: "none" and "host". What a container's network settings look like to clients. */
+/*
+ * What clients see of the networks of a container: "NetworkSettings" of its inspection, the short form and the "Ports"
+ * of a list. A container that runs has addresses and ports; one that does not is shown on the networks that it is to be
+ * on.
+ */
 #include "docker/internal.h"
+#include "docker/spec_network.h"
+#include "engine/network.h"
 
 void networks_prepare(DockerApi *api);
 void networks_clear(DockerApi *api);
-/* "NetworkSettings" of a container's inspection, or the short form of a list. */
-void write_network_settings(Writer *writer, const DockerApi *api, const ContainerView *view, int version);
-void write_network_settings_short(Writer *writer, const DockerApi *api, const ContainerView *view);
-/* The network that a container is on: a mode that shares another container's has none. */
-const char *network_of(const ContainerSpec *spec);
-const char *network_mode_shown(const ContainerSpec *spec); /* "default" when none was given */
-/* 64 hex digits, the same for the life of the device. */
-void network_id(char ret[65], const DockerApi *api, const char *name);
+
+const char *network_name(const DockerApi *api, const char *id); /* "" when it is gone */
+/* By the name, or by the beginning of the id, of one of its networks. */
+bool container_is_on(const DockerApi *api, const Container *container, const char *network);
+
+void write_network_settings(Writer *writer, const DockerApi *api, const Container *container, int version);
+void write_network_settings_short(Writer *writer, const DockerApi *api, const Container *container);
+void write_ports_listed(Writer *writer, const Container *container);

@@ -1,202 +1,187 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <stdio.h>
+/* Networks as a resource: list, inspect, remove, prune, connect and disconnect. network_create.c makes them. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "docker/call.h"
 #include "docker/filters.h"
-#include "docker/internal.h"
 #include "docker/network.h"
+#include "docker/network_create.h"
+#include "engine/event.h"
 
-static const struct Builtin {
-	const char *name, *driver;
-} builtins[] = {{"host", "host"}, {"none", "null"}};
-
-enum { BUILTINS = sizeof(builtins) / sizeof(builtins[0]) };
-
-/* ---- what containers say ---- */
-
-const char *network_mode_shown(const ContainerSpec *spec)
+static Network *find_network(HttpRequest *request, void *context)
 {
-	return string_empty(spec->network_mode) ? "default" : spec->network_mode;
+	Network *network = NULL;
+	Error *error = network_find(&network, docker_engine(context), http_request_param(request, "id"));
+
+	if (error)
+		http_respond_error(request, error);
+	return network;
 }
 
-const char *network_of(const ContainerSpec *spec)
+/* ---- one network ---- */
+
+/* One that runs on the host's network, or on none, is there without an endpoint. */
+static bool find_member(Endpoint *ret, const Container *container, const NetworkView *network)
 {
-	if (string_equal(spec->network_mode, "host"))
-		return "host";
-	return string_starts(network_mode_shown(spec), "container:") ? NULL : "none";
+	const Endpoint *endpoint = container_endpoint_on(container, network->id);
+	ContainerView view;
+
+	container_view(container, &view);
+	if (endpoint)
+		*ret = *endpoint;
+	return endpoint ||
+	       (container_is_live(container) && string_equal(network_builtin_of(view.spec), network->spec->name));
 }
 
-/* The device's own id, turned by the name: made up once, and kept for as long as the device's. */
-void network_id(char ret[65], const DockerApi *api, const char *name)
+static void write_member(Writer *writer, const Container *container, const Endpoint *endpoint)
 {
-	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
+	ContainerView view;
 
-	for (const char *c = name; *c; c++)
-		hash = (hash ^ (unsigned char)*c) * 0x100000001b3;
-	for (const char *c = api->device_id; *c; c++)
-		hash = (hash ^ (unsigned char)*c) * 0x100000001b3;
-	snprintf(ret, 65, "%016llx%.48s", (unsigned long long)hash, api->device_id);
-	for (size_t i = strlen(ret); i < 64; i++)
-		ret[i] = '0';
-	ret[64] = '\0';
-}
-
-static void write_endpoint(Writer *writer, const DockerApi *api, const char *name)
-{
-	char id[65];
-
-	network_id(id, api, name);
-	write_object(writer, NULL);
-	write_null(writer, "IPAMConfig");
-	write_null(writer, "Links");
-	write_null(writer, "Aliases");
-	write_string(writer, "NetworkID", id);
-	write_string(writer, "EndpointID", "");
-	write_string(writer, "Gateway", "");
-	write_string(writer, "IPAddress", "");
-	write_int(writer, "IPPrefixLen", 0);
-	write_string(writer, "IPv6Gateway", "");
-	write_string(writer, "GlobalIPv6Address", "");
-	write_int(writer, "GlobalIPv6PrefixLen", 0);
-	write_string(writer, "MacAddress", "");
-	write_null(writer, "DriverOpts");
+	container_view(container, &view);
+	write_object(writer, view.id);
+	write_string(writer, "Name", view.name);
+	write_string(writer, "EndpointID", endpoint->id);
+	write_string(writer, "MacAddress", endpoint->mac);
+	write_string(writer, "IPv4Address", endpoint->ipv4);
+	write_string(writer, "IPv6Address", endpoint->ipv6);
 	write_object_end(writer);
 }
 
-void networks_prepare(DockerApi *api)
-{
-	for (size_t i = 0; i < BUILTINS; i++) {
-		autoclear(Buffer) out = {0};
-		Writer writer;
-		writer_init(&writer, &out);
-		write_endpoint(&writer, api, builtins[i].name);
-		api->endpoints[i] = buffer_steal(&out);
-	}
-}
-
-void networks_clear(DockerApi *api)
-{
-	for (size_t i = 0; i < BUILTINS; i++)
-		free(api->endpoints[i]);
-}
-
-static void write_endpoints(Writer *writer, const DockerApi *api, const ContainerView *view)
-{
-	const char *name = network_of(view->spec);
-
-	write_object(writer, "Networks");
-	for (size_t i = 0; i < BUILTINS; i++)
-		if (string_equal(builtins[i].name, name))
-			write_raw(writer, name, api->endpoints[i]);
-	write_object_end(writer);
-}
-
-void write_network_settings_short(Writer *writer, const DockerApi *api, const ContainerView *view)
-{
-	write_object(writer, "NetworkSettings");
-	write_endpoints(writer, api, view);
-	write_object_end(writer);
-}
-
-void write_network_settings(Writer *writer, const DockerApi *api, const ContainerView *view, int version)
-{
-	static const char *const empty[] = {"Bridge", "EndpointID", "Gateway", "GlobalIPv6Address", "IPAddress",
-		"IPv6Gateway", "LinkLocalIPv6Address", "MacAddress"};
-	static const char *const zero[] = {"GlobalIPv6PrefixLen", "IPPrefixLen", "LinkLocalIPv6PrefixLen"};
-	bool is_live = view->pid > 0;
-
-	write_object(writer, "NetworkSettings");
-	write_string(writer, "SandboxID", is_live ? view->id : "");
-	if (is_live)
-		write_stringf(writer, "SandboxKey", "/proc/%d/ns/net", view->pid);
-	else
-		write_string(writer, "SandboxKey", "");
-	for (size_t i = 0; i < sizeof(empty) / sizeof(empty[0]); i++)
-		write_string(writer, empty[i], "");
-	for (size_t i = 0; i < sizeof(zero) / sizeof(zero[0]); i++)
-		write_int(writer, zero[i], 0);
-	write_bool(writer, "HairpinMode", false);
-	write_null(writer, "SecondaryIPAddresses");
-	write_null(writer, "SecondaryIPv6Addresses");
-	write_raw(writer, "Ports", "{}");
-	if (version >= 21)
-		write_endpoints(writer, api, view);
-	write_object_end(writer);
-}
-
-/* ---- the resource ---- */
-
-static void write_members(Writer *writer, const DockerApi *api, const char *name)
+static void write_members(Writer *writer, const DockerApi *api, const NetworkView *network)
 {
 	Container **list;
 	size_t count = container_list(&list, api->engine);
 
 	write_object(writer, "Containers");
 	for (size_t i = 0; i < count; i++) {
-		ContainerView view;
-		container_view(list[i], &view);
-		if (!container_is_live(list[i]) || !string_equal(network_of(view.spec), name))
-			continue;
-		write_object(writer, view.id);
-		write_string(writer, "Name", view.name);
-		write_string(writer, "EndpointID", "");
-		write_string(writer, "MacAddress", "");
-		write_string(writer, "IPv4Address", "");
-		write_string(writer, "IPv6Address", "");
-		write_object_end(writer);
+		Endpoint endpoint = {0};
+		if (find_member(&endpoint, list[i], network))
+			write_member(writer, list[i], &endpoint);
 	}
 	write_object_end(writer);
 	free(list);
 }
 
-static void write_network(Writer *writer, const DockerApi *api, const struct Builtin *network, bool with_members)
+static void write_given(Writer *writer, const char *key, const char *text)
 {
-	char id[65];
+	if (!string_empty(text))
+		write_string(writer, key, text);
+}
 
-	network_id(id, api, network->name);
+static void write_pool(Writer *writer, const PoolSpec *pool)
+{
 	write_object(writer, NULL);
-	write_string(writer, "Name", network->name);
-	write_string(writer, "Id", id);
-	write_string(writer, "Created", "0001-01-01T00:00:00Z");
+	write_given(writer, "Subnet", pool->subnet);
+	write_given(writer, "IPRange", pool->range);
+	write_given(writer, "Gateway", pool->gateway);
+	if (pool->auxiliary.count)
+		write_map(writer, "AuxiliaryAddresses", &pool->auxiliary);
+	write_object_end(writer);
+}
+
+static void write_ipam(Writer *writer, const NetworkSpec *spec)
+{
+	const PoolSpec *pools = spec->pools.items;
+
+	write_object(writer, "IPAM");
+	write_string(writer, "Driver", "default");
+	if (spec->ipam_options_given)
+		write_map(writer, "Options", &spec->ipam_options);
+	else
+		write_null(writer, "Options");
+	write_array(writer, "Config");
+	for (size_t i = 0; i < spec->pools.count; i++)
+		write_pool(writer, &pools[i]);
+	write_array_end(writer);
+	write_object_end(writer);
+}
+
+static void write_created(Writer *writer, int64_t created_ns)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	clock_format(text, created_ns);
+	write_string(writer, "Created", created_ns ? text : "0001-01-01T00:00:00Z");
+}
+
+/* What Docker has of the default network by its own configuration. */
+static void write_options(Writer *writer, const DockerApi *api, const NetworkView *view)
+{
+	static const struct {
+		const char *key, *value;
+	} fixed[] = {
+		{"com.docker.network.bridge.default_bridge", "true"},
+		{"com.docker.network.bridge.enable_icc", "true"},
+		{"com.docker.network.bridge.enable_ip_masquerade", "true"},
+		{"com.docker.network.bridge.host_binding_ipv4", "0.0.0.0"},
+		{"com.docker.network.driver.mtu", "1500"},
+	};
+
+	if (!view->is_predefined || view->spec->driver != NETWORK_DRIVER_BRIDGE) {
+		write_map(writer, "Options", &view->spec->options);
+		return;
+	}
+	write_object(writer, "Options");
+	for (size_t i = 0; i < COUNT(fixed); i++)
+		write_string(writer, fixed[i].key, fixed[i].value);
+	write_string(writer, "com.docker.network.bridge.name", engine_config(api->engine)->bridge);
+	write_object_end(writer);
+}
+
+static void write_network(Writer *writer, const DockerApi *api, Network *network, bool with_members)
+{
+	NetworkView view;
+
+	network_view(network, &view);
+	write_object(writer, NULL);
+	write_string(writer, "Name", view.spec->name);
+	write_string(writer, "Id", view.id);
+	write_created(writer, view.created_ns);
 	write_string(writer, "Scope", "local");
-	write_string(writer, "Driver", network->driver);
-	write_bool(writer, "EnableIPv6", false);
-	write_raw(writer, "IPAM", "{\"Driver\":\"default\",\"Options\":null,\"Config\":[]}");
-	write_bool(writer, "Internal", false);
-	write_bool(writer, "Attachable", false);
+	write_string(writer, "Driver", network_driver_names[view.spec->driver]);
+	write_bool(writer, "EnableIPv6", view.spec->has_ipv6);
+	write_ipam(writer, view.spec);
+	write_bool(writer, "Internal", view.spec->is_internal);
+	write_bool(writer, "Attachable", view.spec->is_attachable);
 	write_bool(writer, "Ingress", false);
 	write_raw(writer, "ConfigFrom", "{\"Network\":\"\"}");
 	write_bool(writer, "ConfigOnly", false);
 	if (with_members)
-		write_members(writer, api, network->name);
+		write_members(writer, api, &view);
 	else
 		write_raw(writer, "Containers", "{}");
-	write_raw(writer, "Options", "{}");
-	write_raw(writer, "Labels", "{}");
+	write_options(writer, api, &view);
+	write_map(writer, "Labels", &view.spec->labels);
 	write_object_end(writer);
 }
 
-/* All that is there is predefined, which Docker never calls dangling. */
-static bool is_dangling_wanted(const Filters *filters)
+/* ---- list ---- */
+
+/* "dangling" asks for those of the user's own that no container is on, or for all others. */
+static bool fits_dangling(const Filters *filters, const Network *network, const NetworkView *view)
 {
 	bool given, wanted;
-	Error *error = filters_bool(filters, "dangling", &given, &wanted);
 
-	error_free(error); /* it was checked */
-	return given && wanted;
+	error_free(filters_bool(filters, "dangling", &given, &wanted)); /* it was checked */
+	return !given || wanted == (!view->is_predefined && !network_is_used(network));
 }
 
-static bool network_fits(const Filters *filters, const DockerApi *api, const struct Builtin *network)
+static bool network_fits(const Filters *filters, Network *network)
 {
-	static const StringMap no_labels = {0};
-	char id[65];
+	NetworkView view;
 
-	network_id(id, api, network->name);
-	return !is_dangling_wanted(filters) && filters_exact(filters, "driver", network->driver) &&
-	       filters_pattern(filters, "name", network->name) && filters_pattern(filters, "id", id) &&
-	       filters_exact(filters, "scope", "local") && filters_exact(filters, "type", "builtin") &&
-	       filters_labels(filters, &no_labels);
+	if (filters->count == 0)
+		return true;
+	network_view(network, &view);
+	return filters_exact(filters, "driver", network_driver_names[view.spec->driver]) &&
+	       filters_pattern(filters, "name", view.spec->name) && filters_pattern(filters, "id", view.id) &&
+	       filters_exact(filters, "scope", "local") &&
+	       filters_exact(filters, "type", view.is_predefined ? "builtin" : "custom") &&
+	       filters_labels(filters, &view.spec->labels) && fits_dangling(filters, network, &view);
 }
 
 static fallible read_list_filters(Filters *ret, const HttpRequest *request)
@@ -210,16 +195,18 @@ static fallible read_list_filters(Filters *ret, const HttpRequest *request)
 	TRY(filters_bool(ret, "dangling", &given, &dangling));
 	asked = filters_values(ret, "type");
 	for (size_t i = 0; asked && i < asked->count; i++)
-		if (names_find(types, 2, asked->items[i]) < 0)
+		if (names_find(types, COUNT(types), asked->items[i]) < 0)
 			return error_new(ERROR_INVALID, "invalid filter: 'type'='%.64s'", asked->items[i]);
 	return NULL;
 }
 
+/* Until 1.27 with the containers on them. */
 static void list_networks(HttpRequest *request, void *context)
 {
 	autoclear(Filters) filters = {0};
 	autoclear(Buffer) out = {0};
 	Error *error = read_list_filters(&filters, request);
+	Network **list;
 	Writer writer;
 
 	if (error) {
@@ -228,40 +215,42 @@ static void list_networks(HttpRequest *request, void *context)
 	}
 	writer_init(&writer, &out);
 	write_array(&writer, NULL);
-	for (size_t i = 0; i < BUILTINS; i++)
-		if (network_fits(&filters, context, &builtins[i]))
-			write_network(&writer, context, &builtins[i], false);
+	size_t count = network_list(&list, docker_engine(context));
+	for (size_t i = 0; i < count; i++)
+		if (network_fits(&filters, list[i]))
+			write_network(&writer, context, list[i], docker_version(request) < 28);
 	write_array_end(&writer);
+	free(list);
 	respond_json(request, 200, &out);
 }
 
-static const struct Builtin *find_network(const DockerApi *api, const char *name)
-{
-	char id[65];
+/* ---- inspect and remove ---- */
 
-	for (size_t i = 0; i < BUILTINS; i++) {
-		network_id(id, api, builtins[i].name);
-		if (string_equal(builtins[i].name, name) || (strlen(name) >= 4 && string_starts(id, name)))
-			return &builtins[i];
-	}
+/* "verbose" asks for services of a cluster. Another scope than ours has nothing in it. */
+static fallible check_query(const HttpRequest *request)
+{
+	static const char *const truths[] = {
+		"1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False"};
+	const char *verbose = http_request_query(request, "verbose"), *scope = http_request_query(request, "scope");
+
+	if (!string_empty(verbose) && names_find(truths, COUNT(truths), verbose) < 0)
+		return error_new(ERROR_INVALID, "invalid value for verbose: %.64s", verbose);
+	if (!string_empty(scope) && !string_equal(scope, "local"))
+		return error_new(ERROR_NOT_FOUND, "network %.300s not found", http_request_param(request, "id"));
 	return NULL;
-}
-
-static fallible no_network(const HttpRequest *request)
-{
-	return error_new(ERROR_NOT_FOUND, "network %.300s not found", http_request_param(request, "id"));
 }
 
 static void inspect_network(HttpRequest *request, void *context)
 {
-	const struct Builtin *network = find_network(context, http_request_param(request, "id"));
 	autoclear(Buffer) out = {0};
+	Error *error = check_query(request);
+	Network *network = error ? NULL : find_network(request, context);
 	Writer writer;
 
-	if (!network) {
-		http_respond_error(request, no_network(request));
+	if (error)
+		http_respond_error(request, error);
+	if (!network)
 		return;
-	}
 	writer_init(&writer, &out);
 	write_network(&writer, context, network, true);
 	respond_json(request, 200, &out);
@@ -269,141 +258,244 @@ static void inspect_network(HttpRequest *request, void *context)
 
 static void remove_network(HttpRequest *request, void *context)
 {
-	const struct Builtin *network = find_network(context, http_request_param(request, "id"));
+	Network *network = find_network(request, context);
+	Call *call;
 
-	http_respond_error(request,
-		network ? error_new(ERROR_FORBIDDEN, "%s is a pre-defined network and cannot be removed", network->name)
-			: no_network(request));
+	if (!network)
+		return;
+	call = call_new(request, NULL, 204);
+	call_settle(call, network_remove(network, call_done, call), false);
 }
 
-/* ---- changing: the rules for what is predefined are Docker's; there is nothing else yet ---- */
+/* ---- connect and disconnect ---- */
 
-static bool is_predefined(const char *name)
+typedef struct JoinBody {
+	char *container;
+	bool force;
+	Value *settings;
+} JoinBody;
+
+static const Field join_fields[] = {
+	{.name = "Container", .kind = FIELD_STRING, .offset = offsetof(JoinBody, container)},
+	{.name = "Force", .kind = FIELD_BOOL, .offset = offsetof(JoinBody, force)},
+	{.name = "EndpointConfig", .kind = FIELD_VALUE, .offset = offsetof(JoinBody, settings)},
+	FIELDS_END,
+};
+
+static void join_body_clear(JoinBody *body)
 {
-	static const char *const names[] = {"bridge", "host", "none", "default"};
-
-	return names_find(names, sizeof(names) / sizeof(names[0]), name) >= 0;
+	fields_clear(join_fields, body);
 }
+DEFINE_AUTOCLEAR(JoinBody, join_body_clear)
 
-static fallible refuse_network(const HttpRequest *request)
+static void endpoint_spec_clear(EndpointSpec *spec)
 {
-	static const char *const later[] = {"bridge", "macvlan", "ipvlan", "overlay"};
-	autoptr(Value) body = NULL;
-	const char *name, *driver;
-
-	TRY(request_object(&body, request));
-	name = value_string(value_get(body, "Name"));
-	driver = value_string(value_get(body, "Driver"));
-	driver = string_empty(driver) ? "bridge" : driver;
-	if (string_empty(name))
-		return error_new(ERROR_INVALID, "invalid name: ");
-	if (is_predefined(name))
-		return error_new(ERROR_FORBIDDEN, "operation is not permitted on predefined %s network ", name);
-	for (size_t i = 0; i < BUILTINS; i++)
-		if (string_equal(builtins[i].driver, driver))
-			return error_new(ERROR_FORBIDDEN, "only one instance of \"%s\" network is allowed", driver);
-	if (names_find(later, sizeof(later) / sizeof(later[0]), driver) < 0)
-		return error_new(ERROR_NOT_FOUND, "plugin \"%.64s\" not found", driver);
-	return error_new(ERROR_UNSUPPORTED,
-		"network \"%.64s\": making networks is not available yet; containers have \"host\" or \"none\"", name);
+	fields_clear(endpoint_spec_fields, spec);
 }
+DEFINE_AUTOCLEAR(EndpointSpec, endpoint_spec_clear)
 
-static void make_network(HttpRequest *request, void *context)
+static fallible read_join(JoinBody *ret, const HttpRequest *request)
 {
-	(void)context;
-	http_respond_error(request, refuse_network(request));
-}
+	autoptr(Value) value = NULL;
 
-static fallible find_member(Container **ret, const struct Builtin **ret_network, HttpRequest *request, DockerApi *api)
-{
-	autoptr(Value) body = NULL;
-	const char *name;
-
-	TRY(request_object(&body, request));
-	name = value_string(value_get(body, "Container"));
-	TRY(container_find(ret, api->engine, name ? name : ""));
-	*ret_network = find_network(api, http_request_param(request, "id"));
-	return *ret_network ? NULL : no_network(request);
-}
-
-/* A container that does not run joins what its network mode names when it starts: there is nothing to be done now. */
-static fallible check_connect(const Container *container, const struct Builtin *network)
-{
-	ContainerView view;
-
-	container_view(container, &view);
-	bool is_host = string_equal(network->name, "host"), on_host = string_equal(network_of(view.spec), "host");
-	if (is_host && !on_host)
-		return error_new(ERROR_INVALID,
-			"container cannot be disconnected from host network or connected to host network");
-	if (!is_host && (on_host || (!network_of(view.spec) && container_is_live(container))))
-		return error_new(ERROR_INVALID, "container sharing network namespace with another container or host "
-						"cannot be connected to any other network");
-	if (container_is_live(container))
-		return error_new(ERROR_FORBIDDEN, "endpoint with name %s already exists in network %s", view.name,
-			network->name);
+	TRY(request_object(&value, request));
+	TRY(fields_read(join_fields, ret, value, 0));
+	if (string_empty(ret->container))
+		return error_new(ERROR_INVALID, "invalid name or ID supplied: \"\"");
 	return NULL;
 }
 
-static fallible check_disconnect(const Container *container, const struct Builtin *network)
+/* The container first, as Docker looks for them. */
+static fallible find_both(
+	Container **ret, Network **ret_network, const JoinBody *body, HttpRequest *request, Engine *engine)
 {
-	ContainerView view;
-
-	container_view(container, &view);
-	if (!string_equal(network_of(view.spec), network->name))
-		return error_new(
-			ERROR_INTERNAL, "container %s is not connected to the network %s", view.id, network->name);
-	if (string_equal(network->name, "host") && container_is_live(container))
-		return error_new(ERROR_INVALID,
-			"container cannot be disconnected from host network or connected to host network");
-	return NULL;
-}
-
-static void join(HttpRequest *request, DockerApi *api,
-	Error *(*check)(const Container *container, const struct Builtin *network))
-{
-	const struct Builtin *network;
+	Network *network;
 	Container *container;
-	Error *error = find_member(&container, &network, request, api);
 
-	if (!error)
-		error = check(container, network);
-	if (error)
+	TRY(container_find(&container, engine, body->container));
+	TRY(network_find(&network, engine, http_request_param(request, "id")));
+	*ret = container;
+	*ret_network = network;
+	return NULL;
+}
+
+static fallible connect_both(HttpRequest *request, Engine *engine, Call **ret)
+{
+	autoclear(JoinBody) body = {0};
+	autoclear(EndpointSpec) endpoint = {0};
+	Container *container;
+	Network *network;
+
+	TRY(read_join(&body, request));
+	TRY_WRAP(endpoint_settings_read(&endpoint, body.settings), "EndpointConfig");
+	TRY(find_both(&container, &network, &body, request, engine));
+	*ret = call_new(request, container, 200);
+	return network_connect(network, container, &endpoint, call_done, *ret);
+}
+
+static fallible disconnect_both(HttpRequest *request, Engine *engine, Call **ret)
+{
+	autoclear(JoinBody) body = {0};
+	Container *container;
+	Network *network;
+
+	TRY(read_join(&body, request));
+	Error *error = find_both(&container, &network, &body, request, engine);
+	if (error && body.force && error_kind(error) == ERROR_NOT_FOUND) {
+		error_free(error); /* who forces looks for an endpoint, whosever it is */
+		return error_new(ERROR_NOT_FOUND, "endpoint %.300s not found", body.container);
+	}
+	TRY(error);
+	*ret = call_new(request, container, 200);
+	return network_disconnect(network, container, call_done, *ret);
+}
+
+static void join(HttpRequest *request, void *context, Error *(*both)(HttpRequest *, Engine *, Call **))
+{
+	Call *call = NULL;
+	Error *error = both(request, docker_engine(context), &call);
+
+	if (call)
+		call_settle(call, error, false);
+	else if (error)
 		http_respond_error(request, error);
-	else
-		respond_status(request, 200);
 }
 
 static void connect_network(HttpRequest *request, void *context)
 {
-	join(request, context, check_connect);
+	join(request, context, connect_both);
 }
 
 static void disconnect_network(HttpRequest *request, void *context)
 {
-	join(request, context, check_disconnect);
+	join(request, context, disconnect_both);
+}
+
+/* ---- prune ---- */
+
+/* One after another: each bridge takes its time. */
+typedef struct Prune {
+	Engine *engine;
+	HttpRequest *request; /* NULL: the client left, the work goes on */
+	StringList ids, names, removed;
+} Prune;
+
+static void prune_next(Prune *prune);
+
+static void prune_gone(void *arg)
+{
+	((Prune *)arg)->request = NULL;
+}
+
+static void respond_pruned(HttpRequest *request, const StringList *removed)
+{
+	autoclear(Buffer) out = {0};
+	Writer writer;
+
+	writer_init(&writer, &out);
+	write_object(&writer, NULL);
+	if (removed->count)
+		write_strings(&writer, "NetworksDeleted", removed);
+	else
+		write_null(&writer, "NetworksDeleted");
+	write_object_end(&writer);
+	respond_json(request, 200, &out);
+}
+
+static void prune_end(Prune *prune)
+{
+	event_pruned(prune->engine, "network", 0);
+	if (prune->request)
+		respond_pruned(prune->request, &prune->removed);
+	strings_clear(&prune->ids);
+	strings_clear(&prune->names);
+	strings_clear(&prune->removed);
+	free(prune);
+}
+
+/* The first of those that are left. */
+static void prune_tell(Prune *prune, Error *take_error)
+{
+	if (take_error)
+		error_log(take_error, "network \"%s\" was not pruned", prune->names.items[0]);
+	else
+		strings_add(&prune->removed, prune->names.items[0]);
+	strings_remove(&prune->ids, 0);
+	strings_remove(&prune->names, 0);
+}
+
+static void pruned_one(void *arg, Error *take_error)
+{
+	prune_tell(arg, take_error);
+	prune_next(arg);
+}
+
+static fallible prune_first(Prune *prune)
+{
+	Network *network;
+
+	TRY(network_find(&network, prune->engine, prune->ids.items[0]));
+	return network_remove(network, pruned_one, prune);
+}
+
+static void prune_next(Prune *prune)
+{
+	while (prune->ids.count) {
+		Error *error = prune_first(prune);
+		if (!error)
+			return; /* pruned_one() goes on */
+		prune_tell(prune, error);
+	}
+	prune_end(prune);
+}
+
+static bool is_prunable(const Filters *filters, int64_t until_ns, const Network *network, const NetworkView *view)
+{
+	return !view->is_predefined && view->spec->driver != NETWORK_DRIVER_CNI && !network_is_used(network) &&
+	       filters_labels(filters, &view->spec->labels) && (!until_ns || view->created_ns < until_ns);
+}
+
+static void find_prunable(Prune *prune, const Filters *filters, int64_t until_ns)
+{
+	Network **list;
+	size_t count = network_list(&list, prune->engine);
+
+	for (size_t i = 0; i < count; i++) {
+		NetworkView view;
+		network_view(list[i], &view);
+		if (!is_prunable(filters, until_ns, list[i], &view))
+			continue;
+		strings_add(&prune->ids, view.id);
+		strings_add(&prune->names, view.spec->name);
+	}
+	free(list);
 }
 
 static void prune_networks(HttpRequest *request, void *context)
 {
 	static const char *const known[] = {"until", "label", "label!", NULL};
-	static const char body[] = "{\"NetworksDeleted\":null}\n";
 	autoclear(Filters) filters = {0};
 	int64_t until_ns = 0;
 	Error *error = filters_read(&filters, request, known);
+	Prune *prune;
 
-	(void)context;
 	if (!error)
 		error = filters_until(&filters, &until_ns);
-	if (error)
+	if (error) {
 		http_respond_error(request, error);
-	else
-		http_respond(request, 200, "application/json", body, sizeof(body) - 1);
+		return;
+	}
+	prune = mem_new(Prune);
+	prune->engine = docker_engine(context);
+	prune->request = request;
+	http_request_on_gone(request, prune_gone, prune);
+	find_prunable(prune, &filters, until_ns);
+	prune_next(prune);
 }
 
 const HttpRoute network_routes[] = {
 	{"GET", "/networks", list_networks, DOCKER_MONITOR, 0},
-	{"POST", "/networks/create", make_network, 0, 0},
+	{"POST", "/networks/create", create_network, 0, 0},
 	{"POST", "/networks/prune", prune_networks, 0, 0},
 	{"GET", "/networks/{id}", inspect_network, DOCKER_MONITOR, 0},
 	{"DELETE", "/networks/{id}", remove_network, 0, 0},

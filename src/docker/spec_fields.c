@@ -21,6 +21,7 @@ const Field config_plain_fields[] = {
 	FIELD("Image", FIELD_STRING, image),
 	FIELD("WorkingDir", FIELD_STRING, workdir),
 	FIELD("Labels", FIELD_MAP, labels),
+	{ .name = "MacAddress", .kind = FIELD_STRING, .offset = offsetof(ContainerSpec, mac_address), .omit_empty = true },
 	FIELDS_END,
 };
 
@@ -28,6 +29,15 @@ static const Field device_fields[] = {
 	PART("PathOnHost", FIELD_STRING, DeviceSpec, host_path),
 	PART("PathInContainer", FIELD_STRING, DeviceSpec, container_path),
 	PART("CgroupPermissions", FIELD_STRING, DeviceSpec, permissions),
+	FIELDS_END,
+};
+
+static const Field device_request_fields[] = {
+	PART("Driver", FIELD_STRING, DeviceRequest, driver),
+	PART("Count", FIELD_INT, DeviceRequest, count),
+	PART("DeviceIDs", FIELD_STRINGS, DeviceRequest, ids),
+	PART("Capabilities", FIELD_VALUE, DeviceRequest, capabilities),
+	PART("Options", FIELD_MAP, DeviceRequest, options),
 	FIELDS_END,
 };
 
@@ -67,6 +77,7 @@ const Field host_plain_fields[] = {
 	FIELD("GroupAdd", FIELD_STRINGS, groups),
 	FIELD("OomScoreAdj", FIELD_INT, oom_score_adj),
 	FIELD("PidMode", FIELD_STRING, pid_mode),
+	FIELD("PublishAllPorts", FIELD_BOOL, publish_all),
 	FIELD("Privileged", FIELD_BOOL, privileged),
 	FIELD("ReadonlyRootfs", FIELD_BOOL, read_only_root),
 	FIELD("SecurityOpt", FIELD_STRINGS, security_options),
@@ -94,6 +105,12 @@ const Field host_plain_fields[] = {
 	FIELD("OomKillDisable", FIELD_BOOL, oom_kill_disable),
 	FIELD("PidsLimit", FIELD_INT, pids_limit),
 	{ .name = "Ulimits", .kind = FIELD_ARRAY, .offset = offsetof(ContainerSpec, ulimits), .sub = ulimit_fields, .sub_size = sizeof(UlimitSpec) },
+	FIELDS_END,
+};
+
+/* As above, but null where there is nothing. */
+const Field host_request_fields[] = {
+	{ .name = "DeviceRequests", .kind = FIELD_ARRAY, .offset = offsetof(ContainerSpec, device_requests), .sub = device_request_fields, .sub_size = sizeof(DeviceRequest) },
 	FIELDS_END,
 };
 

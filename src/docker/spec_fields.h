@@ -7,3 +7,4 @@
 extern const Field config_plain_fields[];
 extern const Field host_plain_fields[];
 extern const Field host_default_fields[];
+extern const Field host_request_fields[];

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "docker/spec.h"
 #include "docker/spec_fields.h"
+#include "docker/spec_network.h"
 #include "oci/image_config.h"
 
 /* ---- what has another shape than in ContainerSpec ---- */
@@ -28,7 +29,7 @@ typedef struct CreateBody {
 	HealthCheck health;
 	char *stop_signal, *health_on_failure;
 	int64_t stop_timeout_s;
-	StringList exposed_ports, volumes, on_build, shell;
+	StringList exposed_ports, links, volumes, on_build, shell;
 	bool network_disabled;
 	char *network_mode, *log_type, *restart_name;
 	int64_t restart_max;
@@ -36,7 +37,7 @@ typedef struct CreateBody {
 	StringList masked_paths, read_only_paths;
 	FieldArray mounts; /* DockerMount */
 	bool init;
-	Value *endpoints;
+	Value *port_bindings, *endpoints;
 } CreateBody;
 
 /* clang-format off */
@@ -94,6 +95,8 @@ static const Field restart_fields[] = {
 };
 static const Field host_fields[] = {
 	FIELD("NetworkMode", FIELD_STRING, network_mode),
+	FIELD("PortBindings", FIELD_VALUE, port_bindings),
+	FIELD("Links", FIELD_STRINGS, links),
 	NESTED("LogConfig", log_fields),
 	NESTED("RestartPolicy", restart_fields),
 	{ .name = "Mounts", .kind = FIELD_ARRAY, .offset = offsetof(CreateBody, mounts), .sub = mount_fields, .sub_size = sizeof(DockerMount) },
@@ -130,16 +133,12 @@ static const struct Refusal {
 	const char *path, *reason;
 	const char *harmless; /* a text that asks for nothing */
 } refusals[] = {
-	{ "HostConfig.PortBindings", "publishing ports is not available yet", NULL },
-	{ "HostConfig.PublishAllPorts", "publishing ports is not available yet", NULL },
-	{ "HostConfig.Links", "links are not available", NULL },
 	{ "HostConfig.StorageOpt", "storage options are not available", NULL },
 	{ "HostConfig.UsernsMode", "user namespaces are not available yet", "host" },
 	{ "HostConfig.Cgroup", "a control group of another container is not available", NULL },
 	{ "HostConfig.Isolation", "only \"default\" is available", "default" },
 	{ "HostConfig.CpuRealtimePeriod", "real-time scheduling is not available", NULL },
 	{ "HostConfig.CpuRealtimeRuntime", "real-time scheduling is not available", NULL },
-	{ "HostConfig.DeviceRequests", "device requests are not available", NULL },
 	{ "HostConfig.KernelMemory", "kernels do not limit it any more", NULL },
 	{ "HostConfig.KernelMemoryTCP", "limiting it is not available", NULL },
 	{ "HostConfig.CpuCount", "it is for Windows", NULL },
@@ -147,7 +146,6 @@ static const struct Refusal {
 	{ "HostConfig.IOMaximumIOps", "it is for Windows", NULL },
 	{ "HostConfig.IOMaximumBandwidth", "it is for Windows", NULL },
 	{ "ArgsEscaped", "it is for Windows", NULL },
-	{ "MacAddress", "hardware addresses are not available yet", NULL },
 };
 /* clang-format on */
 
@@ -174,26 +172,24 @@ static fallible refuse_unavailable(const Value *body)
 
 /* ---- converting ---- */
 
-/* Read-only below too is a promise that an older kernel breaks without a word: refused rather than half kept. */
 static fallible read_bind(MountSpec *ret, const DockerMount *mount)
 {
-	if (mount->read_only_forced)
-		return error_new(
-			ERROR_UNSUPPORTED, "field \"HostConfig.Mounts\": \"ReadOnlyForceRecursive\" is not available");
+	if (mount->read_only_forced && mount->read_only_flat)
+		return error_new(ERROR_INVALID, "mount options conflict: BindOptions.ReadOnlyNonRecursive && "
+						"BindOptions.ReadOnlyForceRecursive");
 	if (mount->read_only_flat && !mount->read_only)
 		return error_new(
 			ERROR_INVALID, "field \"HostConfig.Mounts\": \"ReadOnlyNonRecursive\" needs \"ReadOnly\"");
 	ret->make_source = mount->make_source;
 	ret->is_flat = mount->is_flat;
+	ret->read_only_below = mount->read_only_forced;
 	ret->propagation = string_empty(mount->propagation) ? NULL : mem_strdup(mount->propagation);
 	return NULL;
 }
 
 static fallible read_volume(MountSpec *ret, const DockerMount *mount)
 {
-	if (!string_empty(mount->subpath))
-		return error_new(
-			ERROR_UNSUPPORTED, "field \"HostConfig.Mounts\": \"Subpath\" of a volume is not available yet");
+	ret->subpath = string_empty(mount->subpath) ? NULL : mem_strdup(mount->subpath);
 	ret->no_copy = mount->no_copy;
 	ret->driver = string_empty(mount->driver) ? NULL : mem_strdup(mount->driver);
 	map_copy(&ret->driver_options, &mount->driver_options);
@@ -282,45 +278,51 @@ static void read_log(CreateBody *body)
 	map_copy(&body->spec.log_options, &body->log_options);
 }
 
-static bool is_builtin_network(const char *name)
+static EndpointSpec *endpoint_of(ContainerSpec *spec, const char *network)
 {
-	static const char *const names[] = {"", "default", "bridge", "none", "host"};
+	EndpointSpec *endpoints = spec->endpoints.items;
 
-	return string_starts(name, "container:") || names_find(names, sizeof(names) / sizeof(names[0]), name) >= 0;
+	for (size_t i = 0; i < spec->endpoints.count; i++)
+		if (string_equal(endpoints[i].network, network))
+			return &endpoints[i];
+	return NULL;
 }
 
-/* What is asked of an endpoint; its other members are an engine's answers, which come back from an inspect. */
-static fallible check_endpoint(const char *network, const Value *endpoint)
+static fallible check_mac(ContainerSpec *spec)
 {
-	static const char *const asked[] = {"IPAMConfig", "Links", "Aliases", "MacAddress", "DriverOpts"};
-	static const char where[] = "NetworkingConfig.EndpointsConfig";
+	const EndpointSpec *main = endpoint_of(spec, network_mode_shown(spec));
 
-	if (!is_builtin_network(network))
-		return error_new(ERROR_INVALID, "field \"%s\": network %.300s not found", where, network);
-	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
-		if (!spec_asks_for_nothing(value_get(endpoint, asked[i]), NULL))
-			return error_new(ERROR_UNSUPPORTED,
-				"field \"%s.%.300s.%s\": only networks of a user's own have it, and they are not "
-				"available yet",
-				where, network, asked[i]);
-	return NULL;
+	if (string_empty(spec->mac_address) || !main || !main->mac || string_equal(main->mac, spec->mac_address))
+		return NULL;
+	return error_new(ERROR_INVALID,
+		"the container-wide MAC address must match the endpoint-specific MAC address for "
+		"the main network, or be left empty");
+}
+
+/* Who names networks and no mode wants those, and not the default one as well. */
+static void choose_mode(CreateBody *body)
+{
+	ContainerSpec *spec = &body->spec;
+	const EndpointSpec *endpoints = spec->endpoints.items;
+
+	if (body->network_disabled)
+		spec->network_mode = mem_strdup("none");
+	else if (!string_empty(body->network_mode))
+		spec->network_mode = take(body->network_mode);
+	if (spec->endpoints.count && network_is_default(spec) && !endpoint_of(spec, "default") &&
+		!endpoint_of(spec, "bridge"))
+		string_replace(&spec->network_mode, endpoints[0].network);
 }
 
 static fallible read_network(CreateBody *body)
 {
-	const char *mode = body->network_mode ? body->network_mode : "", *name;
-	Value *endpoint;
-	size_t cursor = 0;
+	ContainerSpec *spec = &body->spec;
 
-	if (!is_builtin_network(mode))
-		return error_new(ERROR_INVALID, "field \"HostConfig.NetworkMode\": network %.300s not found", mode);
-	while (value_each(body->endpoints, &cursor, &name, &endpoint))
-		TRY(check_endpoint(name, endpoint));
-	if (body->network_disabled)
-		body->spec.network_mode = mem_strdup("none");
-	else if (*mode)
-		body->spec.network_mode = take(body->network_mode);
-	return NULL;
+	TRY(port_bindings_read(&spec->ports, body->port_bindings));
+	TRY(links_read(&spec->links, &body->links));
+	TRY(endpoints_config_read(&spec->endpoints, body->endpoints));
+	choose_mode(body);
+	return check_mac(spec);
 }
 
 /* [] and [""] both take the image's entrypoint away; null and no member leave it. */
@@ -339,8 +341,9 @@ static void read_health(CreateBody *body)
 	fields_copy(health_check_fields, &body->spec.health, &body->health);
 }
 
-static const char *const empty_means_none[] = {"Hostname", "Domainname", "User", "WorkingDir", "CgroupnsMode",
-	"CgroupParent", "IpcMode", "PidMode", "UTSMode", "UsernsMode", "Runtime", "CpusetCpus", "CpusetMems"};
+static const char *const empty_means_none[] = {"Hostname", "Domainname", "User", "MacAddress", "WorkingDir",
+	"CgroupnsMode", "CgroupParent", "IpcMode", "PidMode", "UTSMode", "UsernsMode", "Runtime", "CpusetCpus",
+	"CpusetMems"};
 
 /* Docker's clients send "" where they mean nothing; a ContainerSpec has NULL there. */
 static void drop_empty_texts(const Field *table, ContainerSpec *spec)
@@ -384,19 +387,6 @@ static void read_paths(CreateBody *body, const Value *host)
 		&spec->read_only_paths, &body->read_only_paths, value_get(host, "ReadonlyPaths"), &unwritable);
 }
 
-/* Docker shows "net_admin" as "CAP_NET_ADMIN"; an unknown one stays as it is for the check to name. */
-static void complete_capabilities(StringList *names)
-{
-	for (size_t i = 0; i < names->count; i++) {
-		autofree char *name = mem_strdup(names->items[i]);
-		for (char *c = name; *c; c++)
-			*c = *c >= 'a' && *c <= 'z' ? (char)(*c - 0x20) : *c;
-		bool is_whole = strcmp(name, "ALL") == 0 || string_starts(name, "CAP_");
-		autofree char *complete = string_printf("%s%s", is_whole ? "" : "CAP_", name);
-		string_replace(&names->items[i], complete);
-	}
-}
-
 /* Rows, then columns. */
 static fallible read_console_size(ContainerSpec *spec, const Value *size)
 {
@@ -417,8 +407,7 @@ static fallible convert(CreateBody *body, const Value *value)
 	drop_empty_texts(config_plain_fields, spec);
 	drop_empty_texts(host_plain_fields, spec);
 	drop_empty_texts(host_default_fields, spec);
-	complete_capabilities(&spec->cap_add);
-	complete_capabilities(&spec->cap_drop);
+	container_spec_complete_capabilities(spec);
 	read_entrypoint(body, value_get(value, "Entrypoint"));
 	read_health(body);
 	spec->stop_signal = string_empty(body->stop_signal) ? NULL : take(body->stop_signal);
@@ -447,6 +436,8 @@ static fallible read_body(CreateBody *body, const Value *value)
 		TRY_WRAP(fields_read(host_plain_fields, &body->spec, host, 0), "HostConfig");
 	if (!value_is_null(host))
 		TRY_WRAP(fields_read(host_default_fields, &body->spec, host, 0), "HostConfig");
+	if (!value_is_null(host))
+		TRY_WRAP(fields_read(host_request_fields, &body->spec, host, 0), "HostConfig");
 	if (string_empty(body->spec.image))
 		return error_new(ERROR_INVALID, "field \"Image\" is missing");
 	TRY(read_console_size(&body->spec, value_get(host, "ConsoleSize")));

@@ -5,7 +5,7 @@
 
 #include "base/memory.h"
 #include "docker/forms.h"
-#include "docker/network.h"
+#include "docker/spec_network.h"
 #include "docker/spec.h"
 #include "docker/spec_fields.h"
 #include "oci/image_config.h"
@@ -61,7 +61,7 @@ void write_config(Writer *writer, const ContainerView *view)
 
 static void write_bind_options(Writer *writer, const MountSpec *mount)
 {
-	if (!mount->propagation && !mount->is_flat && !mount->make_source)
+	if (!mount->propagation && !mount->is_flat && !mount->make_source && !mount->read_only_below)
 		return;
 	write_object(writer, "BindOptions");
 	if (mount->propagation)
@@ -70,6 +70,8 @@ static void write_bind_options(Writer *writer, const MountSpec *mount)
 		write_bool(writer, "NonRecursive", true);
 	if (mount->make_source)
 		write_bool(writer, "CreateMountpoint", true);
+	if (mount->read_only_below)
+		write_bool(writer, "ReadOnlyForceRecursive", true);
 	write_object_end(writer);
 }
 
@@ -77,13 +79,15 @@ static void write_volume_options(Writer *writer, const MountSpec *mount)
 {
 	bool has_driver = mount->driver || mount->driver_options.count;
 
-	if (!mount->no_copy && !mount->volume_labels.count && !has_driver)
+	if (!mount->no_copy && !mount->volume_labels.count && !mount->subpath && !has_driver)
 		return;
 	write_object(writer, "VolumeOptions");
 	if (mount->no_copy)
 		write_bool(writer, "NoCopy", true);
 	if (mount->volume_labels.count)
 		write_map(writer, "Labels", &mount->volume_labels);
+	if (mount->subpath)
+		write_string(writer, "Subpath", mount->subpath);
 	if (has_driver) {
 		write_object(writer, "DriverConfig");
 		if (mount->driver)
@@ -253,23 +257,26 @@ static void write_policies(Writer *writer, const ContainerSpec *spec)
 		write_bool(writer, "Init", true);
 }
 
+static void write_requests(Writer *writer, const ContainerSpec *spec)
+{
+	if (spec->device_requests.count)
+		fields_write_members(host_request_fields, spec, writer);
+	else
+		write_null(writer, "DeviceRequests");
+}
+
 /* Members that clients expect to be there, of what kedge has nothing of. */
 static void write_absent(Writer *writer, int version)
 {
 	static const char *const kernel[] = {"KernelMemory", "KernelMemoryTCP", NULL};
-	static const char *const nulls[] = {"Links", "DeviceRequests", NULL};
 	static const char *const texts[] = {"Cgroup", "Isolation", NULL};
 	static const char *const numbers[] = {"CpuRealtimePeriod", "CpuRealtimeRuntime", "CpuCount", "CpuPercent",
 		"IOMaximumIOps", "IOMaximumBandwidth", NULL};
-	static const char *const objects[] = {"PortBindings", NULL}, *const no[] = {"PublishAllPorts", NULL};
 
-	write_empty(writer, "null", nulls);
 	write_empty(writer, "\"\"", texts);
 	write_empty(writer, "0", numbers);
 	if (version < 42)
 		write_empty(writer, "0", kernel);
-	write_empty(writer, "{}", objects);
-	write_empty(writer, "false", no);
 }
 
 static void write_paths(Writer *writer, const ContainerSpec *spec)
@@ -309,9 +316,12 @@ void write_host_config(Writer *writer, const ContainerView *view, int version)
 	write_defaults(writer, spec, view->default_runtime);
 	write_policies(writer, spec);
 	write_asked_mounts(writer, spec);
+	write_port_bindings(writer, spec);
+	write_host_links(writer, spec, view->name);
 	write_paths(writer, spec);
 	if (spec->annotations.count > 0)
 		write_map(writer, "Annotations", &spec->annotations);
+	write_requests(writer, spec);
 	write_absent(writer, version);
 	write_object_end(writer);
 }

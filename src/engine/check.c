@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "engine/network_check.h"
 #include "engine/volume_internal.h"
 #include "store/check.h"
 
@@ -287,9 +288,18 @@ static fallible check_store(const Check *check)
 	return check->repairs ? volumes_restore(check->engine) : NULL; /* those that got a record again */
 }
 
+/* ---- networks ---- */
+
+static fallible check_networks(const Check *check)
+{
+	const NetworkCheck networks = {check->engine, check->repairs, check->report, check->arg};
+
+	return network_check(&networks);
+}
+
 /* Mounts first, so that nothing is removed through one. */
 static Error *(*const checks[])(const Check *check) = {
-	check_mounts, check_containers, check_run_directory, check_groups, check_store};
+	check_mounts, check_containers, check_run_directory, check_groups, check_networks, check_store};
 
 fallible engine_check(Engine *engine, bool repair, CheckReport *report, void *arg)
 {

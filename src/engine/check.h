@@ -15,3 +15,10 @@ typedef void CheckReport(void *arg, const char *problem);
  * stood for nothing any more; an image that is not there is for its owner to pull.
  */
 fallible engine_check(Engine *engine, bool repair, CheckReport *report, void *arg);
+
+/* What takes a while, as it is programs of others that tell: networks that are CNI configurations. */
+typedef struct CniCheck CniCheck;
+/* done: once, from the loop; may free the check. */
+fallible cni_check_begin(CniCheck **ret, Engine *engine, void (*done)(void *arg, const StringList *problems), void *arg);
+CniCheck *cni_check_free(CniCheck *check); /* also leaving early; NULL is fine; returns NULL */
+DEFINE_AUTOPTR(CniCheck, cni_check_free)

@@ -9,17 +9,36 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
-#include "engine/container_internal.h"
+#include "engine/network_internal.h"
+#include "shim/logblock.h"
 
+#define GATHERED_MAX (LOG_BLOCK_MAX + sizeof(LogGathered))
 #define DELAY_FIRST (2 * NANOS_PER_MILLI)
 
 enum { TRIES_MAX = 12 }; /* 8 seconds in all */
+
+/* Lines that a shim had gathered when it was killed: the next one finds them beside the log. */
+static void keep_gathered(const Container *container)
+{
+	autofree char *from = path_join(container->bundle, LOG_GATHERED_NAME), *text = NULL;
+	autofree char *to = path_join(container->state_directory, LOG_GATHERED_NAME);
+	size_t length = 0;
+
+	if (!file_exists(AT_FDCWD, from))
+		return;
+	Error *error = file_read(&text, &length, AT_FDCWD, from, GATHERED_MAX);
+	if (!error)
+		error = file_replace(AT_FDCWD, to, text, length, 0600);
+	if (error)
+		error_log(error, "container \"%s\": the last lines of its log are lost", container->record.name);
+}
 
 static void clean_files(Container *container)
 {
 	autofree char *runtime_state = string_printf("%s/runtime/%s", container->engine->config.run_dir, container->id);
 
 	error_free(tree_remove(AT_FDCWD, runtime_state)); /* what stays is removed with the run directory */
+	keep_gathered(container);
 	error_free(tree_remove(AT_FDCWD, container->bundle));
 }
 
@@ -58,6 +77,7 @@ void container_clean_run(Container *container)
 {
 	Error *error;
 
+	endpoints_detach(container);
 	clean_files(container);
 	container->clean_tries = 0;
 	container->cleaning = !clean_groups(container);

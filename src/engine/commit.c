@@ -49,7 +49,7 @@ void container_commit_thaw(Container *container)
 
 	if (!file_exists(AT_FDCWD, path))
 		return;
-	error = container->state == CONTAINER_PAUSED ? container_unpause(container) : NULL;
+	error = container->state == CONTAINER_PAUSED ? container_go_on(container) : NULL;
 	if (error)
 		error_log(error, "container \"%s\": it was paused for a commit", container->record.name);
 	set_mark(container, false);

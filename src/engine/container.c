@@ -8,7 +8,9 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/memory.h"
-#include "engine/container_internal.h"
+#include "engine/admission.h"
+#include "engine/log_forward.h"
+#include "engine/network_cni.h"
 #include "runtime/cgroup_limits.h"
 #include "runtime/spec_words.h"
 #include "store/images.h"
@@ -45,7 +47,7 @@ void completions_finish(List *list, const Error *error)
 {
 	while (!list_empty(list)) {
 		Completion *completion = list_entry(list->next, Completion, link);
-		Error *copy = error ? error_new(error_kind(error), "%s", error_message(error)) : NULL;
+		Error *copy = error ? error_copy(error) : NULL;
 
 		list_remove(&completion->link);
 		completion->done(completion->arg, copy);
@@ -93,6 +95,7 @@ Container *container_new(Engine *engine, const char *id)
 	container->state_directory = snapshot_path(engine->store, id, NULL);
 	container->log_path = snapshot_path(engine->store, id, "container.log");
 	container_place(container);
+	container->network.namespace_fd = container->network.names_udp = container->network.names_tcp = -1;
 	list_init(&container->link);
 	list_init(&container->starts);
 	list_init(&container->removals);
@@ -127,6 +130,8 @@ void container_free(Container *container)
 	source_free(container->freezer);
 	source_free(container->cleaner);
 	shim_free(container->shim);
+	cni_work_free(container->cni);
+	endpoints_forget(container);
 	for (size_t i = 0; i < container->health_log_count; i++)
 		free(container->health_log[i].output);
 	fields_clear(container_record_fields, &container->record);
@@ -175,14 +180,6 @@ void container_unindex(Container *container)
 
 /* ---- create ---- */
 
-static void create_warnings(const ContainerSpec *spec, StringList *ret)
-{
-	const char *mode = spec->network_mode;
-
-	if (!mode || string_equal(mode, "default") || string_equal(mode, "bridge"))
-		strings_add(ret, "no bridge networks yet: loopback only; say --network host or none");
-}
-
 static fallible create_name(char **ret, Engine *engine, const char *name)
 {
 	if (name)
@@ -199,19 +196,24 @@ static void create_swap(ContainerSpec *spec, const Engine *engine)
 		spec->memory_swap = spec->memory * 2;
 }
 
-static fallible create_spec(ContainerSpec *ret, Engine *engine, const ContainerSpec *spec, const Image *image)
+static fallible create_spec(
+	Container *container, const ContainerSpec *spec, const Image *image, StringList *ret_warnings)
 {
+	ContainerSpec *ret = &container->record.spec;
+	Engine *engine = container->engine;
 	autoclear(ImageConfig) config = {0};
 
 	TRY(image_read_config(&config, NULL, engine->store, &image->id));
 	fields_copy(container_spec_fields, ret, spec);
 	TRY(share_resolve(ret, engine));
 	container_spec_merge_image(ret, &config);
+	log_forward_resolve(ret, engine);
 	create_swap(ret, engine);
 	if (ret->binds.count)
 		TRY(container_spec_parse_binds(ret));
 	TRY(volumes_resolve(ret, engine));
 	TRY(container_spec_check(ret));
+	TRY(endpoints_resolve(ret, engine, ret_warnings));
 	TRY(sources_check(ret));
 	TRY(etc_files_check(engine, ret));
 	if (ret->runtime && !runtimes_get(engine->runtimes, ret->runtime))
@@ -220,6 +222,7 @@ static fallible create_spec(ContainerSpec *ret, Engine *engine, const ContainerS
 			"kedged.yaml");
 	if (!ret->command.count && !ret->entrypoint.count)
 		return error_new(ERROR_INVALID, "no command specified");
+	TRY(admission_create(container, image, ret_warnings));
 	return volumes_make(ret, engine);
 }
 
@@ -266,11 +269,11 @@ fallible container_create(
 	TRY(image_lookup(&image, engine, spec->image));
 	string_random_hex(id, 64);
 	container = container_new(engine, id);
+	container->record.image_id = mem_strdup(image->id.text);
 	error = create_name(&container->record.name, engine, name);
 	if (!error)
-		error = create_spec(&container->record.spec, engine, spec, image);
+		error = create_spec(container, spec, image, ret_warnings);
 	container_place(container);
-	container->record.image_id = mem_strdup(image->id.text);
 	container->record.created_ns = clock_wall_ns();
 	if (!error)
 		cgroup_limits_drop(
@@ -282,7 +285,6 @@ fallible container_create(
 		container_free(container);
 		return error;
 	}
-	create_warnings(&container->record.spec, ret_warnings);
 	container_index(container);
 	container_event(container, "create", NULL, NULL);
 	*ret = container;
@@ -368,6 +370,9 @@ void container_view(const Container *container, ContainerView *ret)
 		.exit_code = (int)record->exit_code,
 		.oom_killed = record->oom_killed,
 		.error = record->error ? record->error : "",
+		.stopped_by_user = record->user_stopped,
+		.was_set_aside = record->set_aside,
+		.ran_in_this_boot = string_equal(record->boot_id, container->engine->boot_id),
 		.created_ns = record->created_ns,
 		.started_ns = record->started_ns,
 		.finished_ns = record->finished_ns,
@@ -379,6 +384,7 @@ void container_view(const Container *container, ContainerView *ret)
 		.health_log_count = container->health_log_count,
 		.log_path = container->log_path,
 		.state_directory = container->state_directory,
+		.gather_directory = container_gathers_log(container) ? container->bundle : NULL,
 		.default_runtime = runtimes_default(container->engine->runtimes),
 		.etc_directory = share_network_owner(container)->state_directory,
 		.bundle = container->bundle,

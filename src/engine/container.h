@@ -14,6 +14,7 @@
 #include "oci/digest.h"
 #include "runtime/spec.h"
 #include "shim/client.h"
+#include "shim/logplace.h"
 
 typedef struct Container Container;
 
@@ -50,7 +51,10 @@ typedef struct ContainerView {
 	int pid; /* 0 when not running */
 	int exit_code;
 	bool oom_killed;
-	const char *error; /* "" */
+	const char *error;     /* "" */
+	bool stopped_by_user;  /* its last end: restart policies leave it alone */
+	bool was_set_aside;    /* that was container_set_aside() */
+	bool ran_in_this_boot; /* its last run began in it */
 	int64_t created_ns, started_ns, finished_ns;
 	int64_t up_ns; /* how long it has run, whatever the wall clock did meanwhile; 0 when it does not */
 	int64_t restart_count;
@@ -59,7 +63,7 @@ typedef struct ContainerView {
 	const HealthProbe *health_log; /* oldest first */
 	size_t health_log_count;
 	const char *log_path;
-	const char *state_directory; /* for engine/logs.h */
+	const char *state_directory, *gather_directory; /* for engine/logs.h */
 	const char *default_runtime; /* of one that names none */
 	const char *etc_directory;   /* of the managed hosts, hostname, resolv.conf; its network owner's */
 	const char *bundle;          /* there while it runs */
@@ -87,9 +91,19 @@ fallible container_find(Container **ret, Engine *engine, const char *name);
 /* All, newest first; the array is the caller's (free), the containers are borrowed until the next call into the engine.
  */
 size_t container_list(Container ***ret, Engine *engine);
+/* Before engine_open(): which containers somebody else starts after a boot, when their time has come. They are left
+ * ended, whatever their restart policies say. */
+typedef bool ContainerHolds(void *arg, const Container *container);
+void containers_hold(Engine *engine, ContainerHolds *holds, void *arg);
 void container_view(const Container *container, ContainerView *ret);
 const char *container_apparmor(const Container *container); /* the profile it runs under; "": none */
 bool container_is_live(const Container *container);         /* starting, running, paused, stopping */
+typedef struct ContainerForwarding {
+	LogForwarded place; /* all zeros: nothing was sent yet */
+	bool is_sent;       /* everything that is there now */
+} ContainerForwarding;
+/* How far its log was sent. False: its log driver sends nothing. */
+bool container_forwarding(const Container *container, ContainerForwarding *ret);
 Container *container_ref(Container *container);
 Container *container_unref(Container *container);
 DEFINE_AUTOPTR(Container, container_unref)
@@ -100,6 +114,8 @@ fallible container_start(Container *container, bool *ret_already, ContainerDone 
 #define STOP_TIMEOUT_OWN INT64_MIN /* what the container's configuration says */
 fallible container_stop(
 	Container *container, int64_t timeout_s, int signal, bool *ret_already, ContainerDone *done, void *arg);
+/* Stopped as its configuration says, to make way: by whoever keeps it, and nobody's wish that it stays down. */
+fallible container_set_aside(Container *container, bool *ret_already, ContainerDone *done, void *arg);
 fallible container_restart(Container *container, int64_t timeout_s, int signal, ContainerDone *done, void *arg);
 fallible container_kill(Container *container, int signal); /* at once; ERROR_CONFLICT when not running */
 fallible container_remove(Container *container, bool force, bool volumes, ContainerDone *done, void *arg);

@@ -17,13 +17,31 @@ typedef struct ContainerRecord {
 	int64_t run;       /* number of starts: tells this start's exit file from an earlier one's */
 	char *boot_id;     /* of the last start */
 	bool user_stopped; /* stopped by a person: restart policies leave it alone */
+	bool set_aside;    /* so they do, and it was no person: container_set_aside() */
 	int64_t stop_run;  /* the run that a stop was asked for; it may still be under way */
 	int64_t stop_signal, stop_deadline_ns; /* of that: on the monotonic clock of this boot; 0: for ever */
 	bool start_again;                      /* the stop is the first half of a restart */
+	StringList image_digests;              /* of the image that it was made from, at that time: admission.h */
 	ContainerSpec spec;
 } ContainerRecord;
 
 typedef struct Health Health;
+
+/* What a run has on its networks; endpoints.c. Kept in the run directory, for the next kedged. */
+typedef struct NetworkRun {
+	FieldArray endpoints;                   /* Endpoint */
+	FieldArray ports;                       /* PortBinding */
+	bool is_published;                      /* packets are sent on to it: there is something to be withdrawn */
+	int64_t names_udp_port, names_tcp_port; /* to which 127.0.0.11 port 53 leads; 0: nowhere */
+
+	int names_udp, names_tcp; /* -1, or until kedge-dns has them */
+
+	/* until the shim has them */
+	int namespace_fd;      /* -1: none */
+	int *held;             /* sockets of its ports */
+	uint16_t *relay_ports; /* of each: the container's port that its shim relays to; 0: none */
+	size_t held_count;
+} NetworkRun;
 
 struct Container {
 	List link;
@@ -54,6 +72,8 @@ struct Container {
 	bool shim_listens; /* this run's shim takes connections */
 	bool is_planned;   /* this run is started from a plan, without a runtime */
 
+	NetworkRun network;
+	struct CniWork *cni;     /* plugins of its networks; NULL: it has none */
 	struct Aside *preparing; /* its volumes */
 	bool prepares_later;     /* when another one's file system was unmounted */
 
@@ -69,6 +89,8 @@ struct Container {
 	int64_t lived_ns;      /* the last run */
 	bool oom_is_news;      /* at its end: nobody was told yet */
 	bool rebooted;         /* its last end was a reboot from inside: it is started again */
+	bool is_refused;       /* its last try to start: a restart policy waits until that changes */
+	bool is_withdrawn;     /* it is not allowed any more: enforcement.c removes it */
 	bool remove_when_dead; /* forced remove or automatic removal waits for the exit */
 	bool remove_volumes;
 
@@ -209,6 +231,8 @@ const Container *share_network_owner(const Container *container); /* itself, unl
 /* ---- etc_files.c: /etc/hosts, /etc/hostname, /etc/resolv.conf, in the container's directory ---- */
 fallible etc_files_check(const Engine *engine, const ContainerSpec *spec); /* at create */
 fallible etc_files_write(const Container *container, const char *hostname);
+fallible etc_files_follow(const Container *container, bool had_names); /* it has joined or left a network */
+fallible etc_hosts_write(const Container *container); /* of one that runs, when its addresses have changed */
 
 /* ---- sources.c: the host's side of binds ---- */
 fallible sources_check(const ContainerSpec *spec); /* at create: what is not made must be there */
@@ -246,6 +270,7 @@ void container_restore_without_shim(Container *container); /* nothing holds it: 
 void container_commit_thaw(Container *container); /* if a commit that kedged died in has paused it */
 
 /* ---- pause.c ---- */
+fallible container_go_on(Container *container);  /* of one that is paused, without asking whether it may run */
 void container_thaw(Container *container);       /* paused or about to be: it is to take a signal that ends it */
 void container_pause_ends(Container *container); /* it has ended: whoever waits for a pause is told */
 

@@ -11,7 +11,15 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "engine/audit.h"
+#include "engine/enforcement_internal.h"
+#include "engine/log_forward.h"
+#include "engine/name_server.h"
+#include "engine/network_cni.h"
+#include "engine/rules.h"
 #include "engine/volume_internal.h"
+#include "network/netlink.h"
+#include "network/reaper.h"
 #include "runtime/apparmor.h"
 #include "runtime/ready_made.h"
 #include "store/layers.h"
@@ -30,11 +38,18 @@ const Field engine_config_fields[] = {
 	FIELD("libexecDirectory", FIELD_STRING, libexec_dir),
 	FIELD("registriesDirectory", FIELD_STRING, registries_dir),
 	FIELD("certificatesDirectory", FIELD_STRING, certs_dir),
+	FIELD("cniConfigDirectory", FIELD_STRING, cni_config_dir),
+	FIELD("cniPluginDirectories", FIELD_STRINGS, cni_plugin_dirs),
+	FIELD("cdiSpecDirectories", FIELD_STRINGS, cdi_spec_dirs),
 	FIELD("insecureRegistries", FIELD_STRINGS, insecure_registries),
 	FIELD("defaultRuntime", FIELD_STRING, default_runtime),
 	FIELD("runtimes", FIELD_MAP, runtimes),
 	FIELD("cgroupParent", FIELD_STRING, cgroup_parent),
+	FIELD("bridge", FIELD_STRING, bridge),
+	FIELD("firewallTable", FIELD_STRING, firewall_table),
+	FIELD("addressPools", FIELD_STRINGS, address_pools),
 	FIELD("hostGateway", FIELD_STRING, host_gateway),
+	FIELD("journalSocket", FIELD_STRING, journal_socket),
 	FIELD("logDriver", FIELD_STRING, log_driver),
 	FIELD("logOptions", FIELD_MAP, log_options),
 	FIELD("fetchUser", FIELD_STRING, fetch_user),
@@ -79,7 +94,11 @@ void engine_config_init(EngineConfig *config)
 		.libexec_dir = mem_strdup(KEDGE_LIBEXECDIR),
 		.registries_dir = mem_strdup("/etc/kedge/registries.d"),
 		.certs_dir = mem_strdup("/etc/docker/certs.d"),
+		.cni_config_dir = mem_strdup("/etc/kedge/cni.d"),
 		.cgroup_parent = mem_strdup("/kedge"),
+		.bridge = mem_strdup("kedge0"),
+		.firewall_table = mem_strdup("kedge"),
+		.journal_socket = mem_strdup("/run/systemd/journal/socket"),
 		.log_driver = mem_strdup("json-file"),
 		.fetch_user = mem_strdup("nobody"),
 		.max_downloads = 3,
@@ -93,6 +112,10 @@ void engine_config_init(EngineConfig *config)
 	config->http_proxy = from_environment("HTTP_PROXY", "http_proxy");
 	config->https_proxy = from_environment("HTTPS_PROXY", "https_proxy");
 	config->no_proxy = from_environment("NO_PROXY", "no_proxy");
+	strings_add(&config->cni_plugin_dirs, "/usr/lib/cni");
+	strings_add(&config->cni_plugin_dirs, "/opt/cni/bin");
+	strings_add(&config->cdi_spec_dirs, "/etc/cdi");
+	strings_add(&config->cdi_spec_dirs, "/var/run/cdi");
 	map_set(&config->log_options, "max-size", "10m");
 	map_set(&config->log_options, "max-file", "3");
 }
@@ -190,7 +213,13 @@ fallible engine_open(Engine *engine)
 	TRY(engine_identity(engine));
 	TRY(engine_host(engine));
 	TRY(volumes_restore(engine));
+	TRY(networks_restore(engine));
 	TRY(containers_restore(engine));
+	rules_restore(engine);
+	cni_sweep(engine);
+	TRY(name_server_open(engine));
+	enforcement_begin(engine->enforcement);
+	TRY(log_forward_open(engine));
 	if (!engine->config.keep_blobs)
 		TRY(layers_drop_blobs(engine->store));
 	engine_sweep_soon(engine);
@@ -210,11 +239,16 @@ fallible engine_new(Engine **ret, Loop *loop, const EngineConfig *config)
 	engine->pulls = table_new();
 	engine->execs = table_new();
 	engine->volumes = table_new();
+	engine->networks = table_new();
 	list_init(&engine->container_order);
 	list_init(&engine->volume_order);
+	list_init(&engine->network_order);
+	list_init(&engine->cni_works);
 	list_init(&engine->volumes_leaving);
 	list_init(&engine->subscriptions);
 	list_init(&engine->jobs);
+	engine->audit = audit_new(config->root);
+	engine->enforcement = enforcement_new(engine);
 	error = engine_claim(engine);
 	if (error) {
 		engine_free(engine);
@@ -236,7 +270,19 @@ Engine *engine_free(Engine *engine)
 		container_execs_forget(container);
 		container_free(container);
 	}
+	engine->enforcement = enforcement_free(engine->enforcement);
+	engine->policy = policy_free(engine->policy);
+	engine->audit = audit_free(engine->audit);
+	endpoints_clear_cni(engine);
 	volumes_clear(engine);
+	networks_forget(engine);
+	cni_clear(engine);
+	name_server_close(engine);
+	log_forward_close(engine);
+	engine->rules = rules_free(engine->rules);
+	engine->network_watch = network_watch_close(engine->network_watch);
+	engine->reaper = reaper_free(engine->reaper);
+	engine->links = netlink_close(engine->links);
 	events_clear(engine);
 	aside_free(engine->profile);
 	source_free(engine->sweep);
@@ -333,6 +379,11 @@ static void info_count(EngineInfo *info, Engine *engine)
 		else
 			info->stopped++;
 	}
+}
+
+const EngineCounters *engine_counters(const Engine *engine)
+{
+	return &engine->counters;
 }
 
 fallible engine_info(EngineInfo *ret, Engine *engine)

@@ -20,14 +20,21 @@ typedef struct Engine Engine;
 typedef struct EngineConfig {
 	char *root;           /* /var/lib/kedge */
 	char *run_dir;        /* /run/kedge */
-	char *libexec_dir;    /* where kedge-shim, kedge-fetch, kedge-unpack, kedge-pack and kedge-ws are */
+	char *libexec_dir;    /* where kedge-shim, kedge-fetch, kedge-unpack, kedge-pack, kedge-ws and kedge-dns are */
 	char *registries_dir; /* /etc/kedge/registries.d */
 	char *certs_dir;      /* /etc/docker/certs.d */
+	char *cni_config_dir; /* /etc/kedge/cni.d */
+	StringList cni_plugin_dirs; /* /usr/lib/cni, /opt/cni/bin */
+	StringList cdi_spec_dirs;   /* /etc/cdi, /var/run/cdi: devices in a later one go first */
 	StringList insecure_registries;
 	char *default_runtime;     /* "crun"; falls back to what is there */
 	StringMap runtimes;        /* name -> path and options */
 	char *cgroup_parent;       /* "/kedge" */
+	char *bridge;              /* interface of the default network: "kedge0" */
+	char *firewall_table;      /* of nf_tables: "kedge" */
+	StringList address_pools;  /* "172.17.0.0/12 16": of networks that name no subnet, parts of that prefix length */
 	char *host_gateway;        /* what "host-gateway" means in a container's hosts; NULL: none */
+	char *journal_socket;      /* of log driver journald: "/run/systemd/journal/socket" */
 	char *log_driver;          /* "json-file" */
 	StringMap log_options;     /* max-size 10m, max-file 3 */
 	char *fetch_user;          /* "nobody" */
@@ -76,6 +83,19 @@ typedef struct EngineInfo {
 	char *runtime_version;
 	char id[65]; /* of this device, made once */
 } EngineInfo;
+
+/* What has happened since this kedged began. */
+enum { EVENT_TYPES_MAX = 12 };
+typedef struct EngineCounters {
+	struct {
+		const char *type; /* NULL: no more of them */
+		int64_t count;
+	} events[EVENT_TYPES_MAX];
+	int64_t pulls, pulls_failed, pulls_cancelled;
+	int64_t health_checks, health_checks_failed;
+} EngineCounters;
+
+const EngineCounters *engine_counters(const Engine *engine);
 
 fallible engine_info(EngineInfo *ret, Engine *engine);
 void engine_info_clear(EngineInfo *info);

@@ -13,6 +13,7 @@ struct EventSubscription {
 	List link;
 	EventHandler *handler;
 	void *arg;
+	bool is_client;
 };
 
 EventSubscription *events_subscribe(Engine *engine, EventHandler *handler, void *arg)
@@ -22,6 +23,14 @@ EventSubscription *events_subscribe(Engine *engine, EventHandler *handler, void 
 	subscription->handler = handler;
 	subscription->arg = arg;
 	list_append(&engine->subscriptions, &subscription->link);
+	return subscription;
+}
+
+EventSubscription *events_follow(Engine *engine, EventHandler *handler, void *arg)
+{
+	EventSubscription *subscription = events_subscribe(engine, handler, arg);
+
+	subscription->is_client = true;
 	return subscription;
 }
 
@@ -39,7 +48,7 @@ size_t events_listeners(const Engine *engine)
 	size_t count = 0;
 
 	list_each((List *)&engine->subscriptions, EventSubscription, link, subscription)
-		count++;
+		count += subscription->is_client;
 	return count;
 }
 
@@ -139,8 +148,21 @@ void event_emit_labels(Engine *engine, const char *type, const char *action, con
 	event_deliver(engine, event);
 }
 
+/* Types are literals; those that find no place are not told apart. */
+static void event_count(EngineCounters *counters, const char *type)
+{
+	size_t i = 0;
+
+	while (i + 1 < EVENT_TYPES_MAX && counters->events[i].type && !string_equal(counters->events[i].type, type))
+		i++;
+	if (!counters->events[i].type)
+		counters->events[i].type = type;
+	counters->events[i].count++;
+}
+
 void event_deliver(Engine *engine, const Event *event)
 {
+	event_count(&engine->counters, event->type);
 	list_each(&engine->subscriptions, EventSubscription, link, subscription)
 		subscription->handler(subscription->arg, event);
 }

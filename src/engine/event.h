@@ -26,8 +26,9 @@ typedef void EventHandler(void *arg, const Event *event);
 
 /* Delivered at once, in order; a handler may unsubscribe itself. */
 EventSubscription *events_subscribe(Engine *engine, EventHandler *handler, void *arg);
+EventSubscription *events_follow(Engine *engine, EventHandler *handler, void *arg); /* the same, for a client */
 EventSubscription *events_unsubscribe(EventSubscription *subscription);
-size_t events_listeners(const Engine *engine);
+size_t events_listeners(const Engine *engine); /* clients that follow */
 /* Kept events in the order in which they happened, from the first on whose time is from_ns or later: what came behind
  * it comes along, whatever the clock was set to meanwhile. */
 void events_each_since(Engine *engine, int64_t from_ns, EventHandler *handler, void *arg);

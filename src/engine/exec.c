@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "engine/admission.h"
 #include "engine/exec_internal.h"
 
 #define KEPT_NS (5 * 60 * NANOS_PER_SECOND)   /* how long an end is remembered, as Docker does */
@@ -208,6 +209,7 @@ static fallible prepare(Exec *exec)
 {
 	TRY(check_keys(&exec->spec));
 	TRY(exec_check_container(exec));
+	TRY(admission_exec(exec->container, exec->spec.privileged));
 	exec->on_disk = true;
 	return write_record(exec);
 }

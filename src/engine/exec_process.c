@@ -6,6 +6,7 @@
 #include "base/files.h"
 #include "base/memory.h"
 #include "engine/exec_internal.h"
+#include "engine/network_internal.h"
 #include "runtime/bundle.h"
 #include "runtime/plan.h"
 #include "store/snapshots.h"
@@ -58,18 +59,21 @@ static fallible resolve_user(UserIds *ret, const Container *container, const Con
 static fallible write_process(Buffer *out, Container *container, const ExecSpec *spec)
 {
 	autoclear(ContainerSpec) merged = {0};
+	autoclear(StringList) variables = {0};
 	char hostname[256];
 	UserIds user;
 
 	merge(&merged, &container->record.spec, spec);
 	TRY(resolve_user(&user, container, &merged));
 	container_hostname(hostname, container);
+	links_variables(&variables, container);
 	const BundleInput input = {
 		.id = container->id,
 		.spec = &merged,
 		.user = &user,
 		.hostname = hostname,
 		.apparmor = container->engine->apparmor,
+		.link_variables = &variables,
 	};
 	return bundle_write_process(out, &input, &spec->command, spec->tty);
 }

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/member.h"
 #include "base/memory.h"
+#include "engine/admission.h"
 #include "engine/exec_internal.h"
 
 /* ---- followers ---- */
@@ -290,6 +291,14 @@ static fallible hand_over(Exec *exec, const ExecClient *client)
 	return shim_client(shim, &head, keys.bytes, client->early, client->fd);
 }
 
+/* A runtime need not know of a network that it has not made: runc would leave the command in ours. */
+static fallible open_network(int *ret_fd, const Container *container)
+{
+	autofree char *path = string_printf("/proc/%lld/ns/net", (long long)container->record.pid);
+
+	return file_open(ret_fd, AT_FDCWD, path, O_RDONLY, 0);
+}
+
 static fallible spawn(Exec *exec, const ExecClient *client, bool is_planned)
 {
 	Container *container = exec->container;
@@ -297,7 +306,7 @@ static fallible spawn(Exec *exec, const ExecClient *client, bool is_planned)
 	const Runtime *runtime = container_runtime(container);
 	autofree char *program = engine_program(engine, "kedge-shim");
 	autofree char *runtime_root = path_join(engine->config.run_dir, "runtime");
-	autofd listen_fd = -1;
+	autofd listen_fd = -1, network = -1;
 	ShimOptions options = {
 		.program = program,
 		.id = container->id,
@@ -315,6 +324,9 @@ static fallible spawn(Exec *exec, const ExecClient *client, bool is_planned)
 		.start_timeout_ms = engine->config.start_timeout_ns / NANOS_PER_MILLI,
 	};
 
+	if (!is_planned)
+		TRY(open_network(&network, container));
+	options.netns_fd = network;
 	TRY(container_seal_programs(engine, runtime, &options));
 	TRY(shim_listen(&listen_fd, exec->directory));
 	options.listen_fd = listen_fd;
@@ -349,6 +361,7 @@ fallible exec_start(Exec *exec, const ExecStart *start, ContainerDone *done, voi
 	if (exec->state != EXEC_CREATED)
 		return error_new(ERROR_CONFLICT, "Error: Exec command %s is already running", exec->id);
 	TRY(exec_check_container(exec));
+	TRY(admission_exec(exec->container, exec->spec.privileged));
 	exec->state = EXEC_STARTING;
 	exec_event(exec, "exec_start", NULL, NULL);
 	take_size(&exec->spec, start);

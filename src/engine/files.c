@@ -62,7 +62,7 @@ static void describe_binds(Buffer *out, const Engine *engine, const ContainerSpe
 	for (size_t i = 0; i < count; i++) {
 		autofree char *source = source_of(engine, sorted[i]);
 		if (source)
-			rootfs_write_bind(out, source, sorted[i]->target, sorted[i]->read_only);
+			rootfs_write_bind(out, source, sorted[i]->target, sorted[i]->read_only, sorted[i]->subpath);
 	}
 }
 

@@ -124,6 +124,8 @@ static void health_probe_ended(Health *health, int64_t exit_code, char *take_out
 	};
 
 	health->in_flight = false;
+	container->engine->counters.health_checks++;
+	container->engine->counters.health_checks_failed += exit_code != 0;
 	probe_keep(container, &probe);
 	health_score(health, exit_code == 0);
 	if (container->health) /* what an unhealthy one gets may have ended it */

@@ -40,6 +40,8 @@ struct Engine {
 	Table *containers;    /* id -> Container */
 	Table *names;         /* name -> Container */
 	List container_order; /* oldest first */
+	ContainerHolds *holds; /* NULL: nothing is held */
+	void *holds_arg;
 
 	Table *execs;           /* id -> Exec */
 	Source *exec_forgetter; /* what has ended is forgotten after a while */
@@ -48,8 +50,26 @@ struct Engine {
 	List volumes_leaving; /* Volumes that were removed, and are still being unmounted */
 	char *volumes_path;   /* <root>/volumes */
 
+	Table *networks; /* id -> Network */
+	List network_order;
+	struct Netlink *links; /* NULL: nothing was needed of it yet */
+	struct Reaper *reaper; /* the same */
+	struct Rules *rules;   /* the same */
+	bool knows_all;        /* all containers are restored: what the packet filter has beside theirs is nobody's */
+	struct NetworkWatch *network_watch;
+	struct CniEngine *cni; /* NULL: nobody has asked for networks yet */
+	struct Companion *logs; /* kedge-log; NULL: as below */
+	struct Dns *dns; /* NULL: the containers are not restored yet */
+	List cni_works;        /* CniWorks: also those of containers that are gone */
+	bool filters_bridges;  /* bridge-nf-call-* is on: packets within a bridge pass the packet filter, too */
+
+	struct Policy *policy; /* NULL: everything is admitted */
+	struct Audit *audit;
+	struct Enforcement *enforcement;
+
 	List subscriptions; /* EventSubscription */
 	size_t lookups;     /* questions to registries that wait for their answers */
+	EngineCounters counters;
 	Event kept[EVENTS_KEPT];
 	size_t kept_next, kept_count, kept_bytes;
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -11,12 +12,22 @@
 #include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/memory.h"
+#include "engine/admission.h"
+#include "engine/log_forward.h"
+#include "engine/network_cni.h"
+#include "engine/rules.h"
 #include "engine/volume_internal.h"
 #include "runtime/apparmor.h"
 #include "runtime/bundle.h"
+#include "runtime/device_requests.h"
 #include "runtime/plan.h"
 #include "runtime/spec_words.h"
 #include "store/snapshots.h"
+#include "telemetry/options.h"
+
+#define LOCAL_MAX_SIZE "20m"
+#define LOCAL_MAX_FILE "5"
 
 const Runtime *container_runtime(const Container *container)
 {
@@ -96,12 +107,40 @@ static fallible launch_write_plan(Container *container, const Buffer *config_tex
 	return container->is_planned ? file_replace(AT_FDCWD, path, plan.data, plan.length, 0600) : NULL;
 }
 
+/* Another container's network is entered by the shim, so that the start can be the shim's own; but for settings, which
+ * are the runtime's. */
+static bool launch_enters_network(const Container *container, const Shares *shares)
+{
+	autoclear(StringMap) settings = {0};
+
+	bundle_network_settings(&settings, &container->record.spec);
+	return *shares->network && !settings.count;
+}
+
+/* What a vendor has written down by now counts: it may have been made anew since the last start. */
+static fallible launch_find_devices(CdiEdits *edits, const Container *container)
+{
+	const EngineConfig *config = &container->engine->config;
+	const char *path = getenv("PATH");
+	const DeviceSources sources = {
+		.cdi_directories = &config->cdi_spec_dirs,
+		.path = string_empty(path) ? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" : path,
+		.runtime_is_nvidia_s = string_starts(container_runtime(container)->name, "nvidia"),
+	};
+	autoclear(StringList) notes = {0};
+
+	TRY(device_requests_resolve(edits, &container->record.spec.device_requests, &sources, &notes));
+	for (size_t i = 0; i < notes.count; i++)
+		log_info("container \"%s\": %s", container->record.name, notes.items[i]);
+	return NULL;
+}
+
 /* The bundle lives in the run directory, on tmpfs: a start writes nothing to flash but its record. */
 static fallible launch_write_bundle(Container *container, const Image *image, const Shares *shares)
 {
 	Engine *engine = container->engine;
 	const Runtime *runtime = container_runtime(container);
-	autoclear(StringList) directories = {0};
+	autoclear(StringList) directories = {0}, variables = {0};
 	autoclear(Buffer) text = {0};
 	autofree char *rootfs = path_join(container->bundle, "rootfs");
 	autofree char *config = path_join(container->bundle, "config.json");
@@ -110,19 +149,22 @@ static fallible launch_write_bundle(Container *container, const Image *image, co
 	autofree char *hostname_file = path_join(etc_directory, "hostname");
 	autofree char *resolv = path_join(etc_directory, "resolv.conf");
 	autofree char *shm = path_join(container->bundle, "shm");
-	autofree char *flat = path_join(container->bundle, "flat");
+	autofree char *sources = path_join(container->bundle, "sources");
+	autoclear(CdiEdits) edits = {0};
 	char hostname[256];
 	UserIds user;
 
 	if (runtime->is_crun)
 		TRY(cgroup_check_crun(engine->cgroups));
 	TRY(launch_check_apparmor(container));
+	TRY(launch_find_devices(&edits, container));
 	snapshot_directories(engine->store, container->id, image, &directories);
 	TRY(user_resolve(&user, container->record.spec.user, &container->record.spec.groups, &directories));
 	container_hostname(hostname, container);
 	TRY(dir_make_all(AT_FDCWD, container->bundle, 0700));
 	TRY(dir_make(AT_FDCWD, rootfs, 0755));
 	TRY(etc_files_write(container, hostname));
+	links_variables(&variables, container);
 	BundleInput input = {
 		.id = container->id,
 		.spec = &container->record.spec,
@@ -134,15 +176,18 @@ static fallible launch_write_bundle(Container *container, const Image *image, co
 		.hosts_path = hosts,
 		.hostname_path = hostname_file,
 		.resolv_path = resolv,
-		.flat_directory = flat,
+		.sources_directory = sources,
 		.volumes_directory = engine->volumes_path,
+		.given_network = container->network.namespace_fd >= 0 || launch_enters_network(container, shares),
 		.joined_pid = path_or_none(shares->pid),
 		.joined_ipc = path_or_none(shares->ipc),
 		.joined_network = path_or_none(shares->network),
 		.joined_shm = shares->shm_pid ? shm : NULL,
 		.seccomp = engine->seccomp,
 		.apparmor = engine->apparmor,
+		.link_variables = &variables,
 		.seccomp_ready_made = runtime->takes_ready_made_seccomp,
+		.edits = &edits,
 	};
 	TRY(bundle_write(&text, &input));
 	TRY(launch_write_health(container, &input));
@@ -150,17 +195,36 @@ static fallible launch_write_bundle(Container *container, const Image *image, co
 	return file_replace(AT_FDCWD, config, text.data, text.length, 0600);
 }
 
-static const char *launch_log_option(const Container *container, const char *key)
+/* Of what is sent the local log is called a cache. What neither container nor daemon says of its driver, the daemon's
+ * limits of files are for; but for driver "local", which has Docker's. */
+static const char *launch_log_limit(const Container *container, const char *key, const char *cache_key)
 {
-	const char *value = map_get(&container->record.spec.log_options, key);
+	bool forwards = log_driver_forwards(container_log_driver(container));
+	const char *value = container_log_option(container, forwards ? cache_key : key);
 
-	return value ? value : map_get(&container->engine->config.log_options, key);
+	if (value)
+		return value;
+	if (string_equal(container_log_driver(container), "local"))
+		return string_equal(key, "max-size") ? LOCAL_MAX_SIZE : LOCAL_MAX_FILE;
+	return map_get(&container->engine->config.log_options, key);
 }
 
-static fallible launch_log_limits(ShimOptions *options, const Container *container)
+/* "none", "local", or what all others have. */
+static const char *launch_log_form(const char *driver)
 {
-	const char *size = launch_log_option(container, "max-size"), *files = launch_log_option(container, "max-file");
+	return string_equal(driver, "none") || string_equal(driver, "local") ? driver : "json-file";
+}
 
+static fallible launch_log(ShimOptions *options, const Container *container)
+{
+	const char *size = launch_log_limit(container, "max-size", "cache-max-size");
+	const char *files = launch_log_limit(container, "max-file", "cache-max-file");
+	const char *driver = container_log_driver(container);
+	bool blocks = !string_equal(container_log_option(container, "mode"), "non-blocking");
+
+	options->log_driver = launch_log_form(driver);
+	options->log_compresses = log_option_is_true(container_log_option(container, "compress"), true);
+	options->log_forward = !log_driver_forwards(driver) ? NULL : blocks ? "blocking" : "non-blocking";
 	options->log_max_size = 0;
 	options->log_max_files = 1;
 	if (size && !string_equal(size, "-1"))
@@ -213,28 +277,33 @@ static fallible launch_listen(Container *container, int *ret_fd)
 	return container_clients_hand_over(container);
 }
 
-/* "N:SOURCE", as the bundle numbers them. */
-static void launch_flat_binds(StringList *ret, const ContainerSpec *spec)
+/* As the shim reads them (shim/sources.h) and the bundle numbers them. */
+static void launch_sources(StringList *ret, const Container *container)
 {
-	const MountSpec *mounts = spec->mounts.items;
-
-	for (size_t i = 0; i < spec->mounts.count; i++)
-		if (mounts[i].kind == MOUNT_BIND && mounts[i].is_flat)
-			strings_printf(ret, "%zu:%s", i, mounts[i].source);
+	for (size_t i = 0; i < container->record.spec.mounts.count; i++) {
+		const MountSpec *mount = (const MountSpec *)container->record.spec.mounts.items + i;
+		const char *kind = mount_spec_source_kind(mount);
+		if (!kind)
+			continue;
+		autofree char *path =
+			mount->subpath ? volume_part(container->engine, mount) : mem_strdup(mount->source);
+		strings_printf(ret, "%zu:%s:%s", i, kind, path);
+	}
 }
 
 static fallible launch_spawn(Container *container, const Image *image, const Shares *shares, const StringList *distant)
 {
 	Engine *engine = container->engine;
 	const Runtime *runtime = container_runtime(container);
-	autofd listen_fd = -1;
+	autofd listen_fd = -1, network = -1;
+	autofree char *relay_to = NULL;
 	const ContainerSpec *spec = &container->record.spec;
 	autofree char *program = engine_program(engine, "kedge-shim");
 	autofree char *runtime_root = path_join(engine->config.run_dir, "runtime");
 	autofree char *layers = layers_path(engine->store), *lower = snapshot_lower(image);
 	autofree char *upper = snapshot_path(engine->store, container->id, "upper");
 	autofree char *work = snapshot_path(engine->store, container->id, "work");
-	autoclear(StringList) flat_binds = {0};
+	autoclear(StringList) sources = {0};
 	autofree char *oom_file = cgroup_oom_file(engine->cgroups, container->cgroup);
 	ShimOptions options = {
 		.program = program,
@@ -250,7 +319,6 @@ static fallible launch_spawn(Container *container, const Image *image, const Sha
 		.upper = upper,
 		.work = work,
 		.oom_file = oom_file,
-		.log_driver = spec->log_driver ? spec->log_driver : engine->config.log_driver,
 		.has_stdin = spec->open_stdin,
 		.has_terminal = spec->tty,
 		.is_crun = runtime->is_crun,
@@ -260,11 +328,20 @@ static fallible launch_spawn(Container *container, const Image *image, const Sha
 		.is_volatile = spec->auto_remove,
 		.shm_pid = shares->shm_pid,
 		.distant = distant,
-		.flat_binds = &flat_binds,
+		.sources = &sources,
 	};
 
-	TRY(launch_log_limits(&options, container));
-	launch_flat_binds(&flat_binds, spec);
+	TRY(endpoints_save(container));
+	TRY(launch_log(&options, container));
+	launch_sources(&sources, container);
+	if (launch_enters_network(container, shares))
+		TRY(file_open(&network, AT_FDCWD, shares->network, O_RDONLY, 0));
+	options.netns_fd = network >= 0 ? network : container->network.namespace_fd;
+	options.held_fds = container->network.held;
+	options.held_count = container->network.held_count;
+	options.relay_ports = container->network.relay_ports;
+	relay_to = endpoints_relay_to(container);
+	options.relay_to = relay_to;
 	TRY(container_seal_programs(engine, runtime, &options));
 	TRY(launch_listen(container, &listen_fd));
 	options.listen_fd = listen_fd;
@@ -289,7 +366,9 @@ static fallible launch_try(Container *container)
 	TRY(sources_make(&distant, &container->record.spec));
 	if (container->record.spec.cgroup_parent)
 		TRY(cgroup_make_parent(container->engine->cgroups, container->record.spec.cgroup_parent));
+	TRY(endpoints_attach(container));
 	TRY(fault("engine.launch.bundle"));
+	TRY(log_forward_begin(container));
 	TRY(launch_write_bundle(container, image, &shares));
 	TRY(fault("engine.launch.spawn"));
 	return launch_spawn(container, image, &shares, &distant);
@@ -300,15 +379,36 @@ static ContainerState state_without_run(const Container *container)
 	return container->record.started_ns ? CONTAINER_EXITED : CONTAINER_CREATED;
 }
 
+/* The door that every start passes, whoever asks for it, and once more when it has waited for something. */
+static fallible launch_admit(Container *container)
+{
+	Error *error = admission_ask(container, "start");
+
+	container->is_refused = error && error_kind(error) == ERROR_FORBIDDEN;
+	if (!error)
+		return NULL;
+	container->launch_when_gone = false;
+	if (container->state == CONTAINER_STARTING || container->state == CONTAINER_RESTARTING)
+		container_move(container, state_without_run(container));
+	container_set_error(container, error_message(error));
+	container->record.exit_code = EXIT_START_FAILED;
+	return error;
+}
+
 fallible container_launch(Container *container)
 {
 	bool waits = false;
 	Error *error;
 
+	TRY(launch_admit(container));
 	container_move(container, CONTAINER_STARTING);
-	/* The last run is still cleaned up, its files are written into, the profile is loaded, or a volume mounted or filled. */
-	waits = container->shim || container->cleaning || container->copies || profile_is_awaited(container);
+	/* The last run is still cleaned up, its files are written into, the profile is loaded, or a volume mounted or
+	 * filled. */
+	waits = container->shim || container->cleaning || container->copies || profile_is_awaited(container) ||
+		rules_are_awaited(container);
 	error = waits ? NULL : volumes_await(container, &waits);
+	if (!error && !waits)
+		error = endpoints_await_cni(container, &waits);
 	container->launch_when_gone = waits;
 	if (waits)
 		return NULL;
@@ -320,8 +420,10 @@ fallible container_launch(Container *container)
 	string_replace(&container->record.boot_id, container->engine->boot_id);
 	if (!error)
 		error = launch_try(container);
+	network_run_close(&container->network);
 	if (!error)
 		return NULL;
+	endpoints_detach(container);
 	container_move(container, state_without_run(container));
 	container->shim_listens = false;
 	error_free(tree_remove(AT_FDCWD, container->bundle)); /* the launch's error is the one to tell */
@@ -337,6 +439,7 @@ void container_launch_failed(Container *container, int exit_code, Error *take_er
 	container->record.pid = 0;
 	container->kill_timer = source_free(container->kill_timer);
 	container->pending_signal = 0;
+	endpoints_detach(container);
 	container_set_error(container, error_message(take_error));
 	if (container->state == CONTAINER_STARTING)
 		container_move(container, state_without_run(container));

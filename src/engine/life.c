@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
-#include "engine/container_internal.h"
+#include "engine/network_internal.h"
 #include "runtime/cgroup_limits.h"
 
 void container_set_error(Container *container, const char *text)
@@ -92,6 +92,8 @@ static void tell_started(Container *container, Error *take_error)
 {
 	container->start_is_untold = false;
 	volumes_mounted(container);
+	endpoints_tell(container, "connect");
+	endpoints_tell_linked(container);
 	container_event(container, "start", NULL, NULL);
 	completions_finish(&container->starts, take_error);
 	if (take_error)
@@ -211,6 +213,7 @@ static void container_ended(Container *container, ContainerState state, int64_t 
 	container->record.pid = 0;
 	container->kill_timer = source_free(container->kill_timer);
 	container->pending_signal = 0;
+	endpoints_detach(container);
 	health_end(container);
 	container_pause_ends(container);
 	container_execs_end(container);
@@ -222,6 +225,7 @@ static void container_ended(Container *container, ContainerState state, int64_t 
 	else if (error)
 		error_log(error, "container \"%s\"", container->record.name);
 	exit_events(container);
+	endpoints_tell(container, "disconnect");
 	volumes_unmounted(container);
 	if (stopped)
 		container_event(container, "stop", NULL, NULL);

@@ -10,11 +10,10 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/memory.h"
-#include "engine/logfiles.h"
 #include "engine/logwatch.h"
+#include "shim/logfiles.h"
 #include "shim/logline.h"
-
-enum { SLICE = 64 * 1024 };
+#include "shim/logtext.h"
 
 /*
  * SEEKING (a tail is counted from the end, block by block) --> READING <--> WAITING (a follower at the end)
@@ -28,6 +27,7 @@ struct LogReader {
 	LogReaderHandlers handlers;
 	void *arg;
 	int dir;
+	LogText *log;
 	ReaderState state;
 	LogPosition at;   /* READING: of the next byte to read; SEEKING: of the first byte that is counted already */
 	LogPosition next; /* the file behind it, once that is there: then `at` is written no more */
@@ -39,7 +39,7 @@ struct LogReader {
 	bool skips_line; /* a line without end: dropped up to the next newline */
 	bool is_paused;
 	bool in_handler, is_closed;
-	LogWatch *watch;
+	LogWatch *watch, *gather_watch;
 	Source *slice; /* the deferred call that goes on */
 	Source *until;
 };
@@ -108,6 +108,7 @@ static void end(LogReader *reader)
 {
 	reader->state = ENDED;
 	reader->watch = logwatch_free(reader->watch);
+	reader->gather_watch = logwatch_free(reader->gather_watch);
 	reader->until = source_free(reader->until);
 	buffer_clear(&reader->text);
 	logposition_clear(&reader->at);
@@ -149,26 +150,25 @@ static fallible seek_in_older_file(LogReader *reader)
 		begin_reading(reader, 0);
 		return NULL;
 	}
-	older.offset = logposition_size(&older);
+	logtext_forget(reader->log);
 	logposition_clear(&reader->at);
 	reader->at = older;
+	reader->at.offset = logtext_size(reader->log, &older);
 	return NULL;
 }
 
 static fallible seek(LogReader *reader)
 {
-	int64_t length = reader->at.offset < SLICE ? reader->at.offset : SLICE;
-	int64_t offset = reader->at.offset - length;
+	size_t length;
 
-	if (!length)
+	if (!reader->at.offset)
 		return seek_in_older_file(reader);
-	autofree char *block = mem_alloc((size_t)length);
-	if (pread(reader->at.fd, block, (size_t)length, offset) != length) {
+	autofree char *block = mem_alloc(LOG_TEXT_SLICE);
+	if (!logtext_read_back(reader->log, &reader->at, block, &length)) {
 		begin_reading(reader, 0); /* cut short under us: what is left is shown */
 		return NULL;
 	}
-	if (!find_start(reader, block, (size_t)length, offset))
-		reader->at.offset = offset;
+	(void)find_start(reader, block, length, reader->at.offset);
 	return NULL;
 }
 
@@ -180,23 +180,54 @@ static bool is_at_end(const LogReader *reader)
 	       reader->at.offset >= reader->end_offset;
 }
 
-static size_t wanted_length(const LogReader *reader)
+/* Offset up to which this file is read; -1: to its end. */
+static int64_t wanted_end(const LogReader *reader)
 {
-	int64_t left = reader->end_offset - reader->at.offset;
-
-	if (reader->query.follow || reader->at.inode != reader->end_inode || left > SLICE)
-		return SLICE;
-	return left > 0 ? (size_t)left : 0;
+	return reader->query.follow || reader->at.inode != reader->end_inode ? -1 : reader->end_offset;
 }
 
 /* Half a line at the end of a file is what a crash left: the next file does not go on with it. */
 static void change_file(LogReader *reader)
 {
+	logtext_forget(reader->log);
 	logposition_clear(&reader->at);
 	reader->at = reader->next;
 	reader->next = LOG_NOWHERE;
 	buffer_truncate(&reader->text, 0);
 	reader->skips_line = false;
+}
+
+/* Half a line is read anew with what follows: on a full disk the shim takes it back, and writes another one there. What
+ * is longer than a slice is of no use for that. False: there is nothing new. */
+static bool read_text(LogReader *reader)
+{
+	size_t held = reader->text.length;
+	bool is_again = held && held < LOG_TEXT_SLICE;
+
+	if (is_again) {
+		reader->at.offset -= (int64_t)held;
+		buffer_truncate(&reader->text, 0);
+	}
+	char *room = buffer_reserve(&reader->text, LOG_TEXT_SLICE);
+	size_t length = logtext_read(reader->log, &reader->at, room, wanted_end(reader));
+	buffer_commit(&reader->text, length);
+	return length && (!is_again || length > held || memchr(reader->text.data, '\n', reader->text.length));
+}
+
+static void take_text(LogReader *reader)
+{
+	deliver_lines(reader);
+	if (!reader->is_closed)
+		bound_line(reader);
+}
+
+static void tell_torn_end(LogReader *reader)
+{
+	size_t length = logtext_torn_end(reader->log, &reader->at, buffer_reserve(&reader->text, LOG_TEXT_SLICE));
+
+	buffer_commit(&reader->text, length);
+	if (length)
+		take_text(reader);
 }
 
 static void wait_for_more(LogReader *reader)
@@ -216,7 +247,9 @@ static void wait_for_more(LogReader *reader)
 static fallible look_for_next(LogReader *reader)
 {
 	if (reader->next.fd >= 0) {
-		change_file(reader);
+		tell_torn_end(reader);
+		if (!reader->is_closed)
+			change_file(reader);
 		return NULL;
 	}
 	TRY(logfiles_after(&reader->next, reader->dir, &reader->at));
@@ -235,20 +268,10 @@ static fallible look_for_first(LogReader *reader)
 
 static fallible read_on(LogReader *reader)
 {
-	size_t length = wanted_length(reader);
-
 	if (reader->at.fd < 0)
 		return look_for_first(reader);
-	if (logposition_size(&reader->at) < reader->at.offset)
-		reader->at.offset = 0; /* somebody emptied it */
-	char *room = buffer_reserve(&reader->text, length ? length : 1);
-	ssize_t count = pread(reader->at.fd, room, length, reader->at.offset);
-	if (count > 0) {
-		buffer_commit(&reader->text, (size_t)count);
-		reader->at.offset += count;
-		deliver_lines(reader);
-		if (!reader->is_closed)
-			bound_line(reader);
+	if (read_text(reader)) {
+		take_text(reader);
 		return NULL;
 	}
 	if (is_at_end(reader)) {
@@ -329,7 +352,11 @@ static void end_here(LogReader *reader, const LogPosition *newest)
 {
 	reader->query.follow = false;
 	reader->end_inode = newest->inode;
-	reader->end_offset = newest->fd < 0 ? 0 : logposition_size(newest);
+	if (reader->at.inode != newest->inode)
+		logtext_forget(reader->log);
+	reader->end_offset = newest->fd < 0 ? 0 : logtext_size(reader->log, newest);
+	if (reader->at.inode != newest->inode)
+		logtext_forget(reader->log);
 }
 
 void log_reader_finish(LogReader *reader)
@@ -387,31 +414,33 @@ static fallible start_position(LogReader *reader)
 		return logfiles_oldest(&reader->at, reader->dir);
 	}
 	reader->at = newest;
-	reader->at.offset = logposition_size(&newest);
+	reader->at.offset = logtext_size(reader->log, &newest);
 	reader->remaining = reader->query.tail;
 	reader->state = SEEKING;
 	return NULL;
 }
 
-static fallible start_following(LogReader *reader, const char *state_dir)
+static fallible start_following(LogReader *reader, const LogPlaces *places)
 {
 	int64_t until_ns = reader->query.until_ns, now_ns = clock_wall_ns();
 
-	TRY(logwatch_new(&reader->watch, reader->loop, state_dir, on_written, reader));
+	TRY(logwatch_new(&reader->watch, reader->loop, places->state_dir, on_written, reader));
+	if (places->gather_dir)
+		TRY(logwatch_new(&reader->gather_watch, reader->loop, places->gather_dir, on_written, reader));
 	if (!until_ns)
 		return NULL;
 	return loop_timer(&reader->until, reader->loop, until_ns > now_ns ? until_ns - now_ns : 0, on_until, reader);
 }
 
-static fallible start(LogReader *reader, const char *state_dir)
+static fallible start(LogReader *reader, const LogPlaces *places)
 {
-	TRY(dir_open(&reader->dir, AT_FDCWD, state_dir));
+	TRY(dir_open(&reader->dir, AT_FDCWD, places->state_dir));
 	if (reader->query.follow)
-		TRY(start_following(reader, state_dir));
+		TRY(start_following(reader, places));
 	return start_position(reader);
 }
 
-Error *log_reader_open(LogReader **ret, Loop *loop, const char *state_dir, const LogQuery *query,
+Error *log_reader_open(LogReader **ret, Loop *loop, const LogPlaces *places, const LogQuery *query,
 	const LogReaderHandlers *handlers, void *arg)
 {
 	LogReader *reader = mem_new(LogReader);
@@ -422,7 +451,8 @@ Error *log_reader_open(LogReader **ret, Loop *loop, const char *state_dir, const
 	reader->arg = arg;
 	reader->dir = -1;
 	reader->at = reader->next = LOG_NOWHERE;
-	Error *error = start(reader, state_dir);
+	reader->log = logtext_new(places->state_dir, places->gather_dir);
+	Error *error = start(reader, places);
 	if (error) {
 		log_reader_close(reader);
 		return error;
@@ -443,6 +473,8 @@ LogReader *log_reader_close(LogReader *reader)
 	reader->slice = source_free(reader->slice);
 	reader->until = source_free(reader->until);
 	logwatch_free(reader->watch);
+	logwatch_free(reader->gather_watch);
+	logtext_free(reader->log);
 	logposition_clear(&reader->at);
 	logposition_clear(&reader->next);
 	close_fd(&reader->dir);

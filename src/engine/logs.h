@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Reading a container's json-file log: from its end or its beginning, over rotated files, and on as the shim writes it.
+ * Reading a container's log, in lines or in blocks (shim/logtext.h): from its end or its beginning, over rotated files, and on as the shim writes it.
  * Entries come from the loop in slices of at most 64 KiB, so that a large log holds nobody up; a paused reader reads
  * nothing. Damaged lines (a power cut) are skipped. A reader may be paused and freed in its own handlers.
  */
@@ -37,9 +37,14 @@ typedef struct LogReaderHandlers {
 
 typedef struct LogReader LogReader;
 
-/* state_dir: the container's (ContainerView.state_directory). Without a log there is nothing to read yet, which is no
+/* gather_dir: where driver "local" has lines that are in no file yet, while the container runs; NULL: nowhere. */
+typedef struct LogPlaces {
+	const char *state_dir, *gather_dir;
+} LogPlaces;
+
+/* places: ContainerView.log_places. Without a log there is nothing to read yet, which is no
  * error. */
-fallible log_reader_open(LogReader **ret, Loop *loop, const char *state_dir, const LogQuery *query,
+fallible log_reader_open(LogReader **ret, Loop *loop, const LogPlaces *places, const LogQuery *query,
 	const LogReaderHandlers *handlers, void *arg);
 LogReader *log_reader_close(LogReader *reader);
 DEFINE_AUTOPTR(LogReader, log_reader_close)

@@ -7,7 +7,20 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/process.h"
-#include "engine/container_internal.h"
+#include "engine/admission.h"
+#include "engine/network_internal.h"
+
+/* One that its policy starts may come before those that it is linked to; one that somebody starts may not. */
+static fallible launch_asked(Container *container)
+{
+	Error *error = links_check(container);
+
+	if (!error)
+		return container_launch(container);
+	container_set_error(container, error_message(error));
+	container->record.exit_code = EXIT_START_FAILED;
+	return error;
+}
 
 fallible container_start(Container *container, bool *ret_already, ContainerDone *done, void *arg)
 {
@@ -29,9 +42,9 @@ fallible container_start(Container *container, bool *ret_already, ContainerDone 
 	container_retry_cancel(container);
 	container->retry_delay_ns = 0;
 	container->record.restart_count = 0;
-	container->record.user_stopped = false;
+	container->record.user_stopped = container->record.set_aside = false;
 	container->record.start_again = false;
-	error = container_launch(container);
+	error = launch_asked(container);
 	if (!error) {
 		completion_add(&container->starts, done, arg);
 		return NULL;
@@ -100,10 +113,11 @@ static void stop_reached(void *arg, int exit_code)
 }
 
 /* A container between two tries has nothing to stop but the next try. */
-static fallible stop_retrying(Container *container, ContainerDone *done, void *arg)
+static fallible stop_retrying(Container *container, bool is_aside, ContainerDone *done, void *arg)
 {
 	container_retry_cancel(container);
 	container->record.user_stopped = true;
+	container->record.set_aside = is_aside;
 	container_move(container, CONTAINER_EXITED);
 	TRY(container_save(container));
 	container_event(container, "stop", NULL, NULL);
@@ -161,6 +175,7 @@ static void stop_plan(Container *container, int64_t timeout_s, int signal)
 static void stop_note(Container *container, int64_t timeout_s, int signal, bool start_again)
 {
 	container->record.user_stopped = true;
+	container->record.set_aside = false;
 	container->record.start_again = start_again;
 	stop_plan(container, timeout_s, signal);
 	container_save_or_log(container);
@@ -171,12 +186,28 @@ fallible container_stop(
 {
 	*ret_already = false;
 	if (container->state == CONTAINER_RESTARTING)
-		return stop_retrying(container, done, arg);
+		return stop_retrying(container, false, done, arg);
 	if (!container_is_live(container)) {
 		*ret_already = true;
 		return NULL;
 	}
 	stop_note(container, timeout_s, signal, false);
+	return stop_begin(container, done, arg);
+}
+
+fallible container_set_aside(Container *container, bool *ret_already, ContainerDone *done, void *arg)
+{
+	*ret_already = false;
+	if (container->state == CONTAINER_RESTARTING)
+		return stop_retrying(container, true, done, arg);
+	if (!container_is_live(container)) {
+		*ret_already = true;
+		return NULL;
+	}
+	container->record.user_stopped = container->record.set_aside = true;
+	container->record.start_again = false;
+	stop_plan(container, STOP_TIMEOUT_OWN, 0);
+	container_save_or_log(container);
 	return stop_begin(container, done, arg);
 }
 
@@ -225,7 +256,7 @@ static fallible restart_begin(RestartCall *call)
 	if (container_is_live(container))
 		return stop_begin(container, restart_stopped, call);
 	if (container->state == CONTAINER_RESTARTING)
-		return stop_retrying(container, restart_stopped, call);
+		return stop_retrying(container, false, restart_stopped, call);
 	return container_start(container, &already, restart_started, call);
 }
 
@@ -245,6 +276,7 @@ static fallible restart_call(Container *container, ContainerDone *done, void *ar
 
 fallible container_restart(Container *container, int64_t timeout_s, int signal, ContainerDone *done, void *arg)
 {
+	TRY(admission_ask(container, "restart")); /* before it is stopped for nothing */
 	if (container_is_live(container))
 		stop_note(container, timeout_s, signal, true);
 	else if (container->state == CONTAINER_RESTARTING)

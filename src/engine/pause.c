@@ -4,6 +4,7 @@
  * kedged the freezer tells (restore.c), also of a freeze that was under way and is done by then.
  */
 #include "base/clock.h"
+#include "engine/admission.h"
 #include "engine/container_internal.h"
 
 #define FIRST_LOOK NANOS_PER_MILLI
@@ -83,14 +84,20 @@ fallible container_pause(Container *container, ContainerDone *done, void *arg)
 	return NULL;
 }
 
-fallible container_unpause(Container *container)
+fallible container_go_on(Container *container)
 {
-	if (container->state != CONTAINER_PAUSED)
-		return error_new(ERROR_CONFLICT, "Container %s is not paused", container->id);
 	TRY(freeze(container, false));
 	container_move(container, CONTAINER_RUNNING);
 	container_event(container, "unpause", NULL, NULL);
 	return NULL;
+}
+
+fallible container_unpause(Container *container)
+{
+	if (container->state != CONTAINER_PAUSED)
+		return error_new(ERROR_CONFLICT, "Container %s is not paused", container->id);
+	TRY(admission_ask(container, "unpause"));
+	return container_go_on(container);
 }
 
 void container_thaw(Container *container)
@@ -101,7 +108,7 @@ void container_thaw(Container *container)
 		error = freeze(container, false);
 		freeze_ended(container, error_new(ERROR_CONFLICT, "Container %s is being stopped", container->id));
 	} else if (container->state == CONTAINER_PAUSED) {
-		error = container_unpause(container);
+		error = container_go_on(container);
 	}
 	if (error)
 		error_log(error, "container \"%s\"", container->record.name);

@@ -35,8 +35,19 @@ static void pull_make_room(Pull *pull)
 		install_stage_bad(pull->install, i);
 }
 
+static void pull_count(EngineCounters *counters, const Error *error)
+{
+	if (!error)
+		counters->pulls++;
+	else if (error_kind(error) == ERROR_CANCELLED)
+		counters->pulls_cancelled++;
+	else
+		counters->pulls_failed++;
+}
+
 static void pull_end(Pull *pull, Error *take_error)
 {
+	pull_count(&pull->engine->counters, take_error);
 	if (take_error && store_is_full(pull->engine->store))
 		pull_make_room(pull);
 	pull->fetcher = fetcher_free(pull->fetcher);
@@ -187,8 +198,21 @@ static fallible pull_note_presence(Pull *pull, const Digest *image_id)
 	return NULL;
 }
 
+/* The manifest's digest is verified when it comes, and this one's here: nothing else says what an image is. */
+static fallible pull_check_config(const FetchedImage *fetched, const Digest *config)
+{
+	Digest actual;
+
+	digest_of(&actual, fetched->config, fetched->config_length);
+	if (!string_starts(config->text, "sha256:") || digest_equal(&actual, config))
+		return NULL;
+	return error_new(ERROR_INTERNAL, "the configuration that kedge-fetch gave does not have the digest \"%s\"",
+		config->text);
+}
+
 static fallible pull_put_documents(Pull *pull, const FetchedImage *fetched, const Digest *config)
 {
+	TRY(pull_check_config(fetched, config));
 	TRY(blob_put(pull->engine->store, &fetched->manifest_digest, fetched->manifest, fetched->manifest_length));
 	return blob_put(pull->engine->store, config, fetched->config, fetched->config_length);
 }

@@ -5,6 +5,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "engine/log_forward.h"
 #include "engine/volume_internal.h"
 #include "store/images.h"
 #include "store/records.h"
@@ -86,6 +87,7 @@ void container_remove_now(Container *container)
 		remove_failed(container, error);
 		return;
 	}
+	log_forward_remove(container);
 	remove_files(container);
 	remove_finish(container, &volumes);
 }

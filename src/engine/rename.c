@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Another name for a container: it is on record before anybody finds it by that. */
 #include "base/memory.h"
-#include "engine/container_internal.h"
+#include "engine/log_forward.h"
+#include "engine/name_server.h"
 
 static fallible rename_check(char **ret, const Container *container, const char *name)
 {
@@ -36,6 +37,8 @@ fallible container_rename(Container *container, const char *name)
 	TRY(rename_save(container, &other));
 	table_remove(container->engine->names, other); /* the old one now */
 	table_set(container->engine->names, container->record.name, container);
+	name_server_tell(container);
+	log_forward_tell(container);
 	shown = string_printf("/%s", other);
 	container_event(container, "rename", "oldName", shown);
 	return NULL;

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 
 #define STUB "127.0.0.53"
+#define NAME_SERVER "127.0.0.11"
 
 typedef struct HostLists {
 	StringList servers, search, options;
@@ -110,19 +111,35 @@ static void write_hosts_own(Buffer *out, const char *host, bool is_private)
 			buffer_printf(out, "%s\n", lines.items[i]);
 }
 
+/* As Docker: names of containers have no dots, and are to be asked for as they are; somebody's own wish goes first. */
+static void write_options(Buffer *out, const StringList *options, bool has_names)
+{
+	autoclear(StringList) all = {0};
+	bool has_dots = false;
+
+	strings_copy(&all, options);
+	for (size_t i = 0; i < all.count; i++)
+		has_dots |= string_starts(all.items[i], "ndots:");
+	if (has_names && !has_dots)
+		strings_add(&all, "ndots:0");
+	write_words(out, "options", &all);
+}
+
 void resolv_conf_write(Buffer *out, const char *host, const ResolvWish *wish)
 {
 	autoclear(HostLists) lists = {0};
 
-	if (!wish->servers->count && !wish->search->count && !wish->options->count) {
+	if (!wish->has_names && !wish->servers->count && !wish->search->count && !wish->options->count) {
 		write_hosts_own(out, host, wish->is_private);
 		return;
 	}
 	read_lists(&lists, host);
 	write_words(out, "search", wish->search->count ? wish->search : &lists.search);
-	if (wish->servers->count)
+	if (wish->has_names)
+		buffer_add_text(out, "nameserver " NAME_SERVER "\n");
+	else if (wish->servers->count)
 		write_servers(out, wish->servers, false);
 	else
 		write_servers(out, &lists.servers, wish->is_private);
-	write_words(out, "options", wish->options->count ? wish->options : &lists.options);
+	write_options(out, wish->options->count ? wish->options : &lists.options, wish->has_names);
 }

@@ -11,6 +11,7 @@
 
 typedef struct ResolvWish {
 	const StringList *servers, *search, *options; /* "." alone as search: none */
+	bool has_names;                               /* kedge-dns answers it, and knows the servers */
 	bool is_private; /* a network of its own: the host's servers on loopback are out of reach, and left out */
 } ResolvWish;
 

@@ -62,7 +62,8 @@ bool container_restart_soon(Container *container, int64_t lived_ns)
 
 	container->retry_delay_ns = restart_delay_ns(container->retry_delay_ns, lived_ns);
 	container_retry_cancel(container);
-	if (container->engine->closing) { /* the machine goes down: the try is the next boot's */
+	/* The machine goes down: the try is the next boot's. Or it is refused: the next one is another policy's. */
+	if (container->engine->closing || container->is_refused) {
 		container_move(container, CONTAINER_RESTARTING);
 		return true;
 	}

@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "engine/network_internal.h"
 #include "engine/volume_internal.h"
 #include "store/records.h"
 #include "store/snapshots.h"
@@ -55,6 +56,19 @@ static bool was_live(const Container *container)
 	       stored == CONTAINER_STOPPING;
 }
 
+void containers_hold(Engine *engine, ContainerHolds *holds, void *arg)
+{
+	engine->holds = holds;
+	engine->holds_arg = arg;
+}
+
+static bool is_held(const Container *container)
+{
+	const Engine *engine = container->engine;
+
+	return engine->holds && engine->holds(engine->holds_arg, container);
+}
+
 static bool has_plan(const Container *container)
 {
 	autofree char *path = path_join(container->bundle, "plan");
@@ -68,6 +82,10 @@ static bool has_plan(const Container *container)
  */
 static void restore_adopt(Container *container)
 {
+	Error *error = endpoints_restore(container);
+
+	if (error)
+		error_log(error, "container \"%s\": its networks", container->record.name);
 	container->exit_seen = container->undecided = !was_live(container);
 	if (!was_live(container))
 		return;
@@ -82,6 +100,17 @@ static void restore_adopt(Container *container)
 	container_stop_resume(container);
 }
 
+/* It ended before the machine went down, and nobody was told: this is another boot. */
+static void restore_hold_back(Container *container)
+{
+	bool same_boot = string_equal(container->record.boot_id, container->engine->boot_id);
+
+	if (same_boot || container->state != CONTAINER_RESTARTING || !is_held(container))
+		return;
+	container_retry_cancel(container);
+	container_move(container, CONTAINER_EXITED);
+}
+
 static void restore_apply_exit(Container *container, const ShimStatus *status)
 {
 	if ((int64_t)status->run == container->record.run + 1) {
@@ -92,6 +121,7 @@ static void restore_apply_exit(Container *container, const ShimStatus *status)
 	}
 	container->exit_seen = false;
 	container_handle_exit_file(container, status);
+	restore_hold_back(container);
 	container_start_resume(container);
 }
 
@@ -118,7 +148,8 @@ static void restore_lost(Container *container)
 	container_set_error(container, "the machine went down while it ran");
 	container->record.pid = 0;
 	container_move(container, CONTAINER_EXITED);
-	container_restart_if_wanted(container, 0);
+	if (!is_held(container))
+		container_restart_if_wanted(container, 0);
 	container_save_or_log(container);
 	container_start_resume(container);
 	container_remove_if_due(container);
@@ -137,14 +168,16 @@ static void restore_idle(Container *container)
 	}
 	if (container->state == CONTAINER_RESTARTING) {
 		container->state = CONTAINER_EXITED;
-		container_restart_soon(container, 0); /* by its policy, or since it has rebooted itself */
+		if (!new_boot || !is_held(container))
+			container_restart_soon(container, 0); /* by its policy, or since it has rebooted itself */
 		return;
 	}
 	if (container->state == CONTAINER_EXITED && record->start_again) {
 		container_start_resume(container);
 	} else if (new_boot && container->state == CONTAINER_EXITED && record->spec.restart_policy == RESTART_ALWAYS) {
 		record->user_stopped = false;
-		container_restart_if_wanted(container, 0);
+		if (!is_held(container))
+			container_restart_if_wanted(container, 0);
 	} else if (container->state == CONTAINER_EXITED && record->spec.auto_remove) {
 		container_remove_now(container);
 	}

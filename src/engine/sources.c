@@ -10,6 +10,7 @@
 #include <linux/openat2.h>
 #include <mntent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -17,7 +18,7 @@
 #include "base/memory.h"
 #include "engine/container_internal.h"
 
-enum { MOUNT_LINE_MAX = 64 << 10 };
+enum { MOUNT_LINE_MAX = 64 << 10, FDINFO_MAX = 64 << 10 };
 
 typedef enum Place { PLACE_THERE, PLACE_ABSENT, PLACE_DISTANT } Place;
 
@@ -103,6 +104,63 @@ fallible sources_check(const ContainerSpec *spec)
 	return NULL;
 }
 
+/* ---- propagation ---- */
+
+/* The mount that an open file lies on. Source: proc(5), fdinfo. -1: not said. */
+static long mount_id(int fd)
+{
+	autofree char *path = string_printf("/proc/self/fdinfo/%d", fd), *text = NULL;
+	Error *error = file_read(&text, NULL, AT_FDCWD, path, FDINFO_MAX);
+	const char *line = error ? NULL : strstr(text, "mnt_id:");
+
+	error_free(error); /* the start goes on without the check */
+	return line ? strtol(line + strlen("mnt_id:"), NULL, 10) : -1;
+}
+
+/* Its line in mountinfo, cut behind the optional fields, and its place, as that has it; NULL: not there. */
+static char *mount_line(long id, char **ret_place)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL;
+	size_t room = 0;
+	bool is_it = false;
+
+	while (file && !is_it && getline(&line, &room, file) > 0)
+		is_it = strtol(line, NULL, 10) == id && sscanf(line, "%*s %*s %*s %*s %ms", ret_place) == 1;
+	if (file)
+		fclose(file);
+	if (!is_it)
+		string_replace(&line, NULL);
+	char *end = line ? strstr(line, " - ") : NULL;
+	if (end)
+		*end = '\0';
+	return line;
+}
+
+/* What is mounted later passes only between peers: Docker refuses as well to bind what has none. */
+static fallible check_peers(const char *source, bool may_be_slave)
+{
+	autofd fd = open(source, O_PATH | O_CLOEXEC);
+	autofree char *place = NULL, *line = fd < 0 ? NULL : mount_line(mount_id(fd), &place);
+
+	if (!line || strstr(line, " shared:") || (may_be_slave && strstr(line, " master:")))
+		return NULL;
+	return error_new(ERROR_INVALID, "path %s is mounted on %s but it is not a shared%s mount", source, place,
+		may_be_slave ? " or slave" : "");
+}
+
+static fallible check_propagation(const MountSpec *mount)
+{
+	bool is_slave = mount->propagation && string_ends(mount->propagation, "slave");
+	bool is_shared = mount->propagation && string_ends(mount->propagation, "shared");
+
+	if (mount->kind != MOUNT_BIND || (!is_slave && !is_shared) || place_of(mount->source) != PLACE_THERE)
+		return NULL;
+	return check_peers(mount->source, is_slave);
+}
+
+/* ---- making them ---- */
+
 static fallible source_make(StringList *distant, const char *source)
 {
 	Place place = place_of(source);
@@ -122,5 +180,7 @@ fallible sources_make(StringList *ret_distant, const ContainerSpec *spec)
 	for (size_t i = 0; i < spec->mounts.count; i++)
 		if (mounts[i].kind == MOUNT_BIND && mounts[i].make_source)
 			TRY(source_make(ret_distant, mounts[i].source));
+	for (size_t i = 0; i < spec->mounts.count; i++)
+		TRY(check_propagation(&mounts[i]));
 	return NULL;
 }

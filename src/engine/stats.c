@@ -62,7 +62,7 @@ static fallible networks_read(ContainerStats *stats, int64_t pid)
 	return NULL;
 }
 
-fallible container_stats(ContainerStats *ret, Container *container)
+fallible container_usage(ContainerStats *ret, Container *container)
 {
 	ContainerStats stats = {.read_wall_ns = clock_wall_ns(), .online_cpus = sysconf(_SC_NPROCESSORS_ONLN)};
 
@@ -71,11 +71,22 @@ fallible container_stats(ContainerStats *ret, Container *container)
 		return NULL;
 	}
 	TRY(cgroup_stats_read(&stats.cgroup, container->engine->cgroups, container->cgroup));
-	if (!stats.cgroup.memory_limit)
-		stats.cgroup.memory_limit = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
-	TRY(system_cpu(&stats.system_cpu_ns));
 	if (!string_equal(container->record.spec.network_mode, "host") && container->record.pid)
 		error_free(networks_read(&stats, container->record.pid)); /* it may end while we look */
+	*ret = stats;
+	return NULL;
+}
+
+fallible container_stats(ContainerStats *ret, Container *container)
+{
+	ContainerStats stats;
+
+	TRY(container_usage(&stats, container));
+	if (stats.read_wall_ns) {
+		TRY(system_cpu(&stats.system_cpu_ns));
+		if (!stats.cgroup.memory_limit)
+			stats.cgroup.memory_limit = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+	}
 	*ret = stats;
 	return NULL;
 }

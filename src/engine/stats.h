@@ -20,3 +20,5 @@ typedef struct ContainerStats {
 } ContainerStats;
 
 fallible container_stats(ContainerStats *ret, Container *container); /* all zero for one that does not run */
+/* The same without what is the whole machine's: system_cpu_ns is 0, and memory without a limit has limit 0. */
+fallible container_usage(ContainerStats *ret, Container *container);

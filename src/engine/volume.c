@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "engine/volume_internal.h"
+#include "runtime/spec_words.h"
 #include "store/records.h"
 #include "store/volumes.h"
 
@@ -271,6 +272,14 @@ char *volume_data_path(const Engine *engine, const char *name)
 	return string_printf("%s/%s/" VOLUME_DATA, engine->volumes_path, name);
 }
 
+char *volume_part(const Engine *engine, const MountSpec *mount)
+{
+	autofree char *absolute = string_printf("/%s", mount->subpath), *clean = spec_clean_path(absolute);
+
+	return string_printf("%s/%s/" VOLUME_DATA "/%s", engine->volumes_path, mount->source,
+		clean); /* clean begins with the second slash */
+}
+
 bool volume_has_mount(const Volume *volume)
 {
 	return map_get(&volume->record.options, "type");
@@ -350,6 +359,8 @@ fallible volume_remove(Engine *engine, const char *name, bool force)
 		return NULL;
 	TRY(volume_find(&volume, engine, name));
 	TRY(check_unused(engine, name));
+	if (volume->readers)
+		return error_new(ERROR_CONFLICT, "remove %s: volume is being exported", name);
 	volumes_release(engine); /* its start may have been broken off */
 	TRY(fault("engine.volume.remove"));
 	TRY_WRAP(volume_delete(engine->store, name), "remove %s", name);

@@ -17,6 +17,7 @@ struct Volume {
 	Engine *engine;
 	char *name;
 	VolumeRecord record;
+	int readers;     /* archives of it that are being written: it stays as it is, and mounted */
 	Aside *leaving;  /* its file system is being unmounted */
 	bool is_removed; /* and it is in engine->volumes_leaving */
 };
@@ -30,6 +31,7 @@ void volumes_clear(Engine *engine);
 fallible volume_put_record(const Volume *volume); /* of one that was staged */
 void volume_gone(Volume *volume);                 /* told, and freed: the store has it no more */
 char *volume_data_path(const Engine *engine, const char *name);
+char *volume_part(const Engine *engine, const MountSpec *mount); /* "DATA//SUBPATH" */
 bool container_uses_volume(const Container *container, const char *name);
 /* Unmounts those that no container has at work any more. */
 void volumes_release(Engine *engine);

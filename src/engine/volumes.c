@@ -117,7 +117,7 @@ static fallible make_volume(MountSpec *mount, const ContainerSpec *spec, Engine 
 		return volume_find(&volume, engine, mount->source);
 	TRY(volume_create(&volume, engine, &wanted));
 	mount->is_anonymous = string_empty(mount->source);
-	mount->copies = !mount->no_copy;
+	mount->copies = !mount->no_copy && !mount->subpath; /* the image has nothing for a part of it */
 	string_replace(&mount->source, volume->name);
 	return NULL;
 }
@@ -180,7 +180,8 @@ void volumes_that_go(StringList *ret, const Container *container)
 		return;
 	for (size_t i = 0; i < spec->mounts.count; i++) {
 		const Volume *volume = anonymous(spec, i, container->engine);
-		if (volume && !is_used_by_others(container, volume) && !strings_has(ret, volume->name))
+		if (volume && !volume->readers && !is_used_by_others(container, volume) &&
+			!strings_has(ret, volume->name))
 			strings_add(ret, volume->name);
 	}
 }
@@ -387,6 +388,8 @@ void volumes_forget(Container *container)
 
 bool volume_is_at_work(const Volume *volume)
 {
+	if (volume->readers)
+		return true;
 	list_each(&volume->engine->container_order, Container, link, container)
 		if ((container_is_live(container) || container->preparing) &&
 			container_uses_volume(container, volume->name))

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "fetch/helper.h"
 #include "fetch/wire.h"
+#include "oci/manifest.h"
 
 struct Fetcher {
 	Helper *helper;
@@ -13,18 +14,69 @@ struct Fetcher {
 
 /* ---- answers: each handler may free the fetcher, so nothing follows its call ---- */
 
+/* What a name stands for decides what may run: that it has the digest is not left to a process that talks with
+ * strangers. */
+static fallible check_digest(const Digest *claimed, const char *text, size_t length)
+{
+	Digest actual;
+
+	if (!string_starts(claimed->text, "sha256:")) /* of others, kedge-fetch's word */
+		return NULL;
+	digest_of(&actual, text, length);
+	if (digest_equal(claimed, &actual))
+		return NULL;
+	return error_new(ERROR_INTERNAL, "what kedge-fetch resolved does not have the digest \"%s\"", claimed->text);
+}
+
+static bool lists(const Index *index, const Digest *manifest)
+{
+	for (size_t i = 0; i < index->count; i++)
+		if (digest_equal(&index->entries[i].descriptor.digest, manifest))
+			return true;
+	return false;
+}
+
+static fallible check_index(const FetchedImage *image, const char *text, size_t length)
+{
+	autoclear(Index) index = {0};
+
+	TRY(check_digest(&image->top_digest, text, length));
+	TRY(index_parse(&index, text, length));
+	if (lists(&index, &image->manifest_digest))
+		return NULL;
+	return error_new(ERROR_INTERNAL, "the index \"%s\" does not list the manifest \"%s\"", image->top_digest.text,
+		image->manifest_digest.text);
+}
+
+static fallible check_resolved(const FetchedImage *image, const char *index, size_t index_length)
+{
+	TRY(check_digest(&image->manifest_digest, image->manifest, image->manifest_length));
+	if (index_length)
+		return check_index(image, index, index_length);
+	if (digest_equal(&image->top_digest, &image->manifest_digest))
+		return NULL;
+	return error_new(ERROR_INTERNAL, "what kedge-fetch resolved lacks the index \"%s\"", image->top_digest.text);
+}
+
+static bool is_whole(const WireMessage *message, const Frame *frame)
+{
+	return message->digest && message->top_digest && message->size <= MANIFEST_MAX &&
+	       message->index_size <= MANIFEST_MAX &&
+	       message->size + message->index_size <= (int64_t)frame->payload_length;
+}
+
 static fallible on_resolved(Fetcher *fetcher, const WireMessage *message, const Frame *frame)
 {
 	FetchedImage image = {.manifest = frame->payload, .media_type = message->media_type ? message->media_type : ""};
 
-	if (!message->digest || !message->top_digest || message->size > (int64_t)frame->payload_length ||
-		message->size > MANIFEST_MAX)
+	if (!is_whole(message, frame))
 		return error_new(ERROR_INTERNAL, "a resolved image is not whole");
 	TRY(digest_parse(&image.manifest_digest, message->digest));
 	TRY(digest_parse(&image.top_digest, message->top_digest));
 	image.manifest_length = message->size;
-	image.config = frame->payload ? frame->payload + message->size : "";
-	image.config_length = frame->payload_length - message->size;
+	image.config = frame->payload ? frame->payload + message->size + message->index_size : "";
+	image.config_length = frame->payload_length - message->size - message->index_size;
+	TRY(check_resolved(&image, frame->payload ? frame->payload + message->size : "", message->index_size));
 	fetcher->handlers.resolved(fetcher->arg, &image);
 	return NULL;
 }

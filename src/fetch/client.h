@@ -22,12 +22,12 @@
 typedef struct Fetcher Fetcher;
 
 typedef struct FetchedImage {
-	const char *manifest; /* text, as the registry sent it; its digest is verified */
+	const char *manifest; /* text, as the registry sent it; its digest is verified here */
 	size_t manifest_length;
 	Digest manifest_digest; /* of the image manifest */
 	const char *media_type;
 	Digest top_digest;  /* what the tag pointed at: the index's digest where there is one, else manifest_digest */
-	const char *config; /* text of the image configuration, verified */
+	const char *config; /* text of the image configuration; who knows the manifest verifies it */
 	size_t config_length;
 } FetchedImage;
 

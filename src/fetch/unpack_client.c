@@ -157,6 +157,7 @@ static fallible send_start(Unpacker *unpacker, const UnpackerOptions *options)
 			.complete = options->input_complete,
 			.is_described = copy->is_described,
 			.keeps_directories = copy->keeps_directories,
+			.is_root = copy->is_root,
 			.has_owner = copy->has_owner,
 			.uid = copy->uid,
 			.gid = copy->gid,

@@ -30,6 +30,7 @@ typedef struct UnpackCopy {
 	const char *path;       /* directory in the root; links are followed within the root */
 	bool is_described;      /* the directory's descriptor is a file that says what to mount (base/rootfs.h) */
 	bool keeps_directories; /* no file in place of a directory, and none the other way round */
+	bool is_root;           /* the archive's root is the directory: its owner, mode and attributes too */
 	bool has_owner;         /* all belongs to uid and gid, whatever the archive says */
 	uid_t uid;
 	gid_t gid;

@@ -33,12 +33,12 @@ enum { UNPACK_WIRE_VERSION = 1, UNPACK_CHANNEL_FD = 3 };
 typedef struct UnpackNumbers {
 	int64_t version;
 	int64_t word;
-	int64_t mode, max_bytes, max_entries, max_depth, sync;        /* START */
-	int64_t available, complete;                                  /* START, INPUT */
-	int64_t position;                                             /* PROGRESS */
-	int64_t bytes, entries;                                       /* DONE */
-	int64_t kind;                                                 /* FAILED: ErrorKind */
-	int64_t is_described, keeps_directories, has_owner, uid, gid; /* START: UnpackCopy */
+	int64_t mode, max_bytes, max_entries, max_depth, sync;                 /* START */
+	int64_t available, complete;                                           /* START, INPUT */
+	int64_t position;                                                      /* PROGRESS */
+	int64_t bytes, entries;                                                /* DONE */
+	int64_t kind;                                                          /* FAILED: ErrorKind */
+	int64_t is_described, keeps_directories, is_root, has_owner, uid, gid; /* START: UnpackCopy */
 } UnpackNumbers;
 
 typedef struct UnpackMessage {

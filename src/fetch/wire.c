@@ -97,6 +97,7 @@ static const Field message_fields[] = {
 	TEXT(media_type),
 	TEXT(from),
 	NUMBER(size, 0, INT64_MAX),
+	NUMBER(index_size, 0, INT64_MAX),
 	NUMBER(bytes, 0, INT64_MAX),
 	NUMBER(attempt, 0, INT32_MAX),
 	NUMBER(delay_ms, 0, INT32_MAX),

@@ -3,9 +3,9 @@
 /*
  * What kedged and kedge-fetch say to each other over a Channel (fetch/channel.h): one JSON object a message, by the
  * field table in wire.c. kedged begins with START and goes on with requests; each is answered as fetch/client.h says.
- * GET and PUT bring a descriptor. Payloads: RESOLVED carries the manifest and, behind it, the image configuration, or
- * an index alone; PUT_MANIFEST the manifest; FOUND what the registry said. kedged does not trust this side: whatever
- * arrives is checked by the table and by its receiver.
+ * GET and PUT bring a descriptor. Payloads: RESOLVED carries the manifest, the index that led to it if there was one,
+ * and the image configuration, or an index alone; PUT_MANIFEST the manifest; FOUND what the registry said. kedged does
+ * not trust this side: whatever arrives is checked by the table and by its receiver.
  */
 #include <stdint.h>
 
@@ -53,9 +53,10 @@ typedef struct WireMessage {
 	char *digest;     /* of a blob or manifest */
 	char *top_digest; /* RESOLVED */
 	char *media_type;
-	char *from;    /* PUT: a repository of the registry that should have the blob; BLOB_SKIPPED: it was mounted */
-	int64_t size;  /* of the blob; RESOLVED: of the manifest within the payload */
-	int64_t bytes; /* GET: what is there; PROGRESS */
+	char *from;   /* PUT: a repository of the registry that should have the blob; BLOB_SKIPPED: it was mounted */
+	int64_t size; /* of the blob; RESOLVED: of the manifest within the payload */
+	int64_t index_size; /* RESOLVED: of the index behind the manifest */
+	int64_t bytes;      /* GET: what is there; PROGRESS */
 	int64_t attempt, delay_ms;
 	char *reason;
 	char *term;           /* SEARCH */

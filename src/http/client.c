@@ -172,12 +172,13 @@ static fallible send_chunk(HttpClient *client, const char *data, size_t length)
 	return send_parts(client, parts, 3);
 }
 
-static fallible send_file(HttpClient *client, int fd)
+static fallible send_file(HttpClient *client, const HttpCall *call)
 {
 	autofree char *data = mem_alloc(READ_SIZE);
+	int64_t bytes = 0;
 
 	for (;;) {
-		ssize_t length = read(fd, data, READ_SIZE);
+		ssize_t length = read(call->file_fd, data, READ_SIZE);
 		if (length < 0 && errno == EINTR)
 			continue;
 		if (length < 0)
@@ -185,6 +186,9 @@ static fallible send_file(HttpClient *client, int fd)
 		TRY(send_chunk(client, data, (size_t)length)); /* one of length 0 ends the body */
 		if (length == 0)
 			return NULL;
+		bytes += length;
+		if (call->sent)
+			call->sent(call->sent_arg, bytes);
 	}
 }
 
@@ -195,7 +199,7 @@ static fallible send_call(HttpClient *client, const HttpCall *call)
 	write_head(&head, call);
 	struct iovec parts[] = {{head.data, head.length}, {(void *)call->body, call->length}};
 	TRY(send_parts(client, parts, call->body ? 2 : 1));
-	return call->sends_file ? send_file(client, call->file_fd) : NULL;
+	return call->sends_file ? send_file(client, call) : NULL;
 }
 
 /* ---- receiving ---- */

@@ -8,6 +8,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
@@ -24,6 +25,8 @@ typedef struct HttpCall {
 	size_t length;
 	bool sends_file; /* the body is what file_fd gives until its end, sent in chunks */
 	int file_fd;
+	void (*sent)(void *arg, int64_t bytes); /* after each chunk of it; NULL: nobody wants to know */
+	void *sent_arg;
 	bool upgrades; /* asks for the raw connection: http_client_hijack() when the status is 101 */
 } HttpCall;
 

@@ -11,7 +11,7 @@
 #include "base/files.h"
 #include "http/server.h"
 
-enum { LISTEN_BACKLOG = 4096, SOCKET_MODE = 0660 };
+enum { LISTEN_BACKLOG = 4096, MODE_OF_GROUP = 0660, MODE_OF_ROOT = 0600 };
 
 static fallible make_address(struct sockaddr_un *ret, const char *path)
 {
@@ -41,9 +41,9 @@ static fallible refuse_live(const struct sockaddr_un *address)
 }
 
 /* The mode is right from the first moment on: nobody can connect in between. */
-static fallible bind_address(int fd, const struct sockaddr_un *address)
+static fallible bind_address(int fd, const struct sockaddr_un *address, mode_t mode)
 {
-	mode_t before = umask(0777 & ~SOCKET_MODE);
+	mode_t before = umask(0777 & ~mode);
 	int failed = bind(fd, (const struct sockaddr *)address, sizeof(*address));
 
 	umask(before);
@@ -52,19 +52,19 @@ static fallible bind_address(int fd, const struct sockaddr_un *address)
 	return NULL;
 }
 
-/* By /etc/group alone: another module of nsswitch.conf would stay in memory, 0.4 MB of systemd's. */
-static fallible give_to_group(const char *path, const char *name)
+/* By /etc/group alone: another module of nsswitch.conf would stay in memory, 0.4 MB of systemd's. Confined programs are
+ * of root's group (kedge-log, for the logs): that one may not use it. */
+static const struct group *find_group(const char *name)
 {
 	__nss_configure_lookup("group", "files");
-	struct group *group = name ? getgrnam(name) : NULL;
+	const struct group *group = name ? getgrnam(name) : NULL;
 
-	if (group && lchown(path, -1, group->gr_gid) < 0)
-		return error_errno(errno, "could not give socket \"%s\" to group \"%s\"", path, name);
-	return NULL;
+	return group && group->gr_gid != 0 ? group : NULL;
 }
 
 fallible http_listen_unix(int *ret_fd, const char *path, const char *group)
 {
+	const struct group *owner = find_group(group);
 	autofd fd = -1;
 	struct sockaddr_un address;
 
@@ -74,8 +74,9 @@ fallible http_listen_unix(int *ret_fd, const char *path, const char *group)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return error_errno(errno, "could not make a socket");
-	TRY(bind_address(fd, &address));
-	TRY(give_to_group(path, group));
+	TRY(bind_address(fd, &address, owner ? MODE_OF_GROUP : MODE_OF_ROOT));
+	if (owner && lchown(path, -1, owner->gr_gid) < 0)
+		return error_errno(errno, "could not give socket \"%s\" to group \"%s\"", path, group);
 	if (listen(fd, LISTEN_BACKLOG) < 0)
 		return error_errno(errno, "could not listen on socket \"%s\"", path);
 	*ret_fd = take_fd(&fd);

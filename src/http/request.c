@@ -269,7 +269,7 @@ static fallible find_route(HttpRequest *request)
 		TRY(options->rewrite(options->context, request, &path));
 	request->route = route_find(&match, options->routes, request->method, path);
 	if (options->admit)
-		TRY(options->admit(request, request->route));
+		TRY(options->admit(options->context, request, request->route));
 	if (!request->route)
 		return error_new(ERROR_NOT_FOUND, "page not found");
 	return read_params(request, &match);
@@ -290,8 +290,10 @@ static fallible read_head(HttpRequest *request)
 
 static void call_handler(HttpRequest *request)
 {
+	const HttpRoute *route = request->route;
+
 	request->called = true;
-	request->route->handler(request, request->server->options.context);
+	route->handler(request, route->context ? route->context : request->server->options.context);
 }
 
 static enum MHD_Result take_headers(HttpRequest *request)

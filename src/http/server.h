@@ -32,6 +32,7 @@ typedef struct HttpRoute {
 	HttpHandler *handler;
 	int flags;
 	size_t body_max; /* 0: HTTP_BODY_MAX */
+	void *context;   /* its handler's; NULL: the server's */
 } HttpRoute;
 
 /* HTTP_HEADERS_MAX: request line, headers and what is read ahead of a body; an idle connection keeps as much memory.
@@ -45,9 +46,9 @@ typedef struct HttpServerOptions {
 	Error *(*rewrite)(void *context, HttpRequest *request, const char **path);
 	/* Whether a request is let in, before its body is read: an Error is answered. route is NULL where none was
 	 * found. May be NULL. */
-	Error *(*admit)(const HttpRequest *request, const HttpRoute *route);
+	Error *(*admit)(void *context, const HttpRequest *request, const HttpRoute *route);
 	const char *const *headers; /* "Name: value" put on every answer; NULL-terminated; may be NULL */
-	void *context;              /* given to every handler */
+	void *context;              /* of rewrite() and admit(), and of handlers whose route has none */
 } HttpServerOptions;
 
 /* listen_fd: a listening socket, owned by the server from now on. */
@@ -77,7 +78,7 @@ void http_server_carry_socket(
 	HttpServer *server, const char *path, const StringMap *query, const Buffer *cursor, int fd);
 void http_server_take_over(HttpServer *server, int fd); /* fd is the callee's */
 
-/* Binds a unix socket (0660, group if it exists), replacing a stale one. */
+/* Binds a unix socket, replacing a stale one: 0660 and the group, or, where that does not exist or is root's, 0600. */
 fallible http_listen_unix(int *ret_fd, const char *path, const char *group);
 /* One that is not wanted any more, whoever else has it open: who waits at it is refused, and its path goes, unless
  * somebody else listens there by now. */

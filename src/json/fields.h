@@ -9,7 +9,7 @@
  * Structs must start zeroed; fields_read() over a struct that holds values replaces those that the JSON has and keeps
  * the rest, so that defaults are set before reading. null reads as absent. Objects are read into member by member;
  * lists, maps and arrays are replaced as a whole. After a failure the struct holds what was read until then: clear it
- * as always. Quantities are written as plain integers.
+ * as always. Quantities are written as plain integers, unless their field says otherwise.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -56,6 +56,15 @@ struct Field {
 	bool omit_empty;   /* not written when zero, empty or NULL */
 	size_t max_count;  /* arrays, lists, maps: 0 means FIELDS_COUNT_MAX */
 	size_t max_length; /* strings: 0 means FIELDS_STRING_MAX */
+	bool as_text;      /* durations and sizes: written as "1m30s", "64m" */
+	const char *text;  /* what it says, for schemas and documents: a sentence without its full stop */
+	/*
+	 * Shorter ways to write it, made into what is read: of the whole value (*ret stays NULL where it is as it
+	 * should be already), of one item of an array (appends any number of items). An error is put behind the field's
+	 * path.
+	 */
+	Error *(*expand)(Value **ret, const Value *value);
+	Error *(*expand_item)(Value *array, Value *item);
 };
 
 #define FIELDS_END                                                                                                     \

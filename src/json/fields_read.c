@@ -3,6 +3,7 @@
 #include "json/fields_internal.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -69,12 +70,15 @@ static size_t count_max(const Field *field)
 	return field->max_count ? field->max_count : FIELDS_COUNT_MAX;
 }
 
-static fallible check_count(const Field *field, const Value *value, const Path *path)
+static fallible check_total(const Field *field, const Path *path)
 {
-	if (value_count(value) <= count_max(field))
-		return NULL;
 	autofree char *what = string_printf("has more than %zu items", count_max(field));
 	return field_error(path, what);
+}
+
+static fallible check_count(const Field *field, const Value *value, const Path *path)
+{
+	return value_count(value) <= count_max(field) ? NULL : check_total(field, path);
 }
 
 static fallible check_length(const Field *field, const char *text, const Path *path)
@@ -125,18 +129,34 @@ static fallible whole_number(int64_t *ret, const Value *value, const Path *path)
 	return NULL;
 }
 
+static void put_number(char ret[CLOCK_TEXT_MAX], const Field *field, int64_t number)
+{
+	if (field->kind == FIELD_DURATION)
+		clock_format_duration(ret, number);
+	else
+		snprintf(ret, CLOCK_TEXT_MAX, "%lld", (long long)number);
+}
+
+static fallible set_number(const Field *field, void *slot, int64_t number, const Path *path)
+{
+	char min[CLOCK_TEXT_MAX], max[CLOCK_TEXT_MAX];
+
+	if ((field->min || field->max) && (number < field->min || number > field->max)) {
+		put_number(min, field, field->min);
+		put_number(max, field, field->max);
+		autofree char *what = string_printf("must be between %s and %s", min, max);
+		return field_error(path, what);
+	}
+	*(int64_t *)slot = number;
+	return NULL;
+}
+
 static fallible read_int(const Field *field, void *slot, const Value *value, const Path *path)
 {
 	int64_t number = 0;
 
 	TRY(whole_number(&number, value, path));
-	if ((field->min || field->max) && (number < field->min || number > field->max)) {
-		autofree char *what =
-			string_printf("must be between %lld and %lld", (long long)field->min, (long long)field->max);
-		return field_error(path, what);
-	}
-	*(int64_t *)slot = number;
-	return NULL;
+	return set_number(field, slot, number, path);
 }
 
 static fallible read_string(const Field *field, void *slot, const Value *value, const Path *path)
@@ -203,20 +223,26 @@ static fallible read_nano(const Field *field, void *slot, const Value *value, co
 
 static fallible read_duration(const Field *field, void *slot, const Value *value, const Path *path)
 {
-	if (value_is_string(value))
-		return reason_error(path, clock_parse_duration(slot, value_string(value)));
-	if (!value_is_number(value))
+	int64_t ns;
+
+	if (!value_is_string(value) && !value_is_number(value))
 		return kind_error(path, "a duration or a number of nanoseconds", value);
-	return read_int(field, slot, value, path);
+	if (value_is_number(value))
+		return read_int(field, slot, value, path);
+	TRY(reason_error(path, clock_parse_duration(&ns, value_string(value))));
+	return set_number(field, slot, ns, path);
 }
 
 static fallible read_bytes(const Field *field, void *slot, const Value *value, const Path *path)
 {
-	if (value_is_string(value))
-		return reason_error(path, string_to_bytes(slot, value_string(value)));
-	if (!value_is_number(value))
+	int64_t bytes;
+
+	if (!value_is_string(value) && !value_is_number(value))
 		return kind_error(path, "a size or a number of bytes", value);
-	return read_int(field, slot, value, path);
+	if (value_is_number(value))
+		return read_int(field, slot, value, path);
+	TRY(reason_error(path, string_to_bytes(&bytes, value_string(value))));
+	return set_number(field, slot, bytes, path);
 }
 
 /* ---- reading: lists and maps of strings ---- */
@@ -340,13 +366,38 @@ static fallible read_array_items(FieldArray *array, const Field *field, const Va
 	return NULL;
 }
 
+/* Items that are written shortly are more than one each, so that they are read one by one. */
+static fallible read_short_item(FieldArray *array, const Field *field, Value *item, int flags, const Path *path)
+{
+	autoptr(Value) items = value_array();
+
+	TRY(reason_error(path, field->expand_item(items, item)));
+	for (size_t i = 0; i < value_count(items); i++) {
+		if (array->count == count_max(field))
+			return check_total(field, path->above);
+		array->items = mem_array(array->items, array->count + 1, field->sub_size);
+		void *target = (char *)array->items + field->sub_size * array->count++;
+		memset(target, 0, field->sub_size);
+		TRY(read_object(field->sub, target, value_at(items, i), flags, path));
+	}
+	return NULL;
+}
+
+static fallible read_short_items(FieldArray *array, const Field *field, const Value *value, int flags, const Path *path)
+{
+	for (size_t i = 0; i < value_count(value); i++)
+		TRY(read_short_item(array, field, value_at(value, i), flags, &(Path){.above = path, .index = i}));
+	return NULL;
+}
+
 static fallible read_array(const Field *field, void *slot, const Value *value, int flags, const Path *path)
 {
 	FieldArray array = {0};
 
 	if (!value_is_array(value))
 		return kind_error(path, "an array", value);
-	Error *error = read_array_items(&array, field, value, flags, path);
+	Error *error = field->expand_item ? read_short_items(&array, field, value, flags, path)
+					  : read_array_items(&array, field, value, flags, path);
 	if (error) {
 		array_clear(field, &array);
 		return error;
@@ -356,7 +407,7 @@ static fallible read_array(const Field *field, void *slot, const Value *value, i
 	return NULL;
 }
 
-static fallible read_field(const Field *field, void *target, Value *value, int flags, const Path *path)
+static fallible read_kind(const Field *field, void *target, Value *value, int flags, const Path *path)
 {
 	void *slot = slot_of(field, target);
 
@@ -393,6 +444,15 @@ static fallible read_field(const Field *field, void *target, Value *value, int f
 		return read_value(field, slot, value, path);
 	}
 	return field_error(path, "is of no known kind");
+}
+
+static fallible read_field(const Field *field, void *target, Value *value, int flags, const Path *path)
+{
+	autoptr(Value) whole = NULL;
+
+	if (field->expand)
+		TRY(reason_error(path, field->expand(&whole, value)));
+	return read_kind(field, target, whole ? whole : value, flags, path);
 }
 
 static const Field *find_field(const Field *table, const char *name)

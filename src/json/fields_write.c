@@ -66,6 +66,34 @@ static void write_nano(Writer *writer, const char *key, int64_t nanos)
 	write_raw(writer, key, text);
 }
 
+/* In the largest unit that it is a whole number of. */
+static void write_bytes(Writer *writer, const char *key, int64_t bytes)
+{
+	static const char units[] = "bkmgt";
+	int unit = 0;
+
+	while (bytes && bytes % 1024 == 0 && units[unit + 1]) {
+		bytes /= 1024;
+		unit++;
+	}
+	if (unit == 0 || bytes < 0)
+		write_int(writer, key, bytes * (INT64_C(1) << (10 * unit)));
+	else
+		write_stringf(writer, key, "%lld%c", (long long)bytes, units[unit]);
+}
+
+static void write_quantity(const Field *field, int64_t number, Writer *writer)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	if (!field->as_text)
+		return write_int(writer, field->name, number);
+	if (field->kind == FIELD_BYTES)
+		return write_bytes(writer, field->name, number);
+	clock_format_duration(text, number);
+	write_string(writer, field->name, text);
+}
+
 static void write_owned(const Field *field, const void *owned, Writer *writer)
 {
 	if (owned)
@@ -97,7 +125,7 @@ static void write_field(const Field *field, const void *slot, Writer *writer)
 	case FIELD_INT:
 	case FIELD_DURATION:
 	case FIELD_BYTES:
-		return write_int(writer, field->name, *(const int64_t *)slot);
+		return write_quantity(field, *(const int64_t *)slot, writer);
 	case FIELD_NANO:
 		return write_nano(writer, field->name, *(const int64_t *)slot);
 	case FIELD_STRING:

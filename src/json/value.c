@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "json/value.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <string.h>
 
+#include "base/files.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "json/writer.h"
@@ -186,6 +188,18 @@ void value_write(const Value *value, Buffer *out)
 	put(&writer, NULL, value);
 }
 
+fallible value_copy_file(Buffer *out, const char *path, size_t max)
+{
+	autofree char *text = NULL;
+	autoptr(Value) value = NULL;
+	size_t length;
+
+	TRY(file_read(&text, &length, AT_FDCWD, path, max));
+	TRY_WRAP(value_parse(&value, text, length), "file \"%s\"", path);
+	value_write(value, out);
+	return NULL;
+}
+
 /* ---- reading ---- */
 
 Value *value_get(const Value *object, const char *key)
@@ -349,6 +363,11 @@ void value_set(Value *object, const char *key, Value *take)
 {
 	if (json_object_set_new(object, key, take) < 0)
 		abort(); /* out of memory, or a key that is no text */
+}
+
+void value_remove(Value *object, const char *key)
+{
+	json_object_del(object, key);
 }
 
 void value_append(Value *array, Value *take)

@@ -20,12 +20,18 @@ enum { VALUE_DEPTH_MAX = 32 };
 /* Strict: UTF-8, no duplicate keys, no trailing bytes, at most VALUE_DEPTH_MAX deep. Errors name line and column. */
 fallible value_parse(Value **ret, const char *text, size_t length);
 /* YAML through libyaml (JSON is YAML): anchors are refused, sizes bounded; one document. */
-fallible value_parse_yaml(Value **ret, const char *text, size_t length);
+fallible value_parse_yaml(Value **ret, const char *text, size_t length); /* 1 MiB at most */
+/* The same for others' documents: anchors, aliases and "<<" are what they stand for, as long as that is not too much. */
+fallible value_parse_yaml_aliased(Value **ret, const char *text, size_t length);
+fallible value_parse_yaml_long(Value **ret, const char *text, size_t length, size_t max);
 Value *value_free(Value *value); /* drops one reference; NULL is fine */
 Value *value_ref(Value *value);
 Value *value_copy(const Value *value); /* deep */
 DEFINE_AUTOPTR(Value, value_free)
-void value_write(const Value *value, Buffer *out); /* compact, keys in their order */
+void value_write(const Value *value, Buffer *out);      /* compact, keys in their order */
+void value_write_yaml(const Value *value, Buffer *out); /* for people; ends with a newline */
+/* The JSON document of a file of at most max bytes, compact; errors name the file. */
+fallible value_copy_file(Buffer *out, const char *path, size_t max);
 bool value_equal(const Value *a, const Value *b);
 
 Value *value_get(const Value *object, const char *key);     /* NULL when absent or not an object */
@@ -52,4 +58,5 @@ Value *value_new_string(const char *text); /* invalid UTF-8 becomes U+FFFD */
 Value *value_new_int(int64_t number);
 Value *value_new_bool(bool truth);
 void value_set(Value *object, const char *key, Value *take);
+void value_remove(Value *object, const char *key); /* absent is fine */
 void value_append(Value *array, Value *take);

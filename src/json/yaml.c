@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * YAML 1.2 with the core schema's scalars: null, true/false, whole numbers, decimals; everything else, and everything
- * quoted, is a string. Numbers with leading zeros stay strings: is 0644 octal? Aliases could multiply a small text into
- * a huge value, and tags name types that nobody here has: both are refused.
+ * quoted, is a string. Numbers with leading zeros stay strings: is 0644 octal? Tags name types that nobody here has:
+ * they are refused. Aliases could multiply a small text into a huge value: they are refused as well, but where the
+ * caller wants others' documents, and then what they come to is bounded.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -12,15 +13,21 @@
 
 #include "base/memory.h"
 #include "base/strings.h"
+#include "base/table.h"
 #include "json/value.h"
 
-enum { YAML_TEXT_MAX = 1 << 20 };
+enum { YAML_TEXT_MAX = 1 << 20, ALIASED_MAX = 4 << 20, NODE_SIZE = 32 };
+
+#define MERGE_KEY "<<"
 
 typedef struct Reader {
 	yaml_parser_t parser;
 	yaml_event_t event;
 	bool has_event;
 	int depth;
+	Table *anchors;  /* by name, what they stand for; NULL: they are refused */
+	Value *anchored; /* the array that owns these */
+	size_t aliased;  /* bytes that aliases have come to, about */
 } Reader;
 
 static void event_clear(Reader *reader)
@@ -34,6 +41,8 @@ static void reader_clear(Reader *reader)
 {
 	event_clear(reader);
 	yaml_parser_delete(&reader->parser);
+	table_free(reader->anchors);
+	value_free(reader->anchored);
 }
 DEFINE_AUTOCLEAR(Reader, reader_clear)
 
@@ -55,6 +64,73 @@ static fallible next_event(Reader *reader)
 static fallible fail(Reader *reader, const char *reason)
 {
 	return yaml_error(reader->event.start_mark, reason);
+}
+
+/* ---- anchors and aliases ---- */
+
+static fallible check_anchor(Reader *reader, const yaml_char_t *anchor)
+{
+	return anchor && !reader->anchors ? fail(reader, "anchors are not supported") : NULL;
+}
+
+/* From here on: a value cannot hold itself. */
+static void note_anchor(Reader *reader, const char *anchor, Value *value)
+{
+	if (!anchor)
+		return;
+	value_append(reader->anchored, value_ref(value));
+	table_set(reader->anchors, anchor, value);
+}
+
+static size_t size_of(const Value *value)
+{
+	const char *key, *text = value_string(value);
+	Value *member;
+	size_t cursor = 0, size = NODE_SIZE + (text ? strlen(text) : 0);
+
+	while (value_is_object(value) && value_each(value, &cursor, &key, &member))
+		size += strlen(key) + size_of(member);
+	for (size_t i = 0; value_is_array(value) && i < value_count(value); i++)
+		size += size_of(value_at(value, i));
+	return size;
+}
+
+static int deeper(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+static int depth_of(const Value *value)
+{
+	const char *key;
+	Value *member;
+	size_t cursor = 0;
+	int deepest = 0;
+
+	while (value_is_object(value) && value_each(value, &cursor, &key, &member))
+		deepest = deeper(deepest, depth_of(member));
+	for (size_t i = 0; value_is_array(value) && i < value_count(value); i++)
+		deepest = deeper(deepest, depth_of(value_at(value, i)));
+	return deepest + (value_is_object(value) || value_is_array(value));
+}
+
+static fallible read_alias(Value **ret, Reader *reader)
+{
+	const char *name = (const char *)reader->event.data.alias.anchor;
+	const Value *value;
+
+	if (!reader->anchors)
+		return fail(reader, "aliases are not supported");
+	value = table_get(reader->anchors, name);
+	if (!value)
+		return fail(reader, "an alias of nothing");
+	reader->aliased += size_of(value);
+	if (reader->aliased > ALIASED_MAX)
+		return fail(reader, "aliases come to too much");
+	if (reader->depth + depth_of(value) > VALUE_DEPTH_MAX)
+		return fail(reader, "nested too deep");
+	*ret = value_copy(value);
+	return NULL;
 }
 
 /* ---- scalars ---- */
@@ -157,8 +233,7 @@ static fallible read_scalar(Value **ret, Reader *reader)
 	const char *text = (const char *)reader->event.data.scalar.value;
 	bool is_plain = reader->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 
-	if (reader->event.data.scalar.anchor)
-		return fail(reader, "anchors are not supported");
+	TRY(check_anchor(reader, reader->event.data.scalar.anchor));
 	TRY(check_tag(reader, reader->event.data.scalar.tag));
 	if (strlen(text) != reader->event.data.scalar.length)
 		return fail(reader, "text holds a NUL character");
@@ -174,8 +249,7 @@ static fallible read_node(Value **ret, Reader *reader);
 
 static fallible enter(Reader *reader, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
-	if (anchor)
-		return fail(reader, "anchors are not supported");
+	TRY(check_anchor(reader, anchor));
 	if (tag)
 		return fail(reader, "tags are not supported");
 	if (++reader->depth > VALUE_DEPTH_MAX)
@@ -221,9 +295,29 @@ static fallible read_key(char **ret, Reader *reader, const Value *object)
 	return NULL;
 }
 
+/* What the mapping itself says goes first, then what was named first. Source: yaml.org/type/merge.html */
+static void merge_one(Value *object, const Value *from)
+{
+	const char *key;
+	Value *member;
+
+	for (size_t i = 0; value_is_array(from) && i < value_count(from); i++)
+		merge_one(object, value_at(from, i));
+	for (size_t cursor = 0; value_is_object(from) && value_each(from, &cursor, &key, &member);)
+		if (!value_get(object, key))
+			value_set(object, key, value_ref(member));
+}
+
+static void merge_all(Value *object, const Value *merged)
+{
+	for (size_t i = 0; i < value_count(merged); i++)
+		merge_one(object, value_at(merged, i));
+}
+
 static fallible read_mapping(Value **ret, Reader *reader)
 {
 	autoptr(Value) object = json_object();
+	autoptr(Value) merged = json_array();
 
 	TRY(enter(reader, reader->event.data.mapping_start.anchor, reader->event.data.mapping_start.tag));
 	for (;;) {
@@ -235,14 +329,32 @@ static fallible read_mapping(Value **ret, Reader *reader)
 		TRY(read_key(&key, reader, object));
 		TRY(next_event(reader));
 		TRY(read_node(&value, reader));
-		value_set(object, key, value);
+		if (reader->anchors && string_equal(key, MERGE_KEY))
+			value_append(merged, value);
+		else
+			value_set(object, key, value);
 	}
+	merge_all(object, merged);
 	reader->depth--;
 	*ret = take(object);
 	return NULL;
 }
 
-static fallible read_node(Value **ret, Reader *reader)
+static const char *anchor_of(const yaml_event_t *event)
+{
+	switch (event->type) {
+	case YAML_SCALAR_EVENT:
+		return (const char *)event->data.scalar.anchor;
+	case YAML_SEQUENCE_START_EVENT:
+		return (const char *)event->data.sequence_start.anchor;
+	case YAML_MAPPING_START_EVENT:
+		return (const char *)event->data.mapping_start.anchor;
+	default:
+		return NULL;
+	}
+}
+
+static fallible read_by_kind(Value **ret, Reader *reader)
 {
 	switch (reader->event.type) {
 	case YAML_SCALAR_EVENT:
@@ -252,10 +364,20 @@ static fallible read_node(Value **ret, Reader *reader)
 	case YAML_MAPPING_START_EVENT:
 		return read_mapping(ret, reader);
 	case YAML_ALIAS_EVENT:
-		return fail(reader, "aliases are not supported");
+		return read_alias(ret, reader);
 	default:
 		return fail(reader, "not a value");
 	}
+}
+
+static fallible read_node(Value **ret, Reader *reader)
+{
+	const char *name = anchor_of(&reader->event);
+	autofree char *anchor = name ? mem_strdup(name) : NULL;
+
+	TRY(read_by_kind(ret, reader));
+	note_anchor(reader, anchor, *ret);
+	return NULL;
 }
 
 /* ---- the document ---- */
@@ -293,13 +415,13 @@ static bool parse_as_json(Value **ret, const char *text, size_t length)
 	       *ret; /* why it is no JSON does not matter: it may be YAML */
 }
 
-Error *value_parse_yaml(Value **ret, const char *text, size_t length)
+static fallible parse(Value **ret, const char *text, size_t length, size_t max, bool has_aliases)
 {
 	autoclear(Reader) reader = {0};
 	Value *value = NULL;
 
-	if (length > YAML_TEXT_MAX)
-		return error_new(ERROR_TOO_LARGE, "YAML text is larger than %d bytes", YAML_TEXT_MAX);
+	if (length > max)
+		return error_new(ERROR_TOO_LARGE, "YAML text is larger than %zu bytes", max);
 	if (parse_as_json(&value, text, length)) {
 		*ret = value;
 		return NULL;
@@ -308,5 +430,22 @@ Error *value_parse_yaml(Value **ret, const char *text, size_t length)
 		return error_new(ERROR_UNAVAILABLE, "could not make a YAML parser");
 	yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, length);
+	reader.anchors = has_aliases ? table_new() : NULL;
+	reader.anchored = has_aliases ? json_array() : NULL;
 	return read_document(ret, &reader);
+}
+
+Error *value_parse_yaml(Value **ret, const char *text, size_t length)
+{
+	return parse(ret, text, length, YAML_TEXT_MAX, false);
+}
+
+Error *value_parse_yaml_long(Value **ret, const char *text, size_t length, size_t max)
+{
+	return parse(ret, text, length, max, false);
+}
+
+Error *value_parse_yaml_aliased(Value **ret, const char *text, size_t length)
+{
+	return parse(ret, text, length, YAML_TEXT_MAX, true);
 }

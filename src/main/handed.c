@@ -21,6 +21,8 @@
 
 enum { FIRST_FD = 3, FDS_MAX = 64, STAT_MAX = 4096 };
 
+static int memory_fd = -1;
+
 /* ---- the sockets ---- */
 
 static int64_t read_variable(const char *name)
@@ -62,6 +64,11 @@ static bool is_pair(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET;
 }
 
+static bool is_memory(int fd)
+{
+	return fcntl(fd, F_GET_SEALS) >= 0;
+}
+
 static bool is_elsewhere(int fd, const HandedSocket *sockets, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -98,6 +105,12 @@ static void take_handed(HandedSocket *sockets, size_t count)
 	if (pid != getpid() || handed > FDS_MAX)
 		return;
 	for (int fd = FIRST_FD; fd < FIRST_FD + handed; fd++) {
+		if (is_memory(fd)) {
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+			close_fd(&memory_fd);
+			memory_fd = fd;
+			continue;
+		}
 		if (!socket || !is_pair(fd)) {
 			socket = place_handed(fd, sockets, count);
 			continue;
@@ -115,6 +128,11 @@ fallible handed_listen(HandedSocket *sockets, size_t count)
 		if (sockets[i].fd < 0)
 			TRY(http_listen_unix(&sockets[i].fd, sockets[i].path, sockets[i].group));
 	return NULL;
+}
+
+int handed_memory(void)
+{
+	return take_fd(&memory_fd);
 }
 
 /* Another HUP waits until the next program has a handler for it. */

@@ -33,7 +33,7 @@ const char *__asan_default_options(void)
 #endif
 
 typedef struct Options {
-	bool tree, layer, plan, sizes, changes, difference, help, version;
+	bool tree, volume, layer, plan, sizes, changes, difference, help, version;
 	char *lower, *copy, *look;
 } Options;
 
@@ -44,6 +44,10 @@ enum { PATHS_MAX = 16 << 20 };
 
 static const Option options_table[] = {
 	{.name = "tree", .kind = OPTION_SWITCH, OPTION_AT(tree), .help = "write an archive of what is in DIRECTORY"},
+	{.name = "volume",
+		.kind = OPTION_SWITCH,
+		OPTION_AT(volume),
+		.help = "write an archive of DIRECTORY: itself, and what is in it"},
 	{.name = "lower",
 		.kind = OPTION_STRING,
 		OPTION_AT(lower),
@@ -93,6 +97,7 @@ static void show_help(void)
 	autoclear(Buffer) text = {0};
 
 	buffer_add_text(&text, "Usage: kedge-pack --tree [--lower NAMES] DIRECTORY\n"
+			       "       kedge-pack --volume DIRECTORY\n"
 			       "       kedge-pack --layer DIRECTORY\n"
 			       "       kedge-pack --plan DIRECTORY\n"
 			       "       kedge-pack --changes|--difference [--lower NAMES] DIRECTORY\n"
@@ -110,7 +115,7 @@ static fallible enter(int root)
 	return pack_filter_load();
 }
 
-static fallible write_tree(const char *directory, const char *lower)
+static fallible write_tree(const char *directory, const char *lower, Error *(*pack)(TarOut *out, int root))
 {
 	autoclear(TarOut) out = {0};
 	int root;
@@ -122,7 +127,7 @@ static fallible write_tree(const char *directory, const char *lower)
 	autofd fd = root;
 	TRY(enter(fd));
 	tar_out_init(&out, STDOUT_FILENO);
-	TRY(pack_tree(&out, fd));
+	TRY(pack(&out, fd));
 	return tar_out_end(&out);
 }
 
@@ -249,8 +254,8 @@ static fallible write_sizes(void)
 /* One mode, and the arguments that it takes. */
 static bool is_usable(const Options *options, size_t arguments)
 {
-	int modes = options->tree + options->layer + options->plan + options->sizes + options->changes +
-		    options->difference + !!options->copy + !!options->look;
+	int modes = options->tree + options->volume + options->layer + options->plan + options->sizes +
+		    options->changes + options->difference + !!options->copy + !!options->look;
 
 	if (modes != 1)
 		return false;
@@ -262,7 +267,7 @@ static fallible run_mode(const Options *options, const StringList *arguments)
 	const char *directory = arguments->count ? arguments->items[0] : NULL;
 
 	if (!is_usable(options, arguments->count))
-		return error_hint(error_new(ERROR_INVALID, "give one of --tree, --layer, --plan, --changes, "
+		return error_hint(error_new(ERROR_INVALID, "give one of --tree, --volume, --layer, --plan, --changes, "
 							   "--difference, --copy, --look and --sizes, and a directory"),
 			"see kedge-pack --help");
 	if (options->sizes)
@@ -273,7 +278,9 @@ static fallible run_mode(const Options *options, const StringList *arguments)
 		return write_changes(directory, options->lower, options->difference);
 	if (options->layer)
 		return write_layer(directory);
-	return options->tree ? write_tree(directory, options->lower) : write_plan(directory);
+	if (options->volume)
+		return write_tree(directory, NULL, pack_whole_tree);
+	return options->tree ? write_tree(directory, options->lower, pack_tree) : write_plan(directory);
 }
 
 static fallible run(int argc, char *const *argv)

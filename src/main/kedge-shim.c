@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include "base/options.h"
+#include "shim/relay.h"
 #include "shim/serve.h"
+#include "shim/unplug.h"
 
 static void print(int fd, const char *text, size_t length)
 {
@@ -75,6 +77,10 @@ int main(int argc, char **argv)
 	if (settings.version) {
 		print(STDOUT_FILENO, "kedge-shim " KEDGE_VERSION "\n", sizeof("kedge-shim " KEDGE_VERSION "\n") - 1);
 		return 0;
+	}
+	if (settings.is_relay || settings.unplug) {
+		error = settings.is_relay ? relay_serve(&settings) : unplug_links(&settings);
+		return error ? fail(error) : 0;
 	}
 	return run(&settings);
 }

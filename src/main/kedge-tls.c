@@ -25,7 +25,7 @@ enum { OTHER_FDS = 256 }; /* handshakes, listening sockets, certificates */
 typedef struct TlsOptions {
 	char *user, *connect, *ca, *cert, *key, *crl;
 	int64_t serve, connections;
-	bool check, help, version;
+	bool guests, check, help, version;
 } TlsOptions;
 
 #define TEXT(option_name, member, option_argument, text)                                                               \
@@ -53,6 +53,7 @@ static const Option options_table[] = {
 		.help = "so many clients at a time (256)",
 		.min = 1,
 		.max = TLS_CONNECTIONS_MAX},
+	SWITCH("guests", guests, "let in who has no certificate, to a socket of its own"),
 	TEXT("user", user, "NAME", "whom to become (nobody)"),
 	TEXT("connect", connect, "HOST:PORT", "as kedge starts it: speak TLS to this kedged for descriptor 3"),
 	SWITCH("check", check, "say what is wrong with the certificates, end"),
@@ -93,7 +94,7 @@ static fallible check(const TlsOptions *options)
 			       : error_new(ERROR_INVALID, "\"--check\" needs \"--ca\", \"--cert\" and \"--key\"");
 
 	if (!error)
-		error = context_new_server(&context, pems);
+		error = context_new_server(&context, pems, false);
 	pems_clear(pems);
 	return error;
 }
@@ -143,7 +144,8 @@ static fallible serve(const TlsOptions *options)
 		.takeover = TLS_TAKEOVER_FD,
 		.listeners = listeners,
 		.listener_count = (size_t)options->serve,
-		.connections_max = (size_t)options->connections};
+		.connections_max = (size_t)options->connections,
+		.has_guests = options->guests};
 	autoptr(Loop) loop = NULL;
 	autoptr(TlsServer) server = NULL;
 

@@ -12,11 +12,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "api/api.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "device/device.h"
+#include "device/schema.h"
+#include "device/service_file.h"
 #include "docker/api.h"
 #include "engine/engine.h"
 #include "main/handed.h"
@@ -29,15 +33,18 @@ enum { CONFIG_MAX = 1 << 20, EXIT_USAGE = 2 };
 
 #define UPGRADE_TIMEOUT (30 * NANOS_PER_SECOND)
 #define CONFIG_DEFAULT "/etc/kedge/kedged.yaml"
+#define SERVICE_DEFAULT "/etc/kedge/service.yaml"
 
 /* kedged.yaml: the engine's settings and those of the daemon around it. Options of the same meaning win over the file.
  */
 typedef struct Settings {
 	EngineConfig engine;
+	DeviceConfig device;
 	char *socket;                 /* <run dir>/kedge.sock */
 	char *socket_group;           /* "kedge" */
 	char *read_only_socket;       /* NULL or empty: there is none */
 	char *read_only_socket_group; /* "kedge-monitor" */
+	char *service_file;           /* /etc/kedge/service.yaml */
 	char *log_level;              /* "info" */
 	int64_t upgrade_timeout_ns;   /* how long an upgrade waits for what runs */
 	TlsConfig tcp;
@@ -48,6 +55,7 @@ static const Field settings_fields[] = {
 	{.name = "socketGroup", .kind = FIELD_STRING, .offset = offsetof(Settings, socket_group)},
 	{.name = "readOnlySocket", .kind = FIELD_STRING, .offset = offsetof(Settings, read_only_socket)},
 	{.name = "readOnlySocketGroup", .kind = FIELD_STRING, .offset = offsetof(Settings, read_only_socket_group)},
+	{.name = "serviceFile", .kind = FIELD_STRING, .offset = offsetof(Settings, service_file)},
 	{.name = "logLevel", .kind = FIELD_STRING, .offset = offsetof(Settings, log_level)},
 	{.name = "upgradeTimeout", .kind = FIELD_DURATION, .offset = offsetof(Settings, upgrade_timeout_ns)},
 	{.name = "tcp",
@@ -60,14 +68,20 @@ static const Field settings_fields[] = {
 		.offset = offsetof(Settings, engine),
 		.sub = engine_config_fields,
 		.sub_size = sizeof(EngineConfig)},
+	{.name = "device",
+		.kind = FIELD_OBJECT,
+		.offset = offsetof(Settings, device),
+		.sub = device_config_fields,
+		.sub_size = sizeof(DeviceConfig)},
 	FIELDS_END,
 };
 
 typedef struct Arguments {
 	char *config, *root, *run_dir, *socket, *group, *read_only_socket, *read_only_group, *libexec_dir,
-		*registries_dir, *certs_dir, *runtime, *cgroup_parent, *log_level;
-	StringList insecure;
-	bool check, dump, help, version;
+		*registries_dir, *certs_dir, *cni_config_dir, *journal_socket, *runtime, *cgroup_parent, *bridge,
+		*firewall_table, *containers_dir, *service_file, *seal_key, *log_level;
+	StringList cni_plugin_dirs, cdi_spec_dirs, insecure, address_pools;
+	bool check, dump, schema, help, version;
 } Arguments;
 
 #define TEXT(option_name, member, option_argument, text)                                                               \
@@ -84,6 +98,7 @@ static const Option options[] = {
 	TEXT("config", config, "FILE", "configuration (" CONFIG_DEFAULT ", if it is there)"),
 	SWITCH("check-config", check, "read the configuration, say what is wrong, end"),
 	SWITCH("print-config", dump, "print the configuration as it will be used, end"),
+	SWITCH("print-schema", schema, "print the JSON Schema of declared containers, end"),
 	TEXT("root", root, "DIR", "where images and containers are kept (/var/lib/kedge)"),
 	TEXT("run-dir", run_dir, "DIR", "what may be lost at a reboot (/run/kedge)"),
 	TEXT("socket", socket, "PATH", "socket of the API (<run-dir>/kedge.sock)"),
@@ -91,16 +106,42 @@ static const Option options[] = {
 	TEXT("read-only-socket", read_only_socket, "PATH", "socket for monitors: what can be looked at (none)"),
 	TEXT("read-only-group", read_only_group, "NAME", "group that may use it (kedge-monitor)"),
 	TEXT("libexec-dir", libexec_dir, "DIR",
-		"where kedge-shim, kedge-fetch, kedge-unpack, kedge-pack, kedge-tls and kedge-ws are"),
+		"where kedge-shim, kedge-fetch, kedge-unpack, kedge-pack, kedge-tls, kedge-login, kedge-ws, "
+		"kedge-dns and kedge-log are"),
 	TEXT("registries-dir", registries_dir, "DIR", "settings of single registries (/etc/kedge/registries.d)"),
 	TEXT("certs-dir", certs_dir, "DIR", "certificates by registry (/etc/docker/certs.d)"),
+	TEXT("journal-socket", journal_socket, "PATH",
+		"where log driver journald sends to (/run/systemd/journal/socket)"),
+	TEXT("cni-config-dir", cni_config_dir, "DIR", "networks that are CNI configuration lists (/etc/kedge/cni.d)"),
+	{.name = "cni-plugin-dir",
+		.kind = OPTION_LIST,
+		.offset = offsetof(Arguments, cni_plugin_dirs),
+		.argument = "DIR",
+		.help = "where their plugins are (/usr/lib/cni and /opt/cni/bin)"},
+	{.name = "cdi-spec-dir",
+		.kind = OPTION_LIST,
+		.offset = offsetof(Arguments, cdi_spec_dirs),
+		.argument = "DIR",
+		.help = "where devices are described for CDI (/etc/cdi and /var/run/cdi)"},
 	{.name = "insecure-registry",
 		.kind = OPTION_LIST,
 		.offset = offsetof(Arguments, insecure),
 		.argument = "HOST",
 		.help = "registry that may be used without TLS or with a certificate nobody vouches for"},
+	TEXT("containers-dir", containers_dir, "DIR", "declared containers, a file each (/etc/kedge/containers.d)"),
+	TEXT("seal-key", seal_key, "FILE",
+		"key that seals their passwords; made when it is missing (/etc/kedge/seal.key)"),
 	TEXT("runtime", runtime, "NAME", "OCI runtime to use (crun)"),
 	TEXT("cgroup-parent", cgroup_parent, "PATH", "control group above those of the containers (/kedge)"),
+	TEXT("bridge", bridge, "NAME", "bridge of the network that containers are on by default (kedge0)"),
+	TEXT("firewall-table", firewall_table, "NAME", "table of nf_tables for published ports (kedge)"),
+	{.name = "address-pool",
+		.kind = OPTION_LIST,
+		.offset = offsetof(Arguments, address_pools),
+		.argument = "'SUBNET LENGTH'",
+		.help = "addresses for networks that name no subnet, cut into parts of that prefix length"},
+	TEXT("service-file", service_file, "FILE",
+		"the service's own options, which are changed while it runs (" SERVICE_DEFAULT ")"),
 	TEXT("log-level", log_level, "LEVEL", "debug, info, warning or error (info)"),
 	SWITCH("help", help, "show this"),
 	SWITCH("version", version, "print the version"),
@@ -145,12 +186,25 @@ static void settings_override(Settings *settings, const Arguments *arguments)
 	override(&settings->engine.libexec_dir, arguments->libexec_dir);
 	override(&settings->engine.registries_dir, arguments->registries_dir);
 	override(&settings->engine.certs_dir, arguments->certs_dir);
+	override(&settings->engine.journal_socket, arguments->journal_socket);
+	override(&settings->engine.cni_config_dir, arguments->cni_config_dir);
+	if (arguments->cni_plugin_dirs.count)
+		strings_copy(&settings->engine.cni_plugin_dirs, &arguments->cni_plugin_dirs);
+	if (arguments->cdi_spec_dirs.count)
+		strings_copy(&settings->engine.cdi_spec_dirs, &arguments->cdi_spec_dirs);
+	override(&settings->device.containers_dir, arguments->containers_dir);
+	override(&settings->device.seal_key_file, arguments->seal_key);
 	override(&settings->engine.default_runtime, arguments->runtime);
 	override(&settings->engine.cgroup_parent, arguments->cgroup_parent);
+	override(&settings->engine.bridge, arguments->bridge);
+	override(&settings->engine.firewall_table, arguments->firewall_table);
+	if (arguments->address_pools.count)
+		strings_copy(&settings->engine.address_pools, &arguments->address_pools);
 	override(&settings->socket, arguments->socket);
 	override(&settings->socket_group, arguments->group);
 	override(&settings->read_only_socket, arguments->read_only_socket);
 	override(&settings->read_only_socket_group, arguments->read_only_group);
+	override(&settings->service_file, arguments->service_file);
 	override(&settings->log_level, arguments->log_level);
 	for (size_t i = 0; i < arguments->insecure.count; i++)
 		strings_add(&settings->engine.insecure_registries, arguments->insecure.items[i]);
@@ -185,7 +239,11 @@ static fallible settings_check(const Settings *settings)
 		return error_new(ERROR_INVALID, "field \"logLevel\": \"%s\" is none of debug, info, warning, error",
 			settings->log_level);
 	TRY(check_sockets(settings));
+	if (*settings->service_file != '/')
+		return error_new(
+			ERROR_INVALID, "field \"serviceFile\": path \"%s\" is not absolute", settings->service_file);
 	TRY(tls_config_check(&settings->tcp));
+	TRY(device_config_check(&settings->device));
 	return engine_config_check(&settings->engine);
 }
 
@@ -194,9 +252,11 @@ static fallible settings_load(Settings *settings, const Arguments *arguments)
 	const char *path = arguments->config ? arguments->config : CONFIG_DEFAULT;
 
 	engine_config_init(&settings->engine);
+	device_config_init(&settings->device);
 	tls_config_init(&settings->tcp);
 	settings->socket_group = mem_strdup("kedge");
 	settings->read_only_socket_group = mem_strdup("kedge-monitor");
+	settings->service_file = mem_strdup(SERVICE_DEFAULT);
 	settings->log_level = mem_strdup("info");
 	settings->upgrade_timeout_ns = UPGRADE_TIMEOUT;
 	if (arguments->config || file_exists(AT_FDCWD, path))
@@ -227,11 +287,21 @@ static void settings_print(Settings *settings)
 	puts(buffer_text(&text));
 }
 
+static void schema_print(void)
+{
+	autoptr(Value) schema = schema_of_declaration();
+	autoclear(Buffer) text = {0};
+
+	value_write(schema, &text);
+	puts(buffer_text(&text));
+}
+
 /* ---- running ---- */
 
 typedef struct Serving {
 	Loop *loop;
 	Engine *engine;
+	Device *device;
 	Source *stopping;
 	bool goes_down;
 } Serving;
@@ -268,6 +338,7 @@ static void power_down(void *arg)
 	if (serving->goes_down)
 		return;
 	serving->goes_down = true;
+	device_stop(serving->device);
 	engine_power_down(serving->engine, power_is_down, serving);
 }
 
@@ -281,7 +352,7 @@ static void rest(void *arg)
 }
 
 typedef struct Successor {
-	int fds[UPGRADE_FDS_MAX];
+	int fds[HANDED_MAX];
 	size_t count; /* 0: there is none */
 } Successor;
 
@@ -289,12 +360,13 @@ typedef struct Listening {
 	HandedSocket sockets[DOCKER_SOCKETS_MAX];
 	DockerProfile profiles[DOCKER_SOCKETS_MAX];
 	size_t count;
-	char *tls_socket;
+	char *tls_socket, *guests_socket;
 } Listening;
 
 static void listening_clear(Listening *listening)
 {
 	free(listening->tls_socket);
+	free(listening->guests_socket);
 }
 DEFINE_AUTOCLEAR(Listening, listening_clear)
 
@@ -311,9 +383,11 @@ static fallible listen_all(Listening *ret, const Settings *settings, const DoorP
 	if (!string_empty(settings->read_only_socket))
 		add_socket(ret, DOCKER_READ_ONLY, settings->read_only_socket, settings->read_only_socket_group);
 	if (tls_config_is_on(&settings->tcp)) {
-		TRY(door_prepare(&ret->tls_socket, place));
-		add_socket(ret, DOCKER_ALL, ret->tls_socket, NULL);
+		TRY(door_prepare(&ret->tls_socket, &ret->guests_socket, place));
+		add_socket(ret, DOCKER_CERTIFIED, ret->tls_socket, NULL);
 	}
+	if (tls_config_has_guests(&settings->tcp))
+		add_socket(ret, DOCKER_GUARDED, ret->guests_socket, NULL);
 	return handed_listen(ret->sockets, ret->count);
 }
 
@@ -342,6 +416,9 @@ static fallible open_door(Door **ret, Loop *loop, const Settings *settings, cons
 static fallible serve(Successor *ret_next, Loop *loop, Engine *engine, const Settings *settings, char *const *argv)
 {
 	autoclear(Listening) listening = {.count = 0};
+	autoptr(ServiceFile) service = NULL;
+	autoptr(Device) device = NULL;
+	autoptr(Api) own = NULL;
 	autoptr(DockerApi) api = NULL;
 	autoptr(Upgrade) upgrade = NULL;
 	autoptr(Door) door = NULL;
@@ -354,9 +431,18 @@ static fallible serve(Successor *ret_next, Loop *loop, Engine *engine, const Set
 	Serving serving = {.loop = loop, .engine = engine};
 	const DoorPlace place = {settings->engine.run_dir, settings->engine.libexec_dir};
 
+	TRY(handed_children(loop)); /* before there are any of our own: each has one who waits for it */
 	TRY(listen_all(&listening, settings, &place));
+	TRY(service_file_open(&service, engine, settings->service_file));
+	TRY_WRAP(device_new(&device, engine, &settings->device, service), "could not start");
 	TRY_WRAP(engine_open(engine), "could not start");
-	TRY(docker_api_new(&api, engine));
+	serving.device = device;
+	TRY(api_new(&own, engine, device, service));
+	if (tls_config_has_guests(&settings->tcp))
+		api_let_log_in(own, settings->tcp.passwords);
+	api_take_over_sessions(own, handed_memory());
+	const DockerExtra extra = api_extra(own);
+	TRY(docker_api_new(&api, engine, &extra));
 	TRY(serve_all(api, &listening));
 	TRY(upgrade_new(&upgrade, loop, api, settings->upgrade_timeout_ns, argv));
 	TRY(loop_timer(&stopping, loop, -1, stop_unless_down, &serving));
@@ -366,13 +452,15 @@ static fallible serve(Successor *ret_next, Loop *loop, Engine *engine, const Set
 	TRY(loop_signal(&power, loop, SIGPWR, power_down, &serving));
 	TRY(loop_after_work(&resting, loop, REST_DELAY, rest, engine));
 	TRY(notify_watchdog(&watchdog, loop));
+	device_start(device);
 	notify("READY=1");
-	TRY(handed_children(loop));
 	TRY(open_door(&door, loop, settings, &place));
 	TRY(loop_run(loop));
 	ret_next->count = upgrade_take_sockets(upgrade, ret_next->fds);
-	if (ret_next->count > 0)
+	if (ret_next->count > 0) {
+		ret_next->fds[ret_next->count++] = api_hand_over_sessions(own);
 		return NULL;
+	}
 	door_shut(door);
 	notify("STOPPING=1");
 	return NULL;
@@ -463,6 +551,8 @@ int main(int argc, char **argv)
 		usage();
 	else if (arguments.version)
 		puts("kedged " KEDGE_VERSION);
+	else if (arguments.schema)
+		schema_print();
 	else
 		error = kedged(&arguments, argv);
 	options_clear(options, &arguments);

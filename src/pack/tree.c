@@ -30,6 +30,7 @@ typedef struct Packing {
 	const Table *unpacked; /* paths that are left out; NULL: none */
 	const char *prefix;    /* of the paths of a branch */
 	dev_t left_out;        /* a mount that is not entered; 0: none */
+	bool has_lists;        /* access lists go along: those of a volume, not of images */
 	Table *linked;         /* "device:inode" -> path of the first name, for files with several */
 } Packing;
 
@@ -52,8 +53,10 @@ static TarHead head_of(TarType type, const char *path, const struct stat *status
 	};
 }
 
-static bool is_wanted(const char *name)
+static bool is_wanted(const Packing *packing, const char *name)
 {
+	if (string_starts(name, "system.posix_acl_"))
+		return packing->has_lists;
 	if (strcmp(name, "security.capability") == 0)
 		return true;
 	return string_starts(name, "user.") && !string_starts(name, "user.overlay.");
@@ -73,7 +76,7 @@ static void add_xattr(Buffer *records, int fd, const char *name)
 	pax_add(records, key, value, (size_t)length);
 }
 
-static void add_xattrs(Buffer *records, int fd)
+static void add_xattrs(const Packing *packing, Buffer *records, int fd)
 {
 	autofree char *names = NULL;
 	ssize_t length = flistxattr(fd, NULL, 0);
@@ -83,7 +86,7 @@ static void add_xattrs(Buffer *records, int fd)
 	names = mem_alloc(XATTR_LIST_MAX);
 	length = flistxattr(fd, names, XATTR_LIST_MAX);
 	for (ssize_t at = 0; at < length; at += (ssize_t)strlen(names + at) + 1) {
-		if (is_wanted(names + at))
+		if (is_wanted(packing, names + at))
 			add_xattr(records, fd, names + at);
 	}
 }
@@ -118,7 +121,7 @@ static Error *pack_directory(void *arg, int fd, const char *path, const struct s
 
 	if (packing->unpacked && table_get(packing->unpacked, path))
 		return NULL;
-	add_xattrs(&records, fd);
+	add_xattrs(packing, &records, fd);
 	TRY(tar_out_head(packing->out, &head, &records));
 	if (!packing->opaque || !table_get(packing->opaque, path))
 		return NULL;
@@ -189,7 +192,7 @@ static fallible pack_file(Packing *packing, int dir, const char *name, const cha
 		return NULL;
 	if (is_linked_already(packing, &first, path, &status))
 		return pack_link(packing, path, first, &status);
-	add_xattrs(&records, fd);
+	add_xattrs(packing, &records, fd);
 	if (sparse_find(&sparse, fd, &status))
 		return pack_sparse(packing, fd, path, &status, &records, &sparse);
 	return pack_plain(packing, fd, path, &status, &records);
@@ -391,9 +394,19 @@ static fallible pack_root(Packing *packing, int root)
 	if (fstat(root, &status) < 0)
 		return failed("/", "look at");
 	TarHead head = head_of(TAR_TYPE_DIRECTORY, "./", &status);
-	add_xattrs(&records, root);
+	add_xattrs(packing, &records, root);
 	TRY(tar_out_head(packing->out, &head, &records));
-	return table_get(packing->opaque, "") ? pack_mark(packing, "", ".wh..opq", &status) : NULL;
+	if (!packing->opaque || !table_get(packing->opaque, ""))
+		return NULL;
+	return pack_mark(packing, "", ".wh..opq", &status);
+}
+
+Error *pack_whole_tree(TarOut *out, int root)
+{
+	Packing packing = {.out = out, .has_lists = true};
+
+	TRY(pack_root(&packing, root));
+	return pack_all(&packing, root);
 }
 
 Error *pack_layer(TarOut *out, int root, const Table *opaque, const Table *left_out)

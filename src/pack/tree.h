@@ -11,6 +11,8 @@
 
 /* Everything below root, which is borrowed. */
 fallible pack_tree(TarOut *out, int root);
+/* And before it, as "./", root itself; with access lists. */
+fallible pack_whole_tree(TarOut *out, int root);
 /*
  * A directory and everything below it as path ("", "." and names without a slash at their end), with what is mounted
  * there, but for the kernel's own file systems (proc, sysfs, ...), of which the directory is all. device: of a mount

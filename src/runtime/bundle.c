@@ -18,7 +18,7 @@
 
 /* ---- process ---- */
 
-static void write_user(Writer *writer, const UserIds *user)
+static void write_user(Writer *writer, const UserIds *user, const CdiEdits *edits)
 {
 	write_object(writer, "user");
 	write_uint(writer, "uid", user->uid);
@@ -29,6 +29,8 @@ static void write_user(Writer *writer, const UserIds *user)
 	for (size_t i = 0; i < user->group_count; i++)
 		if (user->groups[i] != user->gid)
 			write_uint(writer, NULL, user->groups[i]);
+	for (size_t i = 0; edits && i < value_count(edits->gids); i++)
+		write_int(writer, NULL, value_int(value_at(edits->gids, i), 0));
 	write_array_end(writer);
 	write_object_end(writer);
 }
@@ -69,9 +71,13 @@ static void write_env(Writer *writer, const BundleInput *input)
 	strings_printf(&env, "HOME=%s", input->user->home);
 	if (input->spec->tty)
 		strings_add(&env, "TERM=xterm");
+	for (size_t i = 0; input->link_variables && i < input->link_variables->count; i++)
+		strings_env_set(&env, input->link_variables->items[i]);
 	for (size_t i = 0; i < input->spec->env.count; i++)
 		if (strchr(input->spec->env.items[i], '='))
 			strings_env_set(&env, input->spec->env.items[i]);
+	for (size_t i = 0; input->edits && i < input->edits->env.count; i++)
+		strings_env_set(&env, input->edits->env.items[i]);
 	write_strings(writer, "env", &env);
 }
 
@@ -105,7 +111,7 @@ static fallible write_process_members(Writer *writer, const BundleInput *input)
 	TRY(spec_read_security(&security, spec));
 	TRY(apparmor_choose(&profile, spec, input->apparmor));
 	TRY(capability_set(&capabilities, &spec->cap_add, &spec->cap_drop, spec->privileged));
-	write_user(writer, input->user);
+	write_user(writer, input->user, input->edits);
 	write_env(writer, input);
 	write_string(writer, "cwd", string_empty(spec->workdir) ? "/" : spec->workdir);
 	write_capabilities(writer, capabilities);
@@ -154,6 +160,8 @@ static void write_namespaces(Writer *writer, const BundleInput *input)
 	for (size_t i = 0; i < COUNT(namespaces); i++) {
 		if (spec_is_host(namespaces[i].mode))
 			continue;
+		if (input->given_network && string_equal(namespaces[i].type, "network"))
+			continue;
 		if (namespaces[i].kernel_file && !file_exists(AT_FDCWD, namespaces[i].kernel_file))
 			continue;
 		write_object(writer, NULL);
@@ -165,19 +173,32 @@ static void write_namespaces(Writer *writer, const BundleInput *input)
 	write_array_end(writer);
 }
 
+static void add_sysctls(StringMap *ret, const ContainerSpec *spec, bool are_of_network)
+{
+	for (size_t i = 0; i < spec->sysctls.count; i++)
+		if (string_starts(spec->sysctls.items[i].key, "net.") == are_of_network)
+			map_set(ret, spec->sysctls.items[i].key, spec->sysctls.items[i].value);
+}
+
 /* In a network of its own a container may ping and bind low ports without capabilities, as Docker lets it. */
-static void write_sysctls(Writer *writer, const ContainerSpec *spec)
+void bundle_network_settings(StringMap *ret, const ContainerSpec *spec)
+{
+	if (!spec_is_shared(spec->network_mode)) {
+		map_set(ret, "net.ipv4.ping_group_range", "0 2147483647");
+		map_set(ret, "net.ipv4.ip_unprivileged_port_start", "0");
+	}
+	add_sysctls(ret, spec, true);
+}
+
+static void write_sysctls(Writer *writer, const BundleInput *input)
 {
 	autoclear(StringMap) sysctls = {0};
 
-	if (!spec_is_shared(spec->network_mode)) {
-		map_set(&sysctls, "net.ipv4.ping_group_range", "0 2147483647");
-		map_set(&sysctls, "net.ipv4.ip_unprivileged_port_start", "0");
-	}
-	if (!string_empty(spec->domainname))
-		map_set(&sysctls, "kernel.domainname", spec->domainname);
-	for (size_t i = 0; i < spec->sysctls.count; i++)
-		map_set(&sysctls, spec->sysctls.items[i].key, spec->sysctls.items[i].value);
+	if (!input->given_network)
+		bundle_network_settings(&sysctls, input->spec);
+	if (!string_empty(input->spec->domainname))
+		map_set(&sysctls, "kernel.domainname", input->spec->domainname);
+	add_sysctls(&sysctls, input->spec, false);
 	write_map(writer, "sysctl", &sysctls);
 }
 
@@ -217,7 +238,7 @@ static fallible write_linux(Writer *writer, const BundleInput *input)
 	write_object(writer, "linux");
 	write_string(writer, "cgroupsPath", input->cgroup);
 	write_namespaces(writer, input);
-	write_sysctls(writer, input->spec);
+	write_sysctls(writer, input);
 	write_paths(writer, input->spec);
 	if (propagation)
 		write_string(writer, "rootfsPropagation", propagation);
@@ -227,6 +248,48 @@ static fallible write_linux(Writer *writer, const BundleInput *input)
 		write_raw(writer, "seccomp", buffer_text(&filter));
 	write_object_end(writer);
 	return NULL;
+}
+
+/* ---- hooks ---- */
+
+static void write_hook(Writer *writer, const CdiHook *hook)
+{
+	write_object(writer, NULL);
+	write_string(writer, "path", hook->path);
+	if (hook->args.count)
+		write_strings(writer, "args", &hook->args);
+	if (hook->env.count)
+		write_strings(writer, "env", &hook->env);
+	if (hook->timeout_s)
+		write_int(writer, "timeout", hook->timeout_s);
+	write_object_end(writer);
+}
+
+static void write_hooks_of(Writer *writer, const char *name, const CdiEdits *edits)
+{
+	const CdiHook *hooks = edits->hooks.items;
+	bool is_open = false;
+
+	for (size_t i = 0; i < edits->hooks.count; i++) {
+		if (!string_equal(hooks[i].name, name))
+			continue;
+		if (!is_open)
+			write_array(writer, name);
+		is_open = true;
+		write_hook(writer, &hooks[i]);
+	}
+	if (is_open)
+		write_array_end(writer);
+}
+
+static void write_hooks(Writer *writer, const CdiEdits *edits)
+{
+	if (!edits || edits->hooks.count == 0)
+		return;
+	write_object(writer, "hooks");
+	for (size_t i = 0; i < CDI_HOOK_NAMES; i++)
+		write_hooks_of(writer, cdi_hook_names[i], edits);
+	write_object_end(writer);
 }
 
 /* ---- the whole ---- */
@@ -272,6 +335,7 @@ fallible bundle_write(Buffer *out, const BundleInput *input)
 		write_string(&writer, "hostname", input->hostname);
 	TRY(bundle_write_mounts(&writer, input));
 	TRY(write_annotations(&writer, input));
+	write_hooks(&writer, input->edits);
 	TRY(write_linux(&writer, input));
 	write_object_end(&writer);
 	return NULL;

@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "runtime/cdi_spec.h"
 #include "runtime/cgroup.h"
 #include "runtime/seccomp.h"
 #include "runtime/spec.h"
@@ -26,17 +27,23 @@ typedef struct BundleInput {
 	const char *cgroup; /* cgroupsPath: "/kedge/<id>" */
 	const CgroupLayout *cgroups;
 	const char *hosts_path, *hostname_path, *resolv_path; /* managed /etc files to bind; NULL: none */
+	bool given_network; /* the runtime is started in the container's network namespace: it gets none, and no net.*
+				settings (bundle_network_settings()) */
 	/* Namespaces of other containers, "/proc/PID/ns/net", and the directory with their /dev/shm; NULL: none. */
 	const char *joined_pid, *joined_ipc, *joined_network, *joined_shm;
 	const char
-		*flat_directory; /* where the shim binds the sources of flat binds, by their number among the mounts */
-	const char *volumes_directory; /* <it>/NAME/_data is a volume */
-	SeccompCache *seccomp;         /* NULL: no filter (unconfined) */
-	bool seccomp_ready_made;       /* the runtime takes run.oci.seccomp_bpf_data */
-	const char *apparmor;          /* profile of those that name none; NULL: none */
+		*sources_directory; /* where the shim binds such as it takes first, by their number among the mounts */
+	const char *volumes_directory;    /* <it>/NAME/_data is a volume */
+	SeccompCache *seccomp;            /* NULL: no filter (unconfined) */
+	bool seccomp_ready_made;          /* the runtime takes run.oci.seccomp_bpf_data */
+	const StringList *link_variables; /* NULL: none */
+	const char *apparmor;             /* profile of those that name none; NULL: none */
+	const CdiEdits *edits;            /* what its device requests come to; NULL: none */
 } BundleInput;
 
 fallible bundle_write(Buffer *out, const BundleInput *input);
+/* The settings (net.* of sysctl(8)) of a network namespace that is given: for who makes it. */
+void bundle_network_settings(StringMap *ret, const ContainerSpec *spec);
 /* The filter as that annotation has it; empty: none. */
 fallible bundle_write_filter(Buffer *out, const BundleInput *input);
 /* The OCI "process" object for an exec in a running container (health checks): the container's user, env, caps and

@@ -126,6 +126,61 @@ static fallible collect_devices(DeviceNodes *nodes, const ContainerSpec *spec)
 	return NULL;
 }
 
+/* ---- what CDI devices are ---- */
+
+static bool is_of_type(const struct stat *st, const char *type)
+{
+	if (string_empty(type))
+		return S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode);
+	return *type == 'b' ? S_ISBLK(st->st_mode) : S_ISCHR(st->st_mode);
+}
+
+/* A node in the place of an earlier one is the one that counts. */
+static void nodes_remove(DeviceNodes *nodes, const char *path)
+{
+	for (size_t i = nodes->count; i-- > 0;) {
+		if (!string_equal(nodes->items[i].path, path))
+			continue;
+		free(nodes->items[i].path);
+		memmove(&nodes->items[i], &nodes->items[i + 1], (nodes->count - i - 1) * sizeof(DeviceNode));
+		nodes->count--;
+	}
+}
+
+/* What its specification leaves open, the host's node says; who owns it, the container's process. */
+static fallible look_at_node(struct stat *ret, const CdiNode *node, const UserIds *user)
+{
+	const char *host = string_empty(node->host_path) ? node->path : node->host_path;
+	bool is_given = !string_empty(node->type) && (node->major || node->minor);
+	struct stat st = {.st_mode = 0666 | (node->type && *node->type == 'b' ? S_IFBLK : S_IFCHR)};
+
+	if (!is_given && stat(host, &st) < 0)
+		return error_new(ERROR_INVALID, "device \"%s\": %s", host, strerror(errno));
+	if (!is_given && !is_of_type(&st, node->type))
+		return error_new(ERROR_INVALID, "\"%s\" is not the device that its CDI specification says", host);
+	if (is_given)
+		st.st_rdev = makedev((unsigned)node->major, (unsigned)node->minor);
+	st.st_mode = (st.st_mode & S_IFMT) | (mode_t)(value_int(node->mode, st.st_mode) & 07777);
+	st.st_uid = (uid_t)value_int(node->uid, user->uid);
+	st.st_gid = (gid_t)value_int(node->gid, user->gid);
+	*ret = st;
+	return NULL;
+}
+
+static fallible collect_edits(DeviceNodes *nodes, const BundleInput *input)
+{
+	const CdiNode *items = input->edits ? input->edits->nodes.items : NULL;
+
+	for (size_t i = 0; input->edits && i < input->edits->nodes.count; i++) {
+		const char *permissions = string_empty(items[i].permissions) ? "rwm" : items[i].permissions;
+		struct stat st;
+		TRY(look_at_node(&st, &items[i], input->user));
+		nodes_remove(nodes, items[i].path);
+		nodes_add(nodes, items[i].path, permissions, &st);
+	}
+	return NULL;
+}
+
 static void write_node(Writer *writer, const DeviceNode *node)
 {
 	const char type[] = {node->type, '\0'};
@@ -149,6 +204,7 @@ fallible bundle_write_devices(Writer *writer, const BundleInput *input)
 	if (input->spec->privileged)
 		TRY(dir_each(AT_FDCWD, "/dev", walk_entry, &host));
 	TRY(collect_devices(&nodes, input->spec));
+	TRY(collect_edits(&nodes, input));
 	write_array(writer, "devices");
 	for (size_t i = 0; i < nodes.count; i++)
 		write_node(writer, &nodes.items[i]);
@@ -207,11 +263,13 @@ static void write_text_rule(Writer *writer, const char *text)
 	write_rule(writer, &rule);
 }
 
-static fallible write_rules(Writer *writer, const ContainerSpec *spec)
+static fallible write_rules(Writer *writer, const BundleInput *input)
 {
+	const ContainerSpec *spec = input->spec;
 	autoclear(DeviceNodes) nodes = {0};
 
 	TRY(collect_devices(&nodes, spec));
+	TRY(collect_edits(&nodes, input));
 	for (size_t i = 0; i < COUNT(default_rules); i++)
 		write_rule(writer, &default_rules[i]);
 	for (size_t i = 0; i < nodes.count; i++) {
@@ -230,7 +288,7 @@ fallible bundle_write_device_rules(Writer *writer, const BundleInput *input)
 	if (input->spec->privileged)
 		write_rule(writer, &all_allowed);
 	else
-		TRY(write_rules(writer, input->spec));
+		TRY(write_rules(writer, input));
 	write_array_end(writer);
 	return NULL;
 }

@@ -104,18 +104,19 @@ static fallible write_init(Writer *writer, const ContainerSpec *spec)
 
 /* ---- the caller's ---- */
 
-/* A flat one is bound by the shim first: crun binds what lies below as well, whatever it is told. */
 static void write_bind(Writer *writer, const BundleInput *input, const MountSpec *mount)
 {
 	const MountSpec *first = input->spec->mounts.items;
-	autofree char *options = string_printf("rbind,%s,%s", mount->read_only ? "ro" : "rw",
-		string_empty(mount->propagation) ? "rprivate" : mount->propagation);
-	autofree char *flat =
-		mount->is_flat ? string_printf("%s/%zu", input->flat_directory, (size_t)(mount - first)) : NULL;
+	const char *access = mount->read_only_below ? "rro" : mount->read_only ? "ro" : "rw";
+	autofree char *options = string_printf(
+		"rbind,%s,%s", access, string_empty(mount->propagation) ? "rprivate" : mount->propagation);
+	autofree char *bound = mount_spec_source_kind(mount)
+				       ? string_printf("%s/%zu", input->sources_directory, (size_t)(mount - first))
+				       : NULL;
 	autofree char *data = mount->kind == MOUNT_VOLUME
 				      ? string_printf("%s/%s/_data", input->volumes_directory, mount->source)
 				      : NULL;
-	Mount out = {mount->target, "bind", data ? data : flat ? flat : mount->source, options};
+	Mount out = {mount->target, "bind", bound ? bound : data ? data : mount->source, options};
 
 	write_mount(writer, &out, false);
 }
@@ -174,12 +175,42 @@ static void write_callers(Writer *writer, const BundleInput *input)
 	}
 }
 
+/* ---- what CDI devices bring along ---- */
+
+static bool says_bind(const StringList *options)
+{
+	return strings_has(options, "bind") || strings_has(options, "rbind");
+}
+
+static void write_device_mount(Writer *writer, const CdiMount *mount)
+{
+	bool is_bind = string_empty(mount->type) || string_equal(mount->type, "bind");
+	autoclear(StringList) options = {0};
+
+	strings_copy(&options, &mount->options);
+	if (is_bind && !says_bind(&options))
+		strings_add(&options, "rbind");
+	write_object(writer, NULL);
+	write_string(writer, "destination", mount->container_path);
+	write_string(writer, "type", is_bind ? "bind" : mount->type);
+	write_string(writer, "source", mount->host_path);
+	write_strings(writer, "options", &options);
+	write_object_end(writer);
+}
+
+static void write_device_mounts(Writer *writer, const CdiEdits *edits)
+{
+	for (size_t i = 0; edits && i < edits->mounts.count; i++)
+		write_device_mount(writer, (const CdiMount *)edits->mounts.items + i);
+}
+
 fallible bundle_write_mounts(Writer *writer, const BundleInput *input)
 {
 	write_array(writer, "mounts");
 	write_defaults(writer, input->spec);
 	write_shm(writer, input);
 	write_callers(writer, input);
+	write_device_mounts(writer, input->edits);
 	write_managed(writer, input); /* on top of an /etc of the caller's own */
 	TRY(write_init(writer, input->spec));
 	write_array_end(writer);

@@ -50,7 +50,9 @@ typedef struct CgroupStats {
 	int64_t cpu_each_ns[STAT_CPUS_MAX]; /* v1 alone */
 	size_t cpu_count;
 	int64_t memory_usage, memory_max_usage, memory_limit; /* limit 0: none */
-	StatNumber memory[STAT_MEMORY_MAX];                   /* the whole memory.stat */
+	int64_t memory_swap;                                  /* v2 alone: v1 has it in `memory` */
+	int64_t memory_oom_kills;
+	StatNumber memory[STAT_MEMORY_MAX]; /* the whole memory.stat */
 	size_t memory_count;
 	int64_t pids_current, pids_limit; /* limit 0: none */
 	StatIoList io_bytes, io_operations;

@@ -32,6 +32,7 @@ static const StatSource v1_sources[] = {
 	{"memory", "memory.usage_in_bytes", NULL, STAT(memory_usage), UNIT_ONE},
 	{"memory", "memory.max_usage_in_bytes", NULL, STAT(memory_max_usage), UNIT_ONE},
 	{"memory", "memory.limit_in_bytes", NULL, STAT(memory_limit), UNIT_ONE},
+	{"memory", "memory.oom_control", "oom_kill", STAT(memory_oom_kills), UNIT_ONE},
 	{"pids", "pids.current", NULL, STAT(pids_current), UNIT_ONE},
 	{"pids", "pids.max", NULL, STAT(pids_limit), UNIT_ONE},
 };
@@ -46,6 +47,8 @@ static const StatSource v2_sources[] = {
 	{"memory", "memory.current", NULL, STAT(memory_usage), UNIT_ONE},
 	{"memory", "memory.peak", NULL, STAT(memory_max_usage), UNIT_ONE},
 	{"memory", "memory.max", NULL, STAT(memory_limit), UNIT_ONE},
+	{"memory", "memory.swap.current", NULL, STAT(memory_swap), UNIT_ONE},
+	{"memory", "memory.events", "oom_kill", STAT(memory_oom_kills), UNIT_ONE},
 	{"pids", "pids.current", NULL, STAT(pids_current), UNIT_ONE},
 	{"pids", "pids.max", NULL, STAT(pids_limit), UNIT_ONE},
 };

@@ -20,6 +20,10 @@ const char *const mount_kind_names[MOUNT_KINDS] = {
 
 /* ---- the stored form ---- */
 
+/* More than a record has room for: what was taken is read again. Whoever asks is bounded where that enters, list by
+ * list, and what is kept may have come from several: ports of a request and of an image, mounts of many kinds. */
+enum { ITEMS_MAX = 1 << 22 };
+
 #define AT(member) .offset = offsetof(OWNER, member)
 
 #define OWNER MountSpec
@@ -31,6 +35,7 @@ const Field mount_spec_fields[] = {
 	{"makeSource", FIELD_BOOL, AT(make_source), .omit_empty = true},
 	{"asMount", FIELD_BOOL, AT(as_mount), .omit_empty = true},
 	{"flat", FIELD_BOOL, AT(is_flat), .omit_empty = true},
+	{"readOnlyBelow", FIELD_BOOL, AT(read_only_below), .omit_empty = true},
 	{"propagation", FIELD_STRING, AT(propagation), .omit_empty = true},
 	{"options", FIELD_STRING, AT(options), .omit_empty = true},
 	{"mode", FIELD_STRING, AT(mode), .omit_empty = true},
@@ -38,6 +43,7 @@ const Field mount_spec_fields[] = {
 	{"copies", FIELD_BOOL, AT(copies), .omit_empty = true},
 	{"anonymous", FIELD_BOOL, AT(is_anonymous), .omit_empty = true},
 	{"lent", FIELD_BOOL, AT(is_lent), .omit_empty = true},
+	{"subpath", FIELD_STRING, AT(subpath), .omit_empty = true},
 	{"driver", FIELD_STRING, AT(driver), .omit_empty = true},
 	{"driverOptions", FIELD_MAP, AT(driver_options), .omit_empty = true},
 	{"volumeLabels", FIELD_MAP, AT(volume_labels), .omit_empty = true},
@@ -71,6 +77,18 @@ static const Field device_fields[] = {
 };
 #undef OWNER
 
+#define OWNER DeviceRequest
+static const Field device_request_fields[] = {
+	{"driver", FIELD_STRING, AT(driver), .omit_empty = true},
+	{"count", FIELD_INT, AT(count), .omit_empty = true},
+	{"ids", FIELD_STRINGS, AT(ids), .omit_empty = true},
+	{"capabilities", FIELD_VALUE, AT(capabilities), .omit_empty = true},
+	{"options", FIELD_MAP, AT(options), .omit_empty = true},
+	{"optional", FIELD_BOOL, AT(optional), .omit_empty = true},
+	FIELDS_END,
+};
+#undef OWNER
+
 #define OWNER ContainerSpec
 #define TEXT(key, member)                                                                                              \
 	{                                                                                                              \
@@ -78,11 +96,11 @@ static const Field device_fields[] = {
 	}
 #define TEXTS(key, member)                                                                                             \
 	{                                                                                                              \
-		key, FIELD_STRINGS, AT(member), .omit_empty = true                                                     \
+		key, FIELD_STRINGS, AT(member), .omit_empty = true, .max_count = ITEMS_MAX                             \
 	}
 #define PAIRS(key, member)                                                                                             \
 	{                                                                                                              \
-		key, FIELD_MAP, AT(member), .omit_empty = true                                                         \
+		key, FIELD_MAP, AT(member), .omit_empty = true, .max_count = ITEMS_MAX                                 \
 	}
 #define TRUTH(key, member)                                                                                             \
 	{                                                                                                              \
@@ -94,7 +112,8 @@ static const Field device_fields[] = {
 	}
 #define STRUCTS(key, member, table, type)                                                                              \
 	{                                                                                                              \
-		key, FIELD_ARRAY, AT(member), .sub = table, .sub_size = sizeof(type), .omit_empty = true               \
+		key, FIELD_ARRAY, AT(member), .sub = table, .sub_size = sizeof(type), .omit_empty = true,              \
+					      .max_count = ITEMS_MAX                                                   \
 	}
 
 const Field container_spec_fields[] = {
@@ -131,6 +150,11 @@ const Field container_spec_fields[] = {
 	NUMBER("shmSize", shm_size),
 
 	TEXT("networkMode", network_mode),
+	STRUCTS("endpoints", endpoints, endpoint_spec_fields, EndpointSpec),
+	STRUCTS("ports", ports, port_spec_fields, PortSpec),
+	TRUTH("publishAll", publish_all),
+	TEXTS("links", links),
+	TEXT("macAddress", mac_address),
 	TEXT("pidMode", pid_mode),
 	TEXT("ipcMode", ipc_mode),
 	TEXT("utsMode", uts_mode),
@@ -142,6 +166,7 @@ const Field container_spec_fields[] = {
 	TEXTS("securityOptions", security_options),
 	STRUCTS("devices", devices, device_fields, DeviceSpec),
 	TEXTS("deviceRules", device_rules),
+	STRUCTS("deviceRequests", device_requests, device_request_fields, DeviceRequest),
 	TEXTS("maskedPaths", masked_paths),
 	TEXTS("readOnlyPaths", read_only_paths),
 	TRUTH("maskedPathsGiven", masked_paths_given),
@@ -281,4 +306,24 @@ void container_spec_merge_image(ContainerSpec *spec, const ImageConfig *image)
 	merge_text(&spec->user, image->config.user);
 	merge_text(&spec->stop_signal, image->config.stop_signal);
 	merge_health(&spec->health, image->config.health);
+}
+
+/* ---- names of capabilities ---- */
+
+static void complete_capabilities(StringList *names)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		autofree char *name = mem_strdup(names->items[i]);
+		for (char *c = name; *c; c++)
+			*c = *c >= 'a' && *c <= 'z' ? (char)(*c - 0x20) : *c;
+		bool is_whole = strcmp(name, "ALL") == 0 || string_starts(name, "CAP_");
+		autofree char *complete = string_printf("%s%s", is_whole ? "" : "CAP_", name);
+		string_replace(&names->items[i], complete);
+	}
+}
+
+void container_spec_complete_capabilities(ContainerSpec *spec)
+{
+	complete_capabilities(&spec->cap_add);
+	complete_capabilities(&spec->cap_drop);
 }

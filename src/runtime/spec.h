@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "oci/image_config.h"
 #include "json/fields.h"
+#include "runtime/spec_network.h"
 
 typedef enum RestartPolicy {
 	RESTART_NO,
@@ -29,18 +30,20 @@ typedef struct MountSpec {
 	char *source; /* bind: absolute host path; volume: its name, NULL until one is made up; NULL for tmpfs */
 	char *target; /* absolute path in the container */
 	bool read_only;
-	bool make_source;  /* -v creates a missing source directory, --mount does not */
-	bool as_mount;     /* asked for by --mount: shown among "Mounts", not among "Binds" or "Tmpfs" */
-	bool is_flat;      /* bind: without what is mounted below the source */
-	char *propagation; /* "rprivate" when NULL */
-	char *options;     /* tmpfs: "size=64m,mode=1777"; NULL: defaults */
-	char *mode;        /* -v: its options as they were given */
+	bool make_source;     /* -v creates a missing source directory, --mount does not */
+	bool as_mount;        /* asked for by --mount: shown among "Mounts", not among "Binds" or "Tmpfs" */
+	bool is_flat;         /* bind: without what is mounted below the source */
+	bool read_only_below; /* bind, read_only: what is mounted below the source is so too, or the start fails */
+	char *propagation;    /* "rprivate" when NULL */
+	char *options;        /* tmpfs: "size=64m,mode=1777"; NULL: defaults */
+	char *mode;           /* -v: its options as they were given */
 
 	/* volumes */
 	bool no_copy;      /* what the image has at the target is not for the volume */
 	bool copies;       /* it is, and has not been copied into it yet */
 	bool is_anonymous; /* its name was made up; it may go with the container */
 	bool is_lent;      /* another container's (--volumes-from): there already */
+	char *subpath;     /* what of it is mounted; NULL: all */
 	char *driver;      /* as asked for */
 	StringMap driver_options, volume_labels;
 } MountSpec;
@@ -54,6 +57,16 @@ typedef struct DeviceSpec {
 	char *host_path, *container_path;
 	char *permissions; /* "rwm" */
 } DeviceSpec;
+
+/* Devices that somebody else knows how to give: CDI's by their names, GPUs by number or id. Looked for at each start. */
+typedef struct DeviceRequest {
+	char *driver;       /* "cdi", "nvidia"; NULL or "": whoever can */
+	int64_t count;      /* -1: all; 0: those of ids */
+	StringList ids;     /* "vendor.com/class=name" of "cdi" */
+	Value *capabilities; /* array of arrays of words, of which one must fit whole: [["gpu"]] */
+	StringMap options;  /* kept for clients, no effect */
+	bool optional;      /* a start goes on without it */
+} DeviceRequest;
 
 /* A rate or a weight of one block device. */
 typedef struct RateSpec {
@@ -100,8 +113,15 @@ typedef struct ContainerSpec {
 	bool read_only_root;
 	int64_t shm_size; /* bytes; 0: 64 MiB */
 
+	/* networks */
+	FieldArray endpoints; /* EndpointSpec; the engine adds the network mode's, when it is a network */
+	FieldArray ports;     /* PortSpec */
+	bool publish_all;     /* exposed ports as well, each at one that is free */
+	StringList links;     /* "CONTAINER:ALIAS", of the default network or of the network mode's */
+	char *mac_address;    /* of the network mode's endpoint */
+
 	/* isolation */
-	char *network_mode; /* NULL/"default"/"bridge": private loopback; "none", "host", "container:ID" */
+	char *network_mode; /* NULL/"default"/"bridge", a network's name or id; "none", "host", "container:ID" */
 	char *pid_mode, *ipc_mode, *uts_mode, *cgroupns_mode; /* NULL: private */
 	char *userns_mode;                                    /* NULL or "host": there are no user namespaces */
 	bool privileged;
@@ -109,6 +129,7 @@ typedef struct ContainerSpec {
 	StringList security_options;              /* "seccomp=unconfined", "no-new-privileges", ... */
 	FieldArray devices;                       /* DeviceSpec */
 	StringList device_rules;                  /* "c 188:* rmw" */
+	FieldArray device_requests;               /* DeviceRequest */
 	StringList masked_paths, read_only_paths; /* in place of the defaults when they are given, also empty ones */
 	bool masked_paths_given, read_only_paths_given;
 	StringMap annotations; /* for the runtime */
@@ -141,8 +162,8 @@ typedef struct ContainerSpec {
 	HealthCheck health;      /* test empty: none */
 	char *health_on_failure; /* NULL/"none", "kill", "restart", "stop" */
 	char *runtime;           /* NULL: the daemon's default */
-	char *log_driver;        /* NULL/"json-file", "none" */
-	StringMap log_options;   /* max-size, max-file */
+	char *log_driver;        /* telemetry/options.h; NULL: the daemon's */
+	StringMap log_options;   /* of that driver */
 } ContainerSpec;
 
 extern const Field container_spec_fields[]; /* the stored form */
@@ -153,6 +174,8 @@ DEFINE_AUTOCLEAR(ContainerSpec, container_spec_clear)
 /* Fills what the caller left open from the image, by Docker's rules (command is reset by an entrypoint, env is merged,
  * ...). */
 void container_spec_merge_image(ContainerSpec *spec, const ImageConfig *image);
+/* As Docker shows them: "net_admin" becomes "CAP_NET_ADMIN"; an unknown one is left for the check to name. */
+void container_spec_complete_capabilities(ContainerSpec *spec);
 /* Checks every field's value; ERROR_INVALID names the field and the reason, ERROR_UNSUPPORTED what is not there yet. */
 fallible container_spec_check(const ContainerSpec *spec);
 fallible spec_check_log(const char *driver, const StringMap *options); /* the part of it that defaults need, too */
@@ -163,7 +186,10 @@ fallible spec_check_sysctls(const ContainerSpec *spec, const char *network_mode,
 fallible container_spec_parse_binds(ContainerSpec *spec);
 MountSpec *container_spec_add_mount(ContainerSpec *spec); /* an empty one; pointers to others are void afterwards */
 const MountSpec *container_spec_mount_at(const ContainerSpec *spec, const char *target); /* NULL: none */
-extern const Field mount_spec_fields[];                                                  /* for copies */
+/* How the shim binds the source first (shim/sources.h): "flat", "shared", "part"; NULL: the runtime takes it as it is.
+ */
+const char *mount_spec_source_kind(const MountSpec *mount);
+extern const Field mount_spec_fields[]; /* for copies */
 /*
  * What of /proc and /sys the container does not see, or cannot write to: the defaults, in place of them what the caller
  * gave (an empty list too), nothing when it is privileged. Source: moby oci/defaults.go.

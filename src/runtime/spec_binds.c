@@ -65,6 +65,17 @@ static fallible apply_options(MountSpec *mount, const char *bind, const char *op
 	return NULL;
 }
 
+const char *mount_spec_source_kind(const MountSpec *mount)
+{
+	bool is_shared = mount->propagation && string_ends(mount->propagation, "shared");
+
+	if (mount->subpath)
+		return "part";
+	if (is_shared)
+		return mount->is_flat ? "shared-flat" : "shared";
+	return mount->is_flat ? "flat" : NULL;
+}
+
 MountSpec *container_spec_add_mount(ContainerSpec *spec)
 {
 	spec->mounts.items = mem_array(spec->mounts.items, spec->mounts.count + 1, sizeof(MountSpec));

@@ -10,8 +10,10 @@
 #include "base/memory.h"
 #include "base/process.h"
 #include "runtime/capability.h"
+#include "runtime/device_requests.h"
 #include "runtime/seccomp_file.h"
 #include "runtime/spec_words.h"
+#include "telemetry/options.h"
 
 enum { HOSTNAME_MAX = 64, USER_MAX = 256 };
 
@@ -209,6 +211,22 @@ static fallible check_target(const char *target)
 	return NULL;
 }
 
+/* Docker's words. */
+static fallible check_subpath(const MountSpec *mount)
+{
+	if (mount->subpath && (mount->subpath[0] == '/' || has_dot_dot(mount->subpath)))
+		return error_new(ERROR_INVALID, "subpath must be a relative path within the volume");
+	return NULL;
+}
+
+static fallible check_read_only_below(const MountSpec *mount)
+{
+	if (mount->read_only_below && !mount->read_only)
+		return error_new(
+			ERROR_INVALID, "mount options conflict: !ReadOnly && BindOptions.ReadOnlyForceRecursive");
+	return NULL;
+}
+
 static fallible check_source(const MountSpec *mount)
 {
 	if (string_empty(mount->source))
@@ -217,7 +235,7 @@ static fallible check_source(const MountSpec *mount)
 		return error_new(ERROR_INVALID, "field \"source\": \"%s\" must be an absolute path", mount->source);
 	if (mount->propagation && *mount->propagation && !spec_is_propagation(mount->propagation))
 		return error_new(ERROR_INVALID, "field \"propagation\": \"%s\" is unknown", mount->propagation);
-	return NULL;
+	return check_read_only_below(mount);
 }
 
 /* What tmpfs(5) takes, without what would undo nodev and the like behind our back. */
@@ -250,10 +268,10 @@ static fallible check_tmpfs(const MountSpec *mount)
 /* Its name and its driver are the engine's to check. */
 static fallible check_volume(const MountSpec *mount)
 {
-	if (mount->propagation || mount->make_source || mount->is_flat)
+	if (mount->propagation || mount->make_source || mount->is_flat || mount->read_only_below)
 		return error_new(ERROR_INVALID,
 			"invalid mount config for type \"volume\": field BindOptions must not be specified");
-	return NULL;
+	return check_subpath(mount);
 }
 
 static fallible check_mount(const MountSpec *mount)
@@ -311,10 +329,7 @@ static fallible check_modes(const ContainerSpec *spec)
 		if (rule->can_join && !string_empty(spec_joined(mode)))
 			continue;
 		if (i == 0 && !spec_joined(mode))
-			return error_hint(error_new(ERROR_UNSUPPORTED,
-						  "field \"%s\": network \"%s\": user networks are not supported yet",
-						  rule->name, mode),
-				"use none or host");
+			continue; /* a network's name, which the engine looks for */
 		return error_new(ERROR_INVALID, "field \"%s\": \"%s\" is unknown", rule->name, mode);
 	}
 	if (spec_is_host(spec->uts_mode) && (!string_empty(spec->hostname) || !string_empty(spec->domainname)))
@@ -450,6 +465,9 @@ static fallible check_isolation(const ContainerSpec *spec)
 		TRY(check_ulimit((const UlimitSpec *)spec->ulimits.items + i));
 	for (size_t i = 0; i < spec->devices.count; i++)
 		TRY_WRAP(check_device((const DeviceSpec *)spec->devices.items + i), "devices[%zu]", i);
+	for (size_t i = 0; i < spec->device_requests.count; i++)
+		TRY_WRAP(device_request_check((const DeviceRequest *)spec->device_requests.items + i),
+			"deviceRequests[%zu]", i);
 	TRY(check_device_rules(&spec->device_rules));
 	TRY(check_paths("maskedPaths", &spec->masked_paths));
 	TRY(check_paths("readonlyPaths", &spec->read_only_paths));
@@ -539,27 +557,10 @@ static fallible check_health(const HealthCheck *health)
 	return NULL;
 }
 
-static fallible check_log_option(const StringPair *option)
-{
-	int64_t number;
-
-	if (strcmp(option->key, "max-size") == 0 && strcmp(option->value, "-1") == 0)
-		return NULL;
-	if (strcmp(option->key, "max-size") == 0)
-		return string_to_bytes(&number, option->value);
-	if (strcmp(option->key, "max-file") == 0)
-		return string_to_int64(&number, option->value, 1, 1000);
-	return error_new(ERROR_UNSUPPORTED, "option is not supported; max-size and max-file are");
-}
-
 fallible spec_check_log(const char *driver, const StringMap *options)
 {
-	if (!string_empty(driver) && strcmp(driver, "json-file") != 0 && strcmp(driver, "none") != 0)
-		return error_hint(
-			error_new(ERROR_UNSUPPORTED, "field \"logDriver\": \"%s\" is not supported yet", driver),
-			"use json-file or none");
-	for (size_t i = 0; i < options->count; i++)
-		TRY_WRAP(check_log_option(&options->items[i]), "field \"logOptions\": \"%s\"", options->items[i].key);
+	TRY_WRAP(log_options_check(driver, options), "field \"log%s\"",
+		log_driver_is_known(driver) ? "Options" : "Driver");
 	return NULL;
 }
 

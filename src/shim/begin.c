@@ -18,9 +18,11 @@
 #include "shim/launch.h"
 #include "shim/mount.h"
 #include "shim/native.h"
+#include "shim/network.h"
 #include "shim/remains.h"
 #include "shim/serve.h"
 #include "shim/server.h"
+#include "shim/sources.h"
 
 static fallible watch_signals(Server *s)
 {
@@ -73,11 +75,20 @@ void server_adopt_descriptors(Server *s)
 {
 	close_on_exec(s->settings->runtime_fd);
 	close_on_exec(s->settings->listen_fd);
+	network_adopt(s->settings);
 	connections_init(&s->connections, (int)s->settings->listen_fd);
 	if (!serve_is_spawned())
 		return;
 	close_on_exec(SHIM_FIRST_CONNECTION_FD);
 	connections_add(&s->connections, SHIM_FIRST_CONNECTION_FD);
+}
+
+/* Beside the bundle's other files, in memory; it is the working directory. */
+static Gather *gather_of(Server *s)
+{
+	s->gather = (Gather){
+		.directory = AT_FDCWD, .memory = s->scratch->gather, .compresses = s->settings->log_compress, .fd = -1};
+	return &s->gather;
 }
 
 static fallible open_state(Server *s)
@@ -89,7 +100,11 @@ static fallible open_state(Server *s)
 		.fd = -1,
 		.batch = s->scratch->batch,
 		.max_size = s->settings->log_max_size,
-		.max_files = s->settings->log_max_files};
+		.max_files = s->settings->log_max_files,
+		.is_forwarded = s->settings->log_forward,
+		.keeps_unsent = string_equal(s->settings->log_forward, "blocking")};
+	if (string_equal(s->settings->log_driver, "local"))
+		s->log.gather = gather_of(s);
 	if (s->keeps_log)
 		logfile_open(&s->log);
 	return NULL;
@@ -153,10 +168,12 @@ static fallible start_runtime(Server *s)
 }
 
 /* A command in a container finds everything mounted. */
-static fallible prepare_bundle(const ShimSettings *settings)
+static fallible prepare_bundle(int *ret_host, const ShimSettings *settings)
 {
-	if (!settings->exec)
+	if (!settings->exec) {
+		TRY(sources_open_host(ret_host, settings));
 		return mount_root(settings);
+	}
 	if (chdir(settings->bundle) < 0)
 		return error_errno(errno, "could not enter \"%s\"", settings->bundle);
 	return NULL;
@@ -164,15 +181,20 @@ static fallible prepare_bundle(const ShimSettings *settings)
 
 Error *server_begin(Server *s)
 {
+	autofd host = -1;
+
 	prctl(PR_SET_NAME, "kedge-shim"); /* from sealed memory, it would be called after a descriptor */
 	TRY(watch_signals(s));
 	if (!s->settings->is_planned && !s->settings->exec)
 		hurry_control_groups(s->settings->oom_file);
-	TRY(prepare_bundle(s->settings));
+	TRY(prepare_bundle(&host, s->settings));
 	if (s->connections.listen_fd < 0)
 		TRY(make_listener(&s->connections.listen_fd));
 	TRY(open_state(s));
-	TRY(distant_prepare(s->settings));
+	TRY(distant_prepare(s->settings, host));
+	close_fd(&host);
+	TRY(relaywatch_begin(&s->relays, s->settings));
+	TRY(network_enter(s->settings));
 	TRY(start_runtime(s));
 	s->deadline_ns = clock_monotonic_ns() + s->settings->start_timeout_ms * NANOS_PER_MILLI;
 	return NULL;

@@ -20,8 +20,10 @@
 #include "base/process.h"
 #include "shim/exitfile.h"
 #include "shim/passed.h"
+#include "shim/relayed.h"
 
-enum { FIRST_CONNECTION_FD = 3, LISTEN_FD = 4, RUNTIME_FD = 5, BACKLOG = 64, PACKETS_PER_TURN = 16 };
+enum { FIRST_CONNECTION_FD = 3, LISTEN_FD, RUNTIME_FD, NETNS_FD, FIRST_HELD_FD };
+enum { BACKLOG = 64, PACKETS_PER_TURN = 16 };
 
 struct Shim {
 	Loop *loop;
@@ -299,6 +301,16 @@ static void add_number(StringList *words, const char *name, int64_t value)
 	strings_printf(words, "--%s=%lld", name, (long long)value);
 }
 
+static void add_relays(StringList *words, const ShimOptions *options)
+{
+	autoclear(StringList) relayed = {0};
+
+	relayed_write(&relayed, options->relay_ports, options->held_count);
+	add_text(words, "relay-to", options->relay_to);
+	for (size_t i = 0; i < relayed.count; i++)
+		add_text(words, "relay-port", relayed.items[i]);
+}
+
 static void make_command(StringList *words, const ShimOptions *options)
 {
 	strings_add(words, "kedge-shim");
@@ -316,11 +328,14 @@ static void make_command(StringList *words, const ShimOptions *options)
 	add_text(words, "exec", options->exec);
 	add_text(words, "oom-file", options->oom_file);
 	add_text(words, "log-driver", options->log_driver);
+	add_text(words, "log-forward", options->log_forward);
 	add_number(words, "log-max-size", options->log_max_size);
 	add_number(words, "log-max-files", options->log_max_files > 0 ? options->log_max_files : 1);
 	add_number(words, "start-timeout-ms", options->start_timeout_ms);
 	for (size_t i = 0; options->runtime_options && i < options->runtime_options->count; i++)
 		strings_printf(words, "--runtime-option=%s", options->runtime_options->items[i]);
+	if (options->log_compresses)
+		strings_add(words, "--log-compress");
 	if (options->has_stdin)
 		strings_add(words, "--stdin");
 	if (options->has_terminal)
@@ -333,32 +348,47 @@ static void make_command(StringList *words, const ShimOptions *options)
 		strings_add(words, "--volatile");
 	for (size_t i = 0; options->distant && i < options->distant->count; i++)
 		add_text(words, "distant", options->distant->items[i]);
-	for (size_t i = 0; options->flat_binds && i < options->flat_binds->count; i++)
-		add_text(words, "flat-bind", options->flat_binds->items[i]);
+	for (size_t i = 0; options->sources && i < options->sources->count; i++)
+		add_text(words, "source", options->sources->items[i]);
 	if (options->shm_pid)
 		add_number(words, "shm-pid", options->shm_pid);
 	if (options->runtime_fd > 0)
 		add_number(words, "runtime-fd", RUNTIME_FD);
 	if (options->listen_fd > 0)
 		add_number(words, "listen-fd", LISTEN_FD);
+	if (options->netns_fd > 0)
+		add_number(words, "netns-fd", NETNS_FD);
+	if (options->held_count) {
+		add_number(words, "held-fd", FIRST_HELD_FD);
+		add_number(words, "held-count", (int64_t)options->held_count);
+	}
+	if (options->held_count && options->relay_ports)
+		add_relays(words, options);
+}
+
+static void give_descriptor(ProcessSpec *spec, int fd, int number)
+{
+	if (fd > 0)
+		spec->fds[spec->fd_count++] = (ProcessFd){fd, number};
 }
 
 static fallible spawn(pid_t *ret, const ShimOptions *options, int connection)
 {
 	autoclear(StringList) words = {0};
-	autofree char *sealed = string_printf("/proc/self/fd/%d", options->program_fd);
-	ProcessSpec spec = {.path = options->program_fd > 0 ? sealed : options->program,
+	ProcessSpec spec = {.path = options->program,
+		.program_fd = options->program_fd,
 		.new_session = true,
 		.directory = "/",
-		.fds = {{connection, FIRST_CONNECTION_FD}}};
+		.block = options->held_fds,
+		.block_count = options->held_count,
+		.block_to = FIRST_HELD_FD};
 
 	make_command(&words, options);
 	spec.argv = (const char *const *)words.items;
-	spec.fd_count = 1;
-	if (options->listen_fd > 0)
-		spec.fds[spec.fd_count++] = (ProcessFd){options->listen_fd, LISTEN_FD};
-	if (options->runtime_fd > 0)
-		spec.fds[spec.fd_count++] = (ProcessFd){options->runtime_fd, RUNTIME_FD};
+	give_descriptor(&spec, connection, FIRST_CONNECTION_FD);
+	give_descriptor(&spec, options->listen_fd, LISTEN_FD);
+	give_descriptor(&spec, options->runtime_fd, RUNTIME_FD);
+	give_descriptor(&spec, options->netns_fd, NETNS_FD);
 	return process_spawn(ret, &spec);
 }
 

@@ -48,7 +48,9 @@ typedef struct ShimOptions {
 	const char *exec; /* process file of a command in the container, which runs: bundle and state are the command's
 			     own directory, layers, lower, upper and work are not used; NULL: the container itself */
 	const char *oom_file;      /* NULL: none */
-	const char *log_driver;    /* "json-file" or "none" */
+	const char *log_driver;    /* "json-file", "local" or "none" */
+	const char *log_forward;   /* kedge-log sends it: "blocking", "non-blocking" (logfile.h); NULL: nobody does */
+	bool log_compresses;       /* of "local" */
 	int64_t log_max_size;      /* bytes a file; 0: no limit */
 	int64_t log_max_files;     /* 1..: container.log, container.log.1, ... */
 	const StringList *distant; /* directories to be made before the start; looking at them may take long */
@@ -60,11 +62,19 @@ typedef struct ShimOptions {
 	const char *cgroup; /* cgroupsPath of the container, ends with the id: the shim removes what is left by itself;
 			       NULL: the runtime does */
 	bool is_volatile;   /* upper is thrown away at the end (--rm): never wait for the disk when it is unmounted */
-	const StringList
-		*flat_binds; /* "N:SOURCE": bound at <bundle>/flat/N, without what is mounted below; NULL: none */
-	int64_t shm_pid;     /* process whose /dev/shm is mounted at <bundle>/shm; 0: none */
-	int runtime_fd;      /* the runtime's program from shim_seal_program(), saves crun a second exec; 0: none */
-	int listen_fd;       /* from shim_listen(); 0: the shim makes its socket itself */
+	const StringList *sources; /* of binds that take a mount of their own (shim/sources.h); NULL: none */
+	int64_t shm_pid;           /* process whose /dev/shm is mounted at <bundle>/shm; 0: none */
+	int runtime_fd; /* the runtime's program from shim_seal_program(), saves crun a second exec; 0: none */
+	int listen_fd;  /* from shim_listen(); 0: the shim makes its socket itself */
+	int netns_fd;   /* network namespace that the shim enters before it starts anything, so that the container has
+			   it, and config.json none; 0 or -1: none */
+	const int *held_fds; /* bound sockets that the shim keeps as long as it lives, and nothing that it starts has */
+	size_t held_count;
+	/* One for each held socket: the container's port that the shim relays it to (TCP, UDP); 0: not relayed. NULL:
+	 * none is. Such a TCP socket should have SO_REUSEADDR, so that the next start can bind it while old connections
+	 * linger. */
+	const uint16_t *relay_ports;
+	const char *relay_to; /* the container's address */
 } ShimOptions;
 
 /* Makes <bundle>/shim.sock before there is a shim: connections made (and attached) between this and shim_spawn() see

@@ -11,21 +11,21 @@
 #include <unistd.h>
 
 #include "base/files.h"
-#include "shim/mount.h"
+#include "shim/sources.h"
 
 enum { REASON_MAX = 256 };
 
-static fallible prepare(const ShimSettings *settings)
+static fallible prepare(const ShimSettings *settings, int host)
 {
 	for (size_t i = 0; i < settings->distant.count; i++)
 		TRY(dir_make_all(AT_FDCWD, settings->distant.items[i], 0755));
-	return mount_flat_binds(settings);
+	return sources_bind(settings, host);
 }
 
 /* In the shim's mount namespace: what is mounted here is there. */
-static void __attribute__((noreturn)) prepare_and_tell(const ShimSettings *settings, int out)
+static void __attribute__((noreturn)) prepare_and_tell(const ShimSettings *settings, int host, int out)
 {
-	Error *error = prepare(settings);
+	Error *error = prepare(settings, host);
 
 	if (error) /* a reason that does not fit is cut; nobody reads it if it cannot be written */
 		dprintf(out, "%.*s", REASON_MAX - 1, error_message(error));
@@ -51,11 +51,11 @@ static fallible wait_for(int in, int64_t timeout_ms)
 }
 
 /* One that stays in the kernel is not waited for: it is reaped when it comes back, as any child of this process. */
-fallible distant_prepare(const ShimSettings *settings)
+fallible distant_prepare(const ShimSettings *settings, int host)
 {
 	int ends[2];
 
-	if (!settings->distant.count && !settings->flat_binds.count)
+	if (!settings->distant.count && !settings->sources.count)
 		return NULL;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return error_errno(errno, "could not make a pipe");
@@ -64,7 +64,7 @@ fallible distant_prepare(const ShimSettings *settings)
 	if (pid < 0)
 		return error_errno(errno, "could not start a process");
 	if (!pid)
-		prepare_and_tell(settings, out);
+		prepare_and_tell(settings, host, out);
 	close_fd(&out);
 	Error *error = wait_for(in, settings->start_timeout_ms);
 	kill(pid, SIGKILL);

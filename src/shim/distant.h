@@ -6,6 +6,6 @@
  */
 #include "shim/settings.h"
 
-/* Makes those that are missing, and binds the flat ones, in a process of its own that has as long as the runtime has.
- */
-fallible distant_prepare(const ShimSettings *settings);
+/* Makes those that are missing, and binds the sources (sources.h), in a process of its own that has as long as the
+ * runtime has. */
+fallible distant_prepare(const ShimSettings *settings, int host);

@@ -82,13 +82,11 @@ static void give_stream(ProcessSpec *spec, int fd, int number)
 static fallible command_spawn(
 	pid_t *ret, const Command *command, const ShimSettings *settings, const ProgramStreams *streams)
 {
-	char opened[RUNTIME_NAME_MAX];
-	ProcessSpec spec = {.path = settings->runtime, .argv = command->words, .new_session = true};
+	ProcessSpec spec = {.path = settings->runtime,
+		.program_fd = settings->runtime_fd > 0 ? (int)settings->runtime_fd : 0,
+		.argv = command->words,
+		.new_session = true};
 
-	if (settings->runtime_fd >= 0) {
-		snprintf(opened, sizeof(opened), "/proc/self/fd/%d", (int)settings->runtime_fd);
-		spec.path = opened;
-	}
 	give_stream(&spec, streams->in, STDIN_FILENO);
 	give_stream(&spec, streams->out, STDOUT_FILENO);
 	give_stream(&spec, streams->err, STDERR_FILENO);

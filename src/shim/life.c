@@ -12,6 +12,7 @@
 #include "shim/exitfile.h"
 #include "shim/launch.h"
 #include "shim/mount.h"
+#include "shim/network.h"
 #include "shim/remains.h"
 #include "shim/server.h"
 
@@ -160,6 +161,8 @@ void server_oom(Server *s)
 static void init_ended(Server *s, int wait_status)
 {
 	s->init = 0;
+	relaywatch_end(&s->relays);
+	network_release(s->settings);
 	input_close(&s->input);
 	note_finished(s);
 	s->status.exit_signal = WIFSIGNALED(wait_status) ? (uint32_t)WTERMSIG(wait_status) : 0;
@@ -192,6 +195,8 @@ static void find_late_failure(Server *s)
 static void container_ended(Server *s)
 {
 	find_late_failure(s);
+	if (s->keeps_log)
+		logfile_end(&s->log);
 	s->status.state = SHIM_ENDED;
 	s->status.oom_killed |= oomwatch_struck(&s->oom);
 	oomwatch_end(&s->oom);
@@ -293,7 +298,7 @@ static bool reap_stranger(const Server *s)
 
 	if (waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) < 0 || !child.si_pid)
 		return false;
-	if (child.si_pid != s->init && !execs_have(&s->execs, child.si_pid))
+	if (child.si_pid != s->init && child.si_pid != s->relays.process && !execs_have(&s->execs, child.si_pid))
 		waitpid(child.si_pid, NULL, 0);
 	return true;
 }
@@ -327,6 +332,7 @@ void server_reap(Server *s)
 		is_starting = execs_reap(&s->execs);
 		reap_runtime(s);
 		reap_init(s);
+		relaywatch_reap(&s->relays);
 	} while (!is_starting && !s->runtime && reap_stranger(s));
 }
 

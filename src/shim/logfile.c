@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "shim/logplace.h"
 
 enum { NAME_SIZE = sizeof(LOG_FILE_NAME) + 8 };
 
@@ -32,7 +33,7 @@ static void end_torn_line(LogFile *log)
 		log->size++;
 }
 
-void logfile_open(LogFile *log)
+static void open_file(LogFile *log)
 {
 	struct stat status;
 
@@ -40,8 +41,78 @@ void logfile_open(LogFile *log)
 	if (log->fd < 0)
 		return;
 	log->size = fstat(log->fd, &status) < 0 ? 0 : status.st_size;
-	end_torn_line(log);
 }
+
+/* A file in the form that another driver has left, or that a power cut has left without any, stays as it is. */
+static bool is_other_form(const LogFile *log)
+{
+	return log->size && logblock_is_used(log->fd) != (log->gather != NULL);
+}
+
+static void go_on_with_file(LogFile *log)
+{
+	if (!log->gather)
+		end_torn_line(log);
+	else if (gather_open(log->gather, log->fd, log->directory))
+		log->size = log->gather->start;
+	else
+		close_fd(&log->fd);
+}
+
+/* ---- what goes with its file ---- */
+
+/* The batch is empty whenever a file goes. */
+static int64_t count_lines_of(const LogFile *log, const char *name)
+{
+	autofd fd = openat(log->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int64_t count = 0;
+	ssize_t length;
+
+	while (fd >= 0 && (length = read(fd, log->batch, LOG_BATCH_SIZE)) > 0)
+		count += logline_count(log->batch, (size_t)length);
+	return count;
+}
+
+static void count_removed(const LogFile *log, const char *name)
+{
+	int64_t lines = log->is_forwarded ? count_lines_of(log, name) : 0;
+
+	if (lines)
+		logplace_add_removed(log->directory, lines);
+}
+
+/* Its lines were sent when kedge-log is at its end, or in a newer file. */
+static bool is_sent(const LogFile *log, int64_t oldest)
+{
+	LogForwarded place;
+	struct stat status;
+	char name[NAME_SIZE];
+
+	logplace_read_at(&place, log->directory);
+	for (int64_t index = 0; index <= oldest && place.sent.file; index++) {
+		name_of(name, index);
+		if (!logplace_is_in(&place.sent, log->directory, name) ||
+			fstatat(log->directory, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		return index < oldest || place.sent.offset >= status.st_size;
+	}
+	return false;
+}
+
+bool logfile_has_room(const LogFile *log)
+{
+	char name[NAME_SIZE];
+	struct stat status;
+
+	if (!log->keeps_unsent || !log->max_size || log->size + (int64_t)log->used < log->max_size)
+		return true;
+	name_of(name, log->max_files - 1);
+	if (fstatat(log->directory, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return true;
+	return is_sent(log, log->max_files - 1);
+}
+
+/* ---- rotating ---- */
 
 /* From the oldest on, so that no file has two names at any time; see engine/logs.c, which follows them. */
 static void rotate(LogFile *log)
@@ -49,6 +120,7 @@ static void rotate(LogFile *log)
 	char from[NAME_SIZE], to[NAME_SIZE];
 
 	name_of(to, log->max_files - 1);
+	count_removed(log, to);
 	if (log->max_files > 1)
 		unlinkat(log->directory, to, 0);
 	for (int64_t index = log->max_files - 1; index > 0; index--) {
@@ -60,22 +132,28 @@ static void rotate(LogFile *log)
 		unlinkat(log->directory, LOG_FILE_NAME, 0);
 	close_fd(&log->fd);
 	log->size = 0; /* also when the new file cannot be made now: the old ones were moved on once */
-	logfile_open(log);
+	open_file(log);
+}
+
+void logfile_open(LogFile *log)
+{
+	open_file(log);
+	if (log->fd >= 0 && is_other_form(log))
+		rotate(log);
+	if (log->fd >= 0)
+		go_on_with_file(log);
+}
+
+static void begin_next(LogFile *log)
+{
+	if (log->gather && !gather_spill(log->gather, log->fd))
+		return; /* what is gathered is this file's: it goes on until there is room */
+	rotate(log);
+	if (log->fd >= 0)
+		go_on_with_file(log);
 }
 
 /* ---- writing ---- */
-
-static int64_t count_lines(const char *text, size_t length)
-{
-	int64_t count = 0;
-	const char *end = text + length;
-
-	while (text < end && (text = memchr(text, '\n', (size_t)(end - text)))) {
-		count++;
-		text++;
-	}
-	return count;
-}
 
 /* How much of a batch that was written in part can stay: whole lines. */
 static size_t whole_lines(const char *text, size_t length)
@@ -85,11 +163,25 @@ static size_t whole_lines(const char *text, size_t length)
 	return last ? (size_t)(last + 1 - text) : 0;
 }
 
+static size_t append_gathered(LogFile *log, const char *text, size_t length)
+{
+	int problem = errno;
+
+	if (log->fd >= 0 && gather_add(log->gather, log->fd, text, length)) {
+		log->size += (int64_t)length;
+		return length;
+	}
+	log->problem = log->dropped ? log->problem : log->fd < 0 ? problem : log->gather->problem;
+	return 0;
+}
+
 /* Gives how many bytes, of whole lines, are in the file now. */
 static size_t append(LogFile *log, const char *text, size_t length)
 {
 	if (log->fd < 0)
 		logfile_open(log);
+	if (log->gather)
+		return append_gathered(log, text, length);
 	ssize_t count = log->fd < 0 ? -1 : write(log->fd, text, length);
 	int problem = count < 0 ? errno : ENOSPC;
 	size_t kept = count < 0 ? 0 : (size_t)count;
@@ -126,7 +218,7 @@ void logfile_flush(LogFile *log)
 		return;
 	if (!log->dropped || write_note(log))
 		written = append(log, log->batch, log->used);
-	log->dropped += count_lines(log->batch + written, log->used - written);
+	log->dropped += logline_count(log->batch + written, log->used - written);
 	log->used = 0;
 }
 
@@ -136,14 +228,36 @@ void logfile_add(LogFile *log, const LogEntry *entry)
 
 	if (is_full || log->used + LOG_LINE_MAX > LOG_BATCH_SIZE)
 		logfile_flush(log);
-	if (is_full && log->size >= log->max_size)
-		rotate(log);
+	if (is_full && log->size >= log->max_size && logfile_has_room(log))
+		begin_next(log);
 	log->used += logline_write(log->batch + log->used, entry);
+}
+
+int64_t logfile_deadline(const LogFile *log)
+{
+	return log->gather && log->gather->held ? log->gather->due_ns : INT64_MAX;
+}
+
+bool logfile_step(LogFile *log, int64_t now_ns)
+{
+	if (now_ns < logfile_deadline(log))
+		return false;
+	(void)gather_spill(log->gather, log->fd); /* what stays is tried again */
+	return true;
+}
+
+void logfile_end(LogFile *log)
+{
+	logfile_flush(log);
+	if (!log->gather)
+		return;
+	log->gather->is_ending = true;
+	(void)gather_spill(log->gather, log->fd); /* what stays is in the run directory, for kedged to keep */
 }
 
 void logfile_close(LogFile *log)
 {
-	logfile_flush(log);
+	logfile_end(log);
 	if (log->dropped)
 		write_note(log);
 	close_fd(&log->fd);

@@ -56,6 +56,18 @@ size_t logline_cut(const char *data, size_t length)
 	return length;
 }
 
+int64_t logline_count(const char *text, size_t length)
+{
+	int64_t count = 0;
+	const char *end = text + length;
+
+	while (text < end && (text = memchr(text, '\n', (size_t)(end - text)))) {
+		count++;
+		text++;
+	}
+	return count;
+}
+
 /* ---- writing ---- */
 
 static char *put(char *to, const char *text, size_t length)

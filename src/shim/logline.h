@@ -34,6 +34,7 @@ size_t logline_write(char *to, const LogEntry *entry);
 /* Reads one line (without or with its newline) in place; entry->data points into it and has its "\n". False for
  * anything damaged. */
 bool logline_read(LogEntry *ret, char ret_time[LOG_TIME_MAX], char *line, size_t length);
+int64_t logline_count(const char *text, size_t length); /* of newlines */
 /* How much of a piece that was cut at `length` bytes to log now: less by the up to three bytes of a character that goes
  * on behind the cut. */
 size_t logline_cut(const char *data, size_t length);

@@ -73,25 +73,44 @@ static fallible mount_overlay(const ShimSettings *settings)
 	return NULL;
 }
 
-/* A mount can be had from another namespace only by going there for it. */
-static fallible take_mount(int *ret_fd, int64_t pid, const char *path)
-{
-	autofree char *name = string_printf("/proc/%lld/ns/mnt", (long long)pid);
-	autofd own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	autofd other = open(name, O_RDONLY | O_CLOEXEC);
+/* ---- trees of mounts that lie nowhere ---- */
 
-	if (own < 0 || other < 0 || setns(other, CLONE_NEWNS) < 0)
-		return error_errno(errno, "could not enter the mount namespace of process %lld", (long long)pid);
-	autofd tree = (int)syscall(SYS_open_tree, AT_FDCWD, path, TREE_CLONE | O_CLOEXEC);
-	int problem = errno;
-	if (setns(own, CLONE_NEWNS) < 0)
-		return error_errno(
-			errno, "could not come back from the mount namespace of process %lld", (long long)pid);
+fallible mount_take(int *ret_tree, int dir, const char *path, unsigned flags)
+{
+	int tree = (int)syscall(SYS_open_tree, dir, path, TREE_CLONE | O_CLOEXEC | flags);
+
 	if (tree < 0)
-		return error_errno(problem, "could not share \"%s\" of process %lld", path, (long long)pid);
-	*ret_fd = take_fd(&tree);
+		return error_errno(errno, "could not take \"%s\" for a mount", path);
+	*ret_tree = tree;
 	return NULL;
 }
+
+fallible mount_take_from(int *ret_tree, int namespace, const char *path, unsigned flags)
+{
+	autofd own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	int tree = -1;
+
+	if (own < 0 || setns(namespace, CLONE_NEWNS) < 0)
+		return error_errno(errno, "could not enter another mount namespace");
+	Error *error = mount_take(&tree, AT_FDCWD, path, flags);
+	autofd taken = tree;
+	if (setns(own, CLONE_NEWNS) < 0) {
+		error_free(error); /* this one is worse */
+		return error_errno(errno, "could not come back from another mount namespace");
+	}
+	TRY(error);
+	*ret_tree = take_fd(&taken);
+	return NULL;
+}
+
+fallible mount_place(int tree, const char *target)
+{
+	if (syscall(SYS_move_mount, tree, "", AT_FDCWD, target, FROM_EMPTY_PATH) < 0)
+		return error_errno(errno, "could not mount on \"%s\"", target);
+	return NULL;
+}
+
+/* ---- the container's root ---- */
 
 /* POSIX shared memory goes with the IPC namespace that was joined. */
 static fallible mount_shm(const ShimSettings *settings)
@@ -101,50 +120,13 @@ static fallible mount_shm(const ShimSettings *settings)
 
 	if (!settings->shm_pid)
 		return NULL;
+	autofree char *name = string_printf("/proc/%lld/ns/mnt", (long long)settings->shm_pid);
+	autofd other = -1;
 	TRY(dir_make(AT_FDCWD, target, 0755));
-	TRY(take_mount(&tree, settings->shm_pid, "/dev/shm"));
-	if (syscall(SYS_move_mount, tree, "", AT_FDCWD, target, FROM_EMPTY_PATH) < 0)
-		return error_errno(
-			errno, "could not mount the shared memory of process %lld", (long long)settings->shm_pid);
-	return NULL;
-}
-
-/* A mount's target is of its source's kind. */
-static fallible make_target(const char *target, const char *source)
-{
-	struct stat status;
-	autofd fd = -1;
-
-	if (stat(source, &status) < 0)
-		return error_errno(errno, "bind source \"%s\"", source);
-	if (S_ISDIR(status.st_mode))
-		return dir_make(AT_FDCWD, target, 0755);
-	return file_open(&fd, AT_FDCWD, target, O_WRONLY | O_CREAT, 0644);
-}
-
-static fallible bind_flat(const char *directory, const char *word)
-{
-	const char *colon = strchr(word, ':');
-	autofree char *number = colon ? mem_strndup(word, (size_t)(colon - word)) : NULL;
-	autofree char *target = colon ? path_join(directory, number) : NULL;
-
-	if (!colon || strchr(number, '/'))
-		return error_new(ERROR_INVALID, "--flat-bind \"%s\" is not of the form N:SOURCE", word);
-	TRY(make_target(target, colon + 1));
-	if (mount(colon + 1, target, NULL, MS_BIND, NULL) < 0)
-		return error_errno(errno, "could not bind \"%s\"", colon + 1);
-	return NULL;
-}
-
-Error *mount_flat_binds(const ShimSettings *settings)
-{
-	autofree char *directory = path_join(settings->bundle, "flat");
-
-	if (settings->flat_binds.count)
-		TRY(dir_make(AT_FDCWD, directory, 0755));
-	for (size_t i = 0; i < settings->flat_binds.count; i++)
-		TRY(bind_flat(directory, settings->flat_binds.items[i]));
-	return NULL;
+	TRY(file_open(&other, AT_FDCWD, name, O_RDONLY, 0));
+	TRY_WRAP(mount_take_from(&tree, other, "/dev/shm", 0), "shared memory of process %lld",
+		(long long)settings->shm_pid);
+	return mount_place(tree, target);
 }
 
 Error *mount_root(const ShimSettings *settings)

@@ -9,6 +9,9 @@
 
 /* Enters the namespace and mounts at <bundle>/rootfs. The working directory is the bundle afterwards. */
 fallible mount_root(const ShimSettings *settings);
-/* Then: the sources of flat binds, below <bundle>/flat. Looking at them may take for ever. */
-fallible mount_flat_binds(const ShimSettings *settings);
+/* A tree of mounts that lies nowhere, of this namespace or of another one; the working directory may be the root
+ * afterwards. flags: of open_tree(2). */
+fallible mount_take(int *ret_tree, int dir, const char *path, unsigned flags);
+fallible mount_take_from(int *ret_tree, int namespace, const char *path, unsigned flags);
+fallible mount_place(int tree, const char *target);
 void unmount_root(void); /* relative to the bundle; writes back what upper holds, unless volatile */

@@ -11,7 +11,8 @@ typedef union Control {
 
 ssize_t passed_send(int socket, struct iovec *parts, size_t count, int fd)
 {
-	Control control = {.head = {CMSG_LEN(sizeof(fd)), SOL_SOCKET, SCM_RIGHTS}};
+	Control control = {
+		.head = {.cmsg_len = CMSG_LEN(sizeof(fd)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
 
 	if (fd >= 0) {

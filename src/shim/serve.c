@@ -9,9 +9,10 @@
 
 #include "shim/server.h"
 
-#define QUIET_NS NANOS_PER_SECOND /* then unused memory is given back */
+#define QUIET_NS NANOS_PER_SECOND          /* then unused memory is given back */
+#define FULL_LOG_NS (50 * NANOS_PER_MILLI) /* then it is looked whether more of it was sent */
 
-enum { STACK_DEPTH = 64 * 1024, POLL_MAX = 6 + CONNECTIONS_MAX + CLIENTS_MAX + EXECS_MAX };
+enum { STACK_DEPTH = 64 * 1024, POLL_MAX = 7 + CONNECTIONS_MAX + CLIENTS_MAX + EXECS_MAX };
 
 static Scratch scratch;
 static Server server;
@@ -65,6 +66,10 @@ static int64_t next_deadline(const Server *s)
 {
 	int64_t next = earlier(s->deadline_ns, earlier(s->quiet_ns, execs_next_deadline(&s->execs)));
 
+	if (s->phase == RUNNING)
+		next = earlier(next, relaywatch_deadline(&s->relays, clock_monotonic_ns()));
+	if (s->keeps_log)
+		next = earlier(next, logfile_deadline(&s->log));
 	next = earlier(next, clients_next_deadline(&s->clients, STALL_NS));
 	for (int place = 0; place < CONNECTIONS_MAX; place++) {
 		const Connection *connection = &s->connections.table[place];
@@ -83,6 +88,8 @@ static int poll_timeout(const Server *s)
 
 	if (is_freed)
 		return 0; /* the slow reader has it, or was dropped: the rest is read at once */
+	if (s->log_is_full)
+		next = earlier(next, now + FULL_LOG_NS);
 	if (next == NEVER)
 		return -1;
 	if (next <= now)
@@ -133,7 +140,11 @@ static void fill(PollSet *set, Server *s)
 	want(set, s->signal_fd, POLLIN);
 	want(set, s->connections.listen_fd, POLLIN);
 	want(set, s->oom.fd, POLLIN);
-	for (int i = 0; i < 2; i++)
+	if (s->phase == RUNNING)
+		want(set, relaywatch_fd(&s->relays, clock_monotonic_ns()), POLLIN);
+	/* What a container has written before its end is read, whatever the log holds: a pipe is no more than that. */
+	s->log_is_full = s->keeps_log && s->phase == RUNNING && !logfile_has_room(&s->log);
+	for (int i = 0; i < 2 && !s->log_is_full; i++)
 		if (s->phase != STARTING && stream_may_read(&s->streams[i]))
 			want(set, s->streams[i].fd, POLLIN);
 	for (int i = 0; i < CONNECTIONS_MAX; i++)
@@ -178,6 +189,8 @@ static void handle_ready(Server *s, const PollSet *set)
 	handle_clients(s, set);
 	if (is_ready(set, s->oom.fd))
 		server_oom(s);
+	if (is_ready(set, s->relays.doors))
+		relaywatch_ready(&s->relays, s->settings);
 	if (is_ready(set, s->signal_fd)) {
 		clear_signals(s);
 		server_reap(s);
@@ -191,6 +204,8 @@ static void step(Server *s)
 	int64_t now_ns = clock_monotonic_ns();
 
 	server_step(s, now_ns);
+	if (s->keeps_log && logfile_step(&s->log, now_ns))
+		s->quiet_ns = now_ns + QUIET_NS;
 	server_answer(s, now_ns);
 	server_attend(s, now_ns);
 	if (s->phase == REMOVING)
@@ -233,6 +248,7 @@ void serve(const ShimSettings *settings, ShimStatus *ret_status)
 		.signal_fd = -1,
 		.console_fd = -1,
 		.oom = {.fd = -1},
+		.relays = {.doors = -1, .netns = -1, .life = -1},
 		.state_dir = -1,
 		.mounts_fd = -1};
 	s->status.protocol = SHIM_PROTOCOL;

@@ -18,6 +18,7 @@
 #include "shim/connections.h"
 #include "shim/execs.h"
 #include "shim/oomwatch.h"
+#include "shim/relaywatch.h"
 #include "shim/settings.h"
 #include "shim/streams.h"
 
@@ -33,6 +34,7 @@ typedef struct Scratch {
 	char streams[2][STREAM_MEMORY] __attribute__((aligned(PAGE)));
 	char outputs[EXECS_MAX * SHIM_EXEC_OUTPUT_MAX] __attribute__((aligned(PAGE)));
 	char batch[LOG_BATCH_SIZE] __attribute__((aligned(PAGE)));
+	char gather[GATHER_MEMORY] __attribute__((aligned(PAGE)));
 	char request[REQUEST_MAX] __attribute__((aligned(PAGE)));
 	char input[INPUT_MEMORY] __attribute__((aligned(PAGE)));
 } Scratch;
@@ -48,8 +50,11 @@ typedef struct Server {
 	int mounts_fd;       /* the container's mount namespace; -1: none */
 	int pending_signal;  /* came before there was a process */
 	OomWatch oom;
+	RelayWatch relays;
 	bool keeps_log;
+	bool log_is_full; /* of lines that were not sent: nothing is read of the container now */
 	LogFile log;
+	Gather gather; /* of a log in blocks */
 	Stream streams[2];
 	Input input;
 	int console_fd; /* where the runtime hands over the terminal; -1: there is none, or it has */

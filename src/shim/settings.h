@@ -20,16 +20,25 @@ typedef struct ShimSettings {
 	bool is_planned; /* started from the bundle's plan, without the runtime */
 	char *exec;      /* process file of a command in the container, which runs; NULL: the container itself */
 	char *layers, *lower, *upper, *work;
-	StringList distant; /* distant.h */
-	StringList flat_binds;
-	int64_t shm_pid;  /* 0: none */
-	bool is_volatile; /* nobody needs the upper directory after a power cut */
-	char *cgroup;     /* "/kedge/<id>"; NULL: the runtime cleans up */
+	StringList distant;     /* distant.h */
+	StringList sources;     /* sources.h */
+	int64_t shm_pid;        /* 0: none */
+	bool is_volatile;       /* nobody needs the upper directory after a power cut */
+	char *relay_to;         /* the container's address */
+	StringList relay_ports; /* relayed.h */
+	int64_t relay_idle_ms;
+	bool is_relay;   /* this is the relay, and no shim: netns_fd is the host's */
+	int64_t life_fd; /* of the relay */
+	int64_t unplug;  /* not 0: this is no shim; what goes is unplug.h's */
+	char *cgroup;    /* "/kedge/<id>"; NULL: the runtime cleans up */
 	char *oom_file;
-	char *log_driver;
+	char *log_driver, *log_forward;
 	int64_t log_max_size, log_max_files;
+	bool log_compress;
 	int64_t start_timeout_ms;
-	int64_t listen_fd; /* -1: the shim makes its socket */
+	int64_t listen_fd;           /* -1: the shim makes its socket */
+	int64_t netns_fd;            /* the container's network namespace; -1: the runtime makes it */
+	int64_t held_fd, held_count; /* sockets that keep the container's ports: held_fd, held_fd + 1, ... */
 	bool help, version;
 } ShimSettings;
 

@@ -9,6 +9,7 @@
 
 #include "base/fault.h"
 #include "base/files.h"
+#include "base/memory.h"
 #include "store/inspect.h"
 #include "store/records.h"
 
@@ -204,6 +205,40 @@ fallible volume_settle(Store *store, const char *name)
 	TRY(dir_open(&fd, store->dir, directory));
 	TRY(dir_open(&data, fd, VOLUME_DATA));
 	return dir_move_all(fd, VOLUME_COPIED, data);
+}
+
+/* ---- another content ---- */
+
+static fallible exchange(Store *store, const char *data, const char *staged)
+{
+	if (renameat2(store->dir, staged, store->dir, data, RENAME_EXCHANGE) < 0)
+		return error_errno(errno, "could not exchange \"%s\" and \"%s\"", staged, data);
+	return NULL;
+}
+
+static fallible sync_exchange(Store *store, const char *name, const char *staged)
+{
+	autofree char *directory = path_of(name, NULL), *above = mem_strndup(staged, strcspn(staged, "/"));
+
+	TRY(fault("store.volume.exchange"));
+	TRY(file_sync_dir(store->dir, directory));
+	return file_sync_dir(store->dir, above);
+}
+
+fallible volume_exchange(Store *store, const char *name, const char *staged)
+{
+	autofree char *data = path_of(name, VOLUME_DATA);
+
+	TRY(check_name(name));
+	TRY(volume_settle(store, name));
+	TRY(exchange(store, data, staged));
+	Error *error = sync_exchange(store, name, staged);
+	if (error)
+		error_free(exchange(store, data, staged)); /* the first error is the one to tell */
+	Error *stays = error ? NULL : store_discard(store, staged);
+	if (stays)
+		error_log(stays, "volume \"%s\": what was in it is left for the next start", name);
+	return error;
 }
 
 /* ---- records against directories ---- */

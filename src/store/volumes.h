@@ -34,5 +34,8 @@ fallible volume_delete(Store *store, const char *name); /* record and data; abse
 /* Several, in one transaction with what `also` (which may be NULL, and may run twice) changes in records. */
 fallible volumes_delete(Store *store, const StringList *names, Error *(*also)(void *arg), void *arg);
 char *volumes_path(const Store *store); /* absolute */
+/* What lies at staged (below the store's root, synced, in the same file system) becomes the data, in one step; what was
+ * the data goes to the trash. On an error nothing has happened. Durable on return. */
+fallible volume_exchange(Store *store, const char *name, const char *staged);
 /* Moves what was copied into the data, so that it counts as a whole. */
 fallible volume_settle(Store *store, const char *name);

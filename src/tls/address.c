@@ -15,14 +15,14 @@ enum { BACKLOG = 1024, KEEPALIVE_IDLE_S = 30, KEEPALIVE_INTERVAL_S = 10, KEEPALI
 
 /* ---- text ---- */
 
-static bool read_host(Address *ret, const char *host, size_t length, uint16_t port)
+static bool read_host(TcpAddress *ret, const char *host, size_t length, uint16_t port)
 {
 	struct sockaddr_in *four = (struct sockaddr_in *)&ret->storage;
 	struct sockaddr_in6 *six = (struct sockaddr_in6 *)&ret->storage;
 	bool is_bracketed = length > 2 && *host == '[' && host[length - 1] == ']';
 	char text[INET6_ADDRSTRLEN] = "";
 
-	*ret = (Address){0};
+	*ret = (TcpAddress){0};
 	if (is_bracketed) {
 		host++;
 		length -= 2;
@@ -40,7 +40,7 @@ static bool read_host(Address *ret, const char *host, size_t length, uint16_t po
 	return inet_pton(AF_INET, text, &four->sin_addr) == 1;
 }
 
-fallible address_parse(Address *ret, const char *text)
+fallible tcp_address_parse(TcpAddress *ret, const char *text)
 {
 	const char *colon = strrchr(text, ':');
 	int64_t port = 0;
@@ -54,7 +54,7 @@ fallible address_parse(Address *ret, const char *text)
 	return NULL;
 }
 
-void address_text(char ret[ADDRESS_TEXT_MAX], const Address *address)
+void tcp_address_text(char ret[TCP_ADDRESS_TEXT_MAX], const TcpAddress *address)
 {
 	const struct sockaddr_in *four = (const struct sockaddr_in *)&address->storage;
 	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&address->storage;
@@ -62,19 +62,19 @@ void address_text(char ret[ADDRESS_TEXT_MAX], const Address *address)
 
 	if (address->storage.ss_family == AF_INET6) {
 		inet_ntop(AF_INET6, &six->sin6_addr, host, sizeof(host));
-		snprintf(ret, ADDRESS_TEXT_MAX, "[%s]:%u", host, ntohs(six->sin6_port));
+		snprintf(ret, TCP_ADDRESS_TEXT_MAX, "[%s]:%u", host, ntohs(six->sin6_port));
 	} else {
 		inet_ntop(AF_INET, &four->sin_addr, host, sizeof(host));
-		snprintf(ret, ADDRESS_TEXT_MAX, "%s:%u", host, ntohs(four->sin_port));
+		snprintf(ret, TCP_ADDRESS_TEXT_MAX, "%s:%u", host, ntohs(four->sin_port));
 	}
 }
 
-bool address_equal(const Address *a, const Address *b)
+bool tcp_address_equal(const TcpAddress *a, const TcpAddress *b)
 {
-	char first[ADDRESS_TEXT_MAX], second[ADDRESS_TEXT_MAX];
+	char first[TCP_ADDRESS_TEXT_MAX], second[TCP_ADDRESS_TEXT_MAX];
 
-	address_text(first, a);
-	address_text(second, b);
+	tcp_address_text(first, a);
+	tcp_address_text(second, b);
 	return string_equal(first, second);
 }
 
@@ -86,7 +86,7 @@ static void set_option(int fd, int level, int option, int value)
 	(void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-void address_prepare(int fd)
+void tcp_address_prepare(int fd)
 {
 	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
@@ -106,12 +106,12 @@ static void prepare(int fd, int family)
 	}
 }
 
-fallible address_listen(int *ret_fd, const Address *address)
+fallible tcp_address_listen(int *ret_fd, const TcpAddress *address)
 {
-	char text[ADDRESS_TEXT_MAX];
+	char text[TCP_ADDRESS_TEXT_MAX];
 	autofd fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	address_text(text, address);
+	tcp_address_text(text, address);
 	if (fd < 0)
 		return error_errno(errno, "could not make a socket for %s", text);
 	prepare(fd, address->storage.ss_family);
@@ -121,12 +121,12 @@ fallible address_listen(int *ret_fd, const Address *address)
 	return NULL;
 }
 
-bool address_of_listener(Address *ret, int fd)
+bool tcp_address_of_listener(TcpAddress *ret, int fd)
 {
 	socklen_t length = sizeof(int);
 	int listens = 0;
 
-	*ret = (Address){.length = sizeof(ret->storage)};
+	*ret = (TcpAddress){.length = sizeof(ret->storage)};
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) < 0 || !listens)
 		return false;
 	return getsockname(fd, (struct sockaddr *)&ret->storage, &ret->length) == 0;

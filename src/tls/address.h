@@ -6,21 +6,21 @@
 
 #include "base/error.h"
 
-enum { ADDRESS_TEXT_MAX = 64 };
+enum { TCP_ADDRESS_TEXT_MAX = 64 };
 
-typedef struct Address {
+typedef struct TcpAddress {
 	struct sockaddr_storage storage;
 	socklen_t length;
-} Address;
+} TcpAddress;
 
-fallible address_parse(Address *ret, const char *text);
-void address_text(char ret[ADDRESS_TEXT_MAX], const Address *address);
-bool address_equal(const Address *a, const Address *b);
+fallible tcp_address_parse(TcpAddress *ret, const char *text);
+void tcp_address_text(char ret[TCP_ADDRESS_TEXT_MAX], const TcpAddress *address);
+bool tcp_address_equal(const TcpAddress *a, const TcpAddress *b);
 /* A listening socket that does not block. The address need not be the machine's yet: networks come later than kedged.
  */
-fallible address_listen(int *ret_fd, const Address *address);
+fallible tcp_address_listen(int *ret_fd, const TcpAddress *address);
 /* Whether fd is a listening socket, and where. */
-bool address_of_listener(Address *ret, int fd);
+bool tcp_address_of_listener(TcpAddress *ret, int fd);
 /* A connection, on either side: sent at once, and broken off when a peer that has lost its power says nothing any more.
  */
-void address_prepare(int fd);
+void tcp_address_prepare(int fd);

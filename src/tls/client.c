@@ -80,7 +80,7 @@ static fallible connect_one(int *ret_fd, const struct addrinfo *info)
 	if (fd < 0)
 		return error_errno(errno, "could not make a socket");
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)); /* connect(2) heeds it */
-	address_prepare(fd);
+	tcp_address_prepare(fd);
 	if (connect(fd, info->ai_addr, info->ai_addrlen) < 0)
 		return error_errno(errno == EINPROGRESS ? ETIMEDOUT : errno, "could not connect");
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);

@@ -15,6 +15,7 @@ const Field tls_config_fields[] = {
 	{.name = "cert", .kind = FIELD_STRING, .offset = offsetof(TlsConfig, cert)},
 	{.name = "key", .kind = FIELD_STRING, .offset = offsetof(TlsConfig, key)},
 	{.name = "crl", .kind = FIELD_STRING, .offset = offsetof(TlsConfig, crl)},
+	{.name = "passwords", .kind = FIELD_STRING, .offset = offsetof(TlsConfig, passwords)},
 	{.name = "user", .kind = FIELD_STRING, .offset = offsetof(TlsConfig, user)},
 	{.name = "connections",
 		.kind = FIELD_INT,
@@ -35,6 +36,11 @@ bool tls_config_is_on(const TlsConfig *config)
 	return config->listen.count > 0;
 }
 
+bool tls_config_has_guests(const TlsConfig *config)
+{
+	return tls_config_is_on(config) && !string_empty(config->passwords);
+}
+
 static fallible check_file(const char *field, const char *path, bool is_required)
 {
 	if (string_empty(path))
@@ -48,10 +54,10 @@ static fallible check_file(const char *field, const char *path, bool is_required
 
 static fallible check_addresses(const StringList *listen)
 {
-	Address address;
+	TcpAddress address;
 
 	for (size_t i = 0; i < listen->count; i++) {
-		TRY_WRAP(address_parse(&address, listen->items[i]), "field \"tcp.listen[%zu]\"", i);
+		TRY_WRAP(tcp_address_parse(&address, listen->items[i]), "field \"tcp.listen[%zu]\"", i);
 		for (size_t j = 0; j < i; j++)
 			if (string_equal(listen->items[i], listen->items[j]))
 				return error_new(ERROR_INVALID, "field \"tcp.listen[%zu]\": \"%s\" is there twice", i,
@@ -68,5 +74,6 @@ fallible tls_config_check(const TlsConfig *config)
 	TRY(check_file("ca", config->ca, is_on));
 	TRY(check_file("cert", config->cert, is_on));
 	TRY(check_file("key", config->key, is_on));
-	return check_file("crl", config->crl, false);
+	TRY(check_file("crl", config->crl, false));
+	return check_file("passwords", config->passwords, false);
 }

@@ -204,11 +204,11 @@ static TlsContext *new_context(const SSL_METHOD *method)
 	return context;
 }
 
-fallible context_new_server(TlsContext **ret, const Pem pems[PEM_COUNT])
+fallible context_new_server(TlsContext **ret, const Pem pems[PEM_COUNT], bool has_guests)
 {
 	autoptr(TlsContext) context = new_context(TLS_server_method());
 
-	SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (has_guests ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT), NULL);
 	TRY(use_authorities(context, &pems[PEM_CA]));
 	TRY(use_chain(context, &pems[PEM_CERT]));
 	TRY(use_key(context, &pems[PEM_KEY]));
@@ -236,6 +236,11 @@ fallible context_new_client(TlsContext **ret, const Pem pems[PEM_COUNT])
 }
 
 /* ---- connections ---- */
+
+bool context_peer_has_certificate(const SSL *ssl)
+{
+	return SSL_get0_peer_certificate(ssl) && SSL_get_verify_result(ssl) == X509_V_OK;
+}
 
 static bool is_address(const char *host)
 {

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * What OpenSSL needs to know before a connection: certificates as PEM texts, and the rules. TLS 1.2 or 1.3, both sides
- * show a certificate, no renegotiation, no session is resumed (each connection is checked against the CA and the CRL
- * as they are). OpenSSL is seen by context.c and relay.c alone.
+ * show a certificate (but for guests), no renegotiation, no session is resumed (each connection is checked against the
+ * CA and the CRL as they are). OpenSSL is seen by context.c and relay.c alone.
  */
 #include <openssl/ssl.h>
 #include <stddef.h>
@@ -23,8 +23,10 @@ typedef struct ssl_ctx_st TlsContext;
 
 void pems_clear(Pem pems[PEM_COUNT]); /* the key is overwritten */
 
-/* Errors name the PEM and say OpenSSL's reason. */
-fallible context_new_server(TlsContext **ret, const Pem pems[PEM_COUNT]);
+/* has_guests: a client may have no certificate; one that it has must be good. Errors name the PEM and say OpenSSL's
+ * reason. */
+fallible context_new_server(TlsContext **ret, const Pem pems[PEM_COUNT], bool has_guests);
+bool context_peer_has_certificate(const SSL *ssl); /* which was found good in the handshake */
 /* The client's certificate is optional to OpenSSL, not to the server. ca NULL: the system's. */
 fallible context_new_client(TlsContext **ret, const Pem pems[PEM_COUNT]);
 TlsContext *context_free(TlsContext *context);

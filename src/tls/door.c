@@ -47,7 +47,7 @@ static char *tls_directory(const DoorPlace *place)
 	return path_join(place->run_dir, "tls");
 }
 
-fallible door_prepare(char **ret_socket, const DoorPlace *place)
+fallible door_prepare(char **ret_socket, char **ret_guests_socket, const DoorPlace *place)
 {
 	autofree char *outer = tls_directory(place);
 	autofree char *inner = path_join(outer, "in");
@@ -55,13 +55,14 @@ fallible door_prepare(char **ret_socket, const DoorPlace *place)
 	TRY(dir_make_all(AT_FDCWD, outer, 0700));
 	TRY(dir_make(AT_FDCWD, inner, 0755));
 	*ret_socket = path_join(inner, TLS_SOCKET_NAME);
+	*ret_guests_socket = path_join(inner, TLS_GUESTS_SOCKET_NAME);
 	return NULL;
 }
 
 /* By /etc/passwd alone, as with the groups of other sockets. */
-static fallible give_socket(const Door *door, const char *name)
+static fallible give_socket(const Door *door, const char *socket, const char *name)
 {
-	autofree char *path = string_printf("%s/in/%s", door->directory, TLS_SOCKET_NAME);
+	autofree char *path = string_printf("%s/in/%s", door->directory, socket);
 	uid_t uid = 0;
 	gid_t gid = 0;
 
@@ -78,14 +79,14 @@ static fallible give_socket(const Door *door, const char *name)
 static void place_listeners(Door *door, int *fds, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		Address has;
-		bool listens = address_of_listener(&has, fds[i]);
+		TcpAddress has;
+		bool listens = tcp_address_of_listener(&has, fds[i]);
 
 		for (size_t j = 0; listens && fds[i] >= 0 && j < door->config->listen.count; j++) {
-			Address wanted;
-			Error *error = address_parse(&wanted, door->config->listen.items[j]);
+			TcpAddress wanted;
+			Error *error = tcp_address_parse(&wanted, door->config->listen.items[j]);
 
-			if (!error && door->listeners[j] < 0 && address_equal(&has, &wanted))
+			if (!error && door->listeners[j] < 0 && tcp_address_equal(&has, &wanted))
 				door->listeners[j] = take_fd(&fds[i]);
 			error_free(error); /* it was checked with the configuration */
 		}
@@ -95,10 +96,10 @@ static void place_listeners(Door *door, int *fds, size_t count)
 
 static fallible listen_at(int *ret_fd, const char *text)
 {
-	Address address;
+	TcpAddress address;
 
-	TRY(address_parse(&address, text));
-	return address_listen(ret_fd, &address);
+	TRY(tcp_address_parse(&address, text));
+	return tcp_address_listen(ret_fd, &address);
 }
 
 /* How many are there. *ret_new: some were not before; *ret_missing: some are not now. */
@@ -210,8 +211,9 @@ static fallible spawn(Door *door, int control, size_t count)
 	autofree char *inner = path_join(door->directory, "in");
 	autofree char *serve = string_printf("%zu", count);
 	autofree char *connections = string_printf("%lld", (long long)door->config->connections);
-	const char *argv[] = {
-		door->program, "--serve", serve, "--connections", connections, "--user", door->config->user, NULL};
+	const char *guests = tls_config_has_guests(door->config) ? "--guests" : NULL;
+	const char *argv[] = {door->program, "--serve", serve, "--connections", connections, "--user",
+		door->config->user, guests, NULL};
 	ProcessSpec spec = {.path = door->program, .argv = argv, .new_session = true};
 	autofd takeover = -1, root = -1;
 	int next = TLS_LISTENER_FD;
@@ -285,7 +287,9 @@ fallible door_new(Door **ret, Loop *loop, const TlsConfig *config, const DoorPla
 	door->program = path_join(place->libexec_dir, "kedge-tls");
 	for (size_t i = 0; i < TLS_ADDRESSES_MAX; i++)
 		door->listeners[i] = -1;
-	TRY(give_socket(door, config->user));
+	TRY(give_socket(door, TLS_SOCKET_NAME, config->user));
+	if (tls_config_has_guests(config))
+		TRY(give_socket(door, TLS_GUESTS_SOCKET_NAME, config->user));
 	TRY(loop_timer(&door->retry, loop, -1, complete, door));
 	takeover_from_last(fds, &count, door->directory);
 	place_listeners(door, fds, count);

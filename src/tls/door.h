@@ -15,8 +15,9 @@ typedef struct DoorPlace {
 	const char *run_dir, *libexec_dir;
 } DoorPlace;
 
-/* Where kedged is to listen for kedge-tls; the directories are made. */
-fallible door_prepare(char **ret_socket, const DoorPlace *place);
+/* Where kedged is to listen for kedge-tls: for those with a certificate, and for those without; the directories are
+ * made. */
+fallible door_prepare(char **ret_socket, char **ret_guests_socket, const DoorPlace *place);
 /* After kedged listens there. */
 fallible door_new(Door **ret, Loop *loop, const TlsConfig *config, const DoorPlace *place);
 /* Nobody is let in any more; who is in stays until kedged closes. Without it, kedge-tls waits for the next kedged. */

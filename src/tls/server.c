@@ -51,6 +51,9 @@ struct TlsServer {
 	int64_t asked_ns;
 	List handshakes, connections; /* Connection */
 	size_t handshake_count, connection_count, connections_max;
+	size_t guest_count; /* of the connections: they may fill half of the places, so that who has a certificate gets
+			       in */
+	bool has_guests;
 	Refusals refusals;
 	bool is_retired;
 };
@@ -62,7 +65,8 @@ typedef struct Connection {
 	Source *timer; /* the handshake's limit, then the next try to reach kedged */
 	int64_t join_until_ns;
 	bool is_let_in;
-	char peer[ADDRESS_TEXT_MAX];
+	bool is_guest; /* has no certificate */
+	char peer[TCP_ADDRESS_TEXT_MAX];
 } Connection;
 
 /* ---- connections ---- */
@@ -79,6 +83,8 @@ static void connection_free(Connection *connection)
 	TlsServer *server = connection->server;
 
 	list_remove(&connection->link);
+	if (connection->is_let_in && connection->is_guest)
+		server->guest_count--;
 	if (connection->is_let_in)
 		server->connection_count--;
 	else
@@ -109,10 +115,13 @@ static void on_ended(void *arg, Error *take_error)
 	connection_free(connection);
 }
 
+static const struct sockaddr_un own_address = {.sun_family = AF_UNIX, .sun_path = "/" TLS_SOCKET_NAME},
+				guests_address = {.sun_family = AF_UNIX, .sun_path = "/" TLS_GUESTS_SOCKET_NAME};
+
 /* A kedged that is being restarted or upgraded is waited for, as it is on its own socket. */
-static fallible reach_kedged(int *ret_fd)
+static fallible reach_kedged(int *ret_fd, bool is_guest)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/" TLS_SOCKET_NAME};
+	const struct sockaddr_un address = is_guest ? guests_address : own_address;
 	autofd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
@@ -125,7 +134,7 @@ static fallible join(Connection *connection)
 {
 	int fd = -1;
 
-	TRY(reach_kedged(&fd));
+	TRY(reach_kedged(&fd, connection->is_guest));
 	connection->timer = source_free(connection->timer);
 	return relay_join(connection->relay, fd);
 }
@@ -153,9 +162,17 @@ static void on_ready(void *arg)
 			error_new(ERROR_UNAVAILABLE, "there are %zu connections already", server->connection_count));
 		return;
 	}
+	connection->is_guest = !context_peer_has_certificate(relay_ssl(connection->relay));
+	if (connection->is_guest && server->guest_count >= (server->connections_max + 1) / 2) {
+		refuse(connection,
+			error_new(ERROR_UNAVAILABLE, "there are %zu connections without a certificate already",
+				server->guest_count));
+		return;
+	}
 	list_remove(&connection->link);
 	list_append(&server->connections, &connection->link);
 	connection->is_let_in = true;
+	server->guest_count += connection->is_guest;
 	server->handshake_count--;
 	server->connection_count++;
 	connection->join_until_ns = clock_monotonic_ns() + JOIN_LIMIT;
@@ -201,17 +218,17 @@ static fallible start_handshake(Connection *connection, int take_socket)
 	return loop_timer(&connection->timer, server->loop, HANDSHAKE_LIMIT, timer_fired, connection);
 }
 
-static void begin(TlsServer *server, int take_socket, const Address *peer)
+static void begin(TlsServer *server, int take_socket, const TcpAddress *peer)
 {
 	Connection *connection = mem_new(Connection);
 	Error *error;
 
 	drop_oldest(server);
 	connection->server = server;
-	address_text(connection->peer, peer);
+	tcp_address_text(connection->peer, peer);
 	list_append(&server->handshakes, &connection->link);
 	server->handshake_count++;
-	address_prepare(take_socket);
+	tcp_address_prepare(take_socket);
 	error = start_handshake(connection, take_socket);
 	if (error)
 		refuse(connection, error);
@@ -219,7 +236,7 @@ static void begin(TlsServer *server, int take_socket, const Address *peer)
 
 static bool accept_one(TlsServer *server, int listener)
 {
-	Address peer = {.length = sizeof(peer.storage)};
+	TcpAddress peer = {.length = sizeof(peer.storage)};
 	int fd = accept4(listener, (struct sockaddr *)&peer.storage, &peer.length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0)
@@ -324,7 +341,7 @@ static fallible renew(TlsServer *server, const int *fds, size_t count)
 	Error *error = read_certificates(pems, fds, count);
 
 	if (!error)
-		error = context_new_server(&context, pems);
+		error = context_new_server(&context, pems, server->has_guests);
 	pems_clear(pems);
 	if (error)
 		return error;
@@ -452,6 +469,7 @@ fallible tls_server_new(TlsServer **ret, Loop *loop, const TlsServerOptions *opt
 	server->control = options->control;
 	server->takeover = options->takeover;
 	server->connections_max = options->connections_max;
+	server->has_guests = options->has_guests;
 	server->asked_ns = -ASK_INTERVAL;
 	list_init(&server->handshakes);
 	list_init(&server->connections);

@@ -15,6 +15,7 @@ typedef struct TlsServerOptions {
 	const int *listeners;
 	size_t listener_count;
 	size_t connections_max;
+	bool has_guests; /* clients without a certificate are let in as well, to a socket of their own */
 } TlsServerOptions;
 
 /* Takes the descriptors. The certificates come over the control socket. */

@@ -30,8 +30,9 @@ enum { TALK_FDS_MAX = 8 };
 /* Descriptors of kedge-tls when it starts; from TLS_LISTENER_FD on, its listening sockets. */
 enum { TLS_CONTROL_FD = 3, TLS_TAKEOVER_FD, TLS_ROOT_FD, TLS_LISTENER_FD };
 
-/* The name of kedged's socket in the directory that is the root of kedge-tls. */
+/* The names of kedged's sockets in the directory that is the root of kedge-tls. */
 #define TLS_SOCKET_NAME "kedge.sock"
+#define TLS_GUESTS_SOCKET_NAME "guests.sock" /* of those without a certificate */
 
 fallible talk_send(int socket, TalkType type, const int *fds, size_t count);
 /* The descriptors are the caller's. */

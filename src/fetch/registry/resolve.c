@@ -160,7 +160,7 @@ static fallible use_image(Resolve *resolve, HttpAnswer *answer, const Digest *di
 
 static void on_chosen(void *arg, Error *take_error, HttpAnswer *answer);
 
-static fallible use_index(Resolve *resolve, const HttpAnswer *answer, const Digest *digest)
+static fallible use_index(Resolve *resolve, HttpAnswer *answer, const Digest *digest)
 {
 	autoclear(Index) index = {0};
 	const IndexEntry *entry;
@@ -168,6 +168,8 @@ static fallible use_index(Resolve *resolve, const HttpAnswer *answer, const Dige
 	TRY(index_parse(&index, buffer_text(&answer->body), answer->body.length));
 	TRY(index_choose(&entry, &index, resolve->platform));
 	resolve->resolved.top_digest = *digest;
+	resolve->resolved.index = answer->body;
+	answer->body = (Buffer){0};
 	expect(resolve, &entry->descriptor.digest, entry->descriptor.size);
 	ask_manifest(resolve, entry->descriptor.digest.text, on_chosen);
 	return NULL;
@@ -243,6 +245,7 @@ Resolve *resolve_free(Resolve *resolve)
 	if (!resolve)
 		return NULL;
 	call_free(resolve->call);
+	buffer_clear(&resolve->resolved.index);
 	buffer_clear(&resolve->resolved.manifest);
 	buffer_clear(&resolve->resolved.config);
 	free(resolve->resolved.media_type);

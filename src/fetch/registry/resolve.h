@@ -10,6 +10,7 @@
 
 typedef struct Resolved {
 	Buffer manifest, config;
+	Buffer index; /* through which the manifest was found; empty: there was none */
 	Digest digest, top_digest;
 	char *media_type;
 } Resolved;

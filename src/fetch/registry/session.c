@@ -159,9 +159,11 @@ static void answer_resolved(Session *session, const Resolved *resolved)
 		.top_digest = (char *)resolved->top_digest.text,
 		.media_type = resolved->media_type,
 		.size = resolved->manifest.length,
+		.index_size = resolved->index.length,
 	};
 
 	buffer_add(&payload, buffer_text(&resolved->manifest), resolved->manifest.length);
+	buffer_add(&payload, buffer_text(&resolved->index), resolved->index.length);
 	buffer_add(&payload, buffer_text(&resolved->config), resolved->config.length);
 	answer_with(session, &message, buffer_text(&payload), payload.length);
 }

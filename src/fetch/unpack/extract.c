@@ -38,6 +38,7 @@ Extractor *extractor_new(int root, UnpackMode mode, const UnpackLimits *limits)
 	branch_init(&extractor->branch, root, &extractor->opaque);
 	extractor->digests = table_new();
 	extractor->dropped = dropped_new();
+	extractor->lists = lists_new();
 	return extractor;
 }
 
@@ -61,6 +62,7 @@ Extractor *extractor_free(Extractor *extractor)
 	map_clear(&extractor->symlinks);
 	free_digests(extractor->digests);
 	dropped_free(extractor->dropped);
+	lists_free(extractor->lists);
 	free(extractor);
 	return NULL;
 }
@@ -69,7 +71,7 @@ void extractor_copy(Extractor *extractor, const UnpackCopy *copy)
 {
 	extractor->copy = copy;
 	snprintf(extractor->base, sizeof extractor->base, "%s", copy->path + strspn(copy->path, "/"));
-	extractor->branch.base = extractor->base;
+	extractor->branch.base = copy->is_root ? NULL : extractor->base; /* a base has the time of its last change */
 }
 
 /* ---- shared by layers and archives ---- */
@@ -277,6 +279,7 @@ Error *extractor_finish(Extractor *extractor, UnpackResult *ret)
 	if (extractor->mode == UNPACK_ARCHIVE)
 		TRY(archive_finish(extractor, ret));
 	branch_leave(&extractor->branch);
+	TRY(lists_finish(extractor->lists, extractor->root));
 	opaque_settle(&extractor->opaque);
 	strings_copy(&ret->opaque, &extractor->opaque.paths);
 	ret->bytes = extractor->bytes;

@@ -5,6 +5,7 @@
 #include "fetch/unpack/branch.h"
 #include "fetch/unpack/dropped.h"
 #include "fetch/unpack/extract.h"
+#include "fetch/unpack/lists.h"
 
 struct Extractor {
 	int root;
@@ -20,6 +21,7 @@ struct Extractor {
 
 	const UnpackCopy *copy; /* NULL: none; copies */
 	char base[PATH_MAX];    /* what their paths begin with, clean */
+	AccessLists *lists;     /* of a copy that is the root */
 
 	/* archives */
 	Table *digests;     /* path -> Digest, owned */

@@ -139,12 +139,20 @@ static fallible drain(Pipeline *pipeline)
 	return NULL;
 }
 
+/* What replaces something must not be a part by accident. */
+static bool is_whole(const Pipeline *pipeline)
+{
+	return pipeline->options.copy && pipeline->options.copy->is_root;
+}
+
 static fallible extract_all(Pipeline *pipeline)
 {
 	TarSource source = {.next = next_run, .arg = pipeline};
 	autoptr(TarReader) reader = tar_new(&source);
 
 	TRY(extractor_run(pipeline->extractor, reader));
+	if (is_whole(pipeline) && !tar_has_end(reader))
+		return error_new(ERROR_INVALID, "the archive is cut: the blocks of zeros that end one are missing");
 	TRY(drain(pipeline));
 	TRY(extractor_finish(pipeline->extractor, &pipeline->result));
 	if (pipeline->options.sync && syncfs(pipeline->options.root) < 0)

@@ -48,6 +48,7 @@ static void read_copy(Session *session, const UnpackMessage *message)
 	session->path = mem_strdup(message->first);
 	session->copy = (UnpackCopy){.path = session->path,
 		.keeps_directories = numbers->keeps_directories,
+		.is_root = numbers->is_root,
 		.has_owner = numbers->has_owner,
 		.uid = (uid_t)numbers->uid,
 		.gid = (gid_t)numbers->gid};

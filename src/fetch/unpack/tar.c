@@ -17,7 +17,7 @@ struct TarReader {
 	int64_t offset;
 	int64_t content; /* bytes of the current entry still to come */
 	int64_t padding; /* and behind them */
-	bool ended;
+	bool ended, has_end;
 
 	Buffer pax, long_path, long_link; /* extended headers; empty: none */
 	char header_path[257], header_link[101];
@@ -597,6 +597,7 @@ static fallible next_header(TarReader *reader, TarHeader *ret, bool *ret_end)
 		return error_new(ERROR_INVALID, "archive ends in the middle of a header");
 	if (!tar_header_is_zero(ret))
 		return NULL;
+	reader->has_end = true;
 	TRY(read_block(reader, ret, sizeof *ret, &got));
 	if (got > 0 && (got < sizeof *ret || !tar_header_is_zero(ret)))
 		return error_new(ERROR_INVALID, "a header follows a block of zeros");
@@ -625,6 +626,11 @@ Error *tar_next(TarReader *reader, const TarEntry **ret)
 	}
 	*ret = &reader->entry;
 	return NULL;
+}
+
+bool tar_has_end(const TarReader *reader)
+{
+	return reader->has_end;
 }
 
 Error *tar_data(TarReader *reader, const uint8_t **ret, size_t *ret_length, int64_t *ret_offset)

@@ -70,6 +70,8 @@ DEFINE_AUTOPTR(TarReader, tar_free)
 
 /* The next entry, NULL at the end. What is left of the current one is skipped. */
 fallible tar_next(TarReader *reader, const TarEntry **ret);
+/* At the end: tar's own, a block of zeros, was there; else the archive may have been cut between two entries. */
+bool tar_has_end(const TarReader *reader);
 /* For messages: the path of the entry that is being read, NULL while its header is not understood; and how far the
  * archive was read. */
 const char *tar_path(const TarReader *reader);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/logfiles.h"
+#include "shim/logfiles.h"
 
 #include <errno.h>
 #include <fcntl.h>

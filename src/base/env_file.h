@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Files for --env-file and --label-file, and the words of --env: "NAME=value" lines, '#' comments, no quoting. NAME
- * alone takes the value of our own environment, and is left out where we have none. Source: docker/cli opts/file.go.
+ * Files of variables and labels, as --env-file and --label-file have them, and the words of --env: "NAME=value" lines,
+ * '#' comments, no quoting. NAME alone takes the value of our own environment, and is left out where we have none.
+ * Source: docker/cli opts/file.go.
  */
 #include "base/error.h"
 #include "base/strings.h"

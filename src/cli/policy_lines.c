@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/policy_lines.h"
+
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "cli/grid.h"
+
+void rules_print(const Value *rules)
+{
+	const char *name = NULL;
+	Value *rule = NULL;
+	size_t cursor = 0;
+
+	while (value_each(rules, &cursor, &name, &rule)) {
+		const Value *allowed = value_get(rule, "allowed");
+		const char *mode = value_string(value_get(rule, "mode"));
+		printf("rule %s: %s", name, mode ? mode : "");
+		for (size_t i = 0; i < value_count(allowed); i++)
+			printf("%s%s", i ? ", " : "; allowed: ", value_string(value_at(allowed, i)));
+		printf("\n");
+	}
+}
+
+typedef struct RemovalColumn {
+	const char *header, *key;
+	GridColumn shape;
+} RemovalColumn;
+
+static const RemovalColumn columns[] = {
+	{"NAME", "name", {.least = 12, .rank = 2}},
+	{"IMAGE", "image", {.least = 12, .rank = 3}},
+	{"STATE", "state", {.least = GRID_FIXED}},
+	{"REMOVED", "removed", {.least = GRID_FIXED}},
+	{"REASON", "reason", {.least = 20, .rank = 1}},
+};
+
+void removals_print(const Value *removals)
+{
+	autoptr(Grid) grid = grid_new();
+	autoclear(Buffer) out = {0};
+
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+		grid_column(grid, columns[i].shape);
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+		grid_cell(grid, columns[i].header, NULL);
+	for (size_t row = 0; row < value_count(removals); row++) {
+		for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+			const char *text = value_string(value_get(value_at(removals, row), columns[i].key));
+			grid_cell(grid, text ? text : "", NULL);
+		}
+	}
+	grid_write(grid, &out, 0, false);
+	fputs(buffer_text(&out), stdout);
+}

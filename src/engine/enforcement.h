@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * The policy that holds on a device, and what follows when it changes: containers that its allow-list does not have are
+ * stopped and removed, running or not, and it is kept on record what was removed and why. Level-triggered (invariant
+ * 4): each pass compares what is there with what is allowed, so that one that kedged died in goes on at the next start.
+ */
+#include "engine/engine.h"
+#include "policy/policy.h"
+
+enum { REMOVALS_KEPT = 500 };
+
+/* Before engine_open(): it is in force before anything starts. NULL: everything is admitted. */
+void engine_set_policy(Engine *engine, Policy *take_policy);
+const Policy *engine_policy(const Engine *engine); /* NULL: none */
+
+/* A container that is not allowed. */
+typedef struct Removal {
+	char *id, *name, *image;
+	StringList digests;
+	char *state; /* before: "running" */
+	char *reason;
+	char *decided, *removed; /* RFC 3339; removed NULL: not yet */
+	char *error;             /* of the last try to remove it; NULL: none */
+} Removal;
+
+extern const Field removal_fields[];
+Removal *removals_add(FieldArray *removals); /* zeroed */
+void removals_clear(FieldArray *removals);
+
+/* What a pass by that policy would remove. */
+fallible enforcement_dry_run(FieldArray *ret, Engine *engine, const Policy *policy);
+/* What was removed, and what is about to be; in the order of the decisions, the last REMOVALS_KEPT. */
+fallible enforcement_removed(FieldArray *ret, Engine *engine);
+/* What was decided last, oldest first: AuditEntry (engine/audit.h). */
+fallible engine_audit(FieldArray *ret, const Engine *engine, size_t count);
