@@ -161,7 +161,7 @@ def test_long_documents(box):
     ("Domainname", "a b"), ("HostConfig.Sysctls", {"net.ipv4.x\n": "1"}), ("HostConfig.CapDrop", [""])])
 def test_senseless_values(box, path, value):
     words = {"Cmd": "command", "Mounts": "mount", "Tmpfs": "mounts", "SecurityOpt": "securityoptions", "LogConfig": "log",
-             "WorkingDir": "workdir", "Binds": "bind"}
+             "WorkingDir": "workdir", "Binds": "bind", "NetworkMode": "network"}
     status, answer = post(box, body_with(path, value))
     assert status in (400, 501), (status, answer)
     last = path.split(".")[-1]

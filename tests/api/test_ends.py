@@ -10,6 +10,7 @@ import time
 import pytest
 
 import kedge
+from reboot import Rebooted
 from streams import Background, Events
 
 DEAF = ["sh", "-c", "trap 'echo term' TERM; echo up; while :; do usleep 20000; done"]
@@ -279,49 +280,6 @@ def test_automatic_removal_after_kedged_was_killed(daemon):
     (pathlib.Path(f"/proc/{state(daemon, later)['Pid']}/root/go")).touch()
     kedge.wait_for(lambda: daemon.api.get("/containers/json?all=1") == [])
     assert not [path for path in (daemon.store / "containers").iterdir()]
-
-
-class Rebooted:
-    """A daemon whose machine goes down: its processes are killed, its run directory is lost, and the boot id is another one."""
-
-    def __init__(self, daemon):
-        self.daemon = daemon
-
-    def go_down(self):
-        self.daemon.kill()
-        for process in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                words = (process / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"kedge-shim" in words and str(self.daemon.directory).encode() in words:
-                os.kill(int(process.name), signal.SIGKILL)
-        for directory in kedge.cgroup_directories(self.daemon.cgroup_parent):
-            for group in [path for path in directory.iterdir() if path.is_dir()]:
-                kedge.wait_for(lambda group=group: self.emptied(group))
-        shutil.rmtree(self.daemon.run_directory)
-
-    @staticmethod
-    def emptied(group):
-        for pid in (group / "cgroup.procs").read_text().split():
-            try:
-                os.kill(int(pid), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        try:
-            group.rmdir()
-        except OSError:
-            return False
-        return True
-
-    def come_up(self):
-        boot_id = self.daemon.directory / "boot_id"
-        boot_id.write_text("11111111-2222-3333-4444-555555555555\n")
-        plain = self.daemon.command
-        self.daemon.command = lambda: ["unshare", "--mount", "--propagation", "private", "sh", "-c",
-                                       f"mount --bind {boot_id} /proc/sys/kernel/random/boot_id && exec \"$@\"", "sh", *plain()]
-        self.daemon.start()
-        self.daemon.command = plain
 
 
 def test_the_machine_goes_down(daemon):

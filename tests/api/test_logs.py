@@ -146,8 +146,8 @@ def test_no_log(box):
     status, body = box.api.raw("GET", f"/containers/{identity}/logs?stdout=1")
     assert status >= 400 or body == b""
     status, body = box.api.raw("POST", "/containers/create", json.dumps({
-        "Image": "busybox:test", "Cmd": ["true"], "HostConfig": {"LogConfig": {"Type": "syslog"}}}), {"Content-Type": "application/json"})
-    assert status == 501 and b"syslog" in body
+        "Image": "busybox:test", "Cmd": ["true"], "HostConfig": {"LogConfig": {"Type": "splunk"}}}), {"Content-Type": "application/json"})
+    assert status == 501 and b"splunk" in body
 
 
 def test_a_torrent_is_whole(box):

@@ -8,6 +8,7 @@ import pathlib
 import re
 import sqlite3
 import subprocess
+import threading
 import urllib.parse
 
 import pytest
@@ -204,8 +205,7 @@ def test_refused_in_containers(shared_daemon, host, config, message):
 
 @pytest.mark.parametrize("host, status, message", [
     ({"Binds": ["gh:/v"], "VolumeDriver": "zz"}, 404, 'create gh: error looking up volume plugin zz: plugin "zz" not found'),
-    ({"Mounts": [{"Type": "volume", "Source": "bb", "Target": "/v", "VolumeOptions": {"DriverConfig": {"Name": "zz"}}}]}, 404, "plugin"),
-    ({"Mounts": [{"Type": "volume", "Source": "bb", "Target": "/v", "VolumeOptions": {"Subpath": "x"}}]}, 501, "Subpath")])
+    ({"Mounts": [{"Type": "volume", "Source": "bb", "Target": "/v", "VolumeOptions": {"DriverConfig": {"Name": "zz"}}}]}, 404, "plugin")])
 def test_drivers_that_are_not_there(shared_daemon, host, status, message):
     answer = fails(shared_daemon, "POST", "/containers/create", {"Image": "busybox:test", "HostConfig": host})
     assert answer[0] == status and message in answer[1]
@@ -426,6 +426,78 @@ def test_kedged_dies_while_it_copies(daemon_with, filled_layer):
     assert daemon.log_text("cc") == "content\n0\n"
 
 
+def in_threads(count, work):
+    """All at once; the answers in order."""
+    barrier = threading.Barrier(count)
+
+    def begin(number):
+        barrier.wait()
+        return work(number)
+    jobs = [Background(begin, number) for number in range(count)]
+    return [job.result(120) for job in jobs]
+
+
+MANY = int(os.environ.get("KEDGE_VOLUME_ROUNDS", "40" if kedge.SOAK else "4"))
+
+
+def test_created_and_removed_by_many_at_once(shared_daemon):
+    """Of one name: each create gives it, each removal succeeds or finds none; what is left is a volume with its record and its directory, or neither."""
+    def work(number):
+        said = []
+        for turn in range(MANY):
+            if (number + turn) % 2:
+                said.append(("create", shared_daemon.api.raw("POST", "/volumes/create", json.dumps({"Name": "one", "Labels": {"by": str(number)}}),
+                                                             {"Content-Type": "application/json"})[0]))
+            else:
+                said.append(("remove", shared_daemon.api.raw("DELETE", "/volumes/one")[0]))
+        return said
+    answers = [answer for each in in_threads(24, work) for answer in each]
+    assert {status for what, status in answers if what == "create"} == {201}
+    assert {status for what, status in answers if what == "remove"} <= {204, 404}
+    assert volumes(shared_daemon) == [path.name for path in (shared_daemon.store / "volumes").iterdir() if not path.name.startswith("~")]
+    assert shared_daemon.api.post("/kedge/v1/system/check") == {"Problems": []}
+    shared_daemon.restart()
+    assert volumes(shared_daemon) == [path.name for path in (shared_daemon.store / "volumes").iterdir()]
+
+
+def test_containers_that_come_and_go_with_a_volume(shared_daemon, filled):
+    """Each thread makes a container with the same volume, one of its own and one without a name, runs and removes it, and tries to take the volume
+    away: nobody loses a volume that a container has, nobody sees a part of the image's files, and nothing is left."""
+    def work(number):
+        host = {"Binds": ["common:/data", f"own{number}:/own"]}
+        script = f"test $(cat /data/f) = content && ls /data/deep/er/secret && echo {number} > /own/n && cat /own/n"
+        for _ in range(max(1, MANY // 4)):
+            identity = shared_daemon.create(["sh", "-c", script], image=filled, host=host, Volumes={"/anon": {}})
+            status, text = shared_daemon.api.raw("DELETE", "/volumes/common")
+            assert status == 409 and identity.encode() in text, text
+            status = shared_daemon.wait(shared_daemon.start_container(identity))
+            assert (status, shared_daemon.log_text(identity)) == (0, f"/data/deep/er/secret\n{number}\n")
+            shared_daemon.api.delete(f"/containers/{identity}?v=1")
+            shared_daemon.api.raw("DELETE", "/volumes/common")  # the last one succeeds
+            shared_daemon.api.delete(f"/volumes/own{number}")
+    in_threads(12, work)
+    shared_daemon.api.raw("DELETE", "/volumes/common")
+    assert volumes(shared_daemon) == [] and list((shared_daemon.store / "volumes").iterdir()) == []
+    assert shared_daemon.api.post("/kedge/v1/system/check") == {"Problems": []}
+
+
+def test_prune_while_others_create(shared_daemon):
+    """What a container has got is not pruned from under it."""
+    def work(number):
+        if number % 3 == 0:
+            for _ in range(MANY):
+                shared_daemon.api.post("/volumes/prune?filters=" + urllib.parse.quote('{"all":["true"]}'))
+            return
+        for turn in range(MANY):
+            identity = shared_daemon.create(["true"], host={"Binds": [f"p{number}-{turn}:/v"]}, Volumes={"/anon": {}})
+            assert all(pathlib.Path(mount["Source"]).is_dir() for mount in mounts(shared_daemon, identity).values())
+            assert shared_daemon.api.get(f"/volumes/p{number}-{turn}")["Name"] == f"p{number}-{turn}"
+            shared_daemon.api.delete(f"/containers/{identity}?v=1")
+    in_threads(9, work)
+    shared_daemon.api.post("/volumes/prune?filters=" + urllib.parse.quote('{"all":["true"]}'))
+    assert volumes(shared_daemon) == [] and shared_daemon.api.post("/kedge/v1/system/check") == {"Problems": []}
+
+
 def test_what_waits_for_a_copy(shared_daemon, filled):
     """A start and a removal that come while the creation copies; a client that leaves."""
     make(shared_daemon, "web")
@@ -603,7 +675,7 @@ def test_run_s_options(shared_daemon):
     shared_daemon.kedge("create", "--name", "lender", "-v", "one:/x", "busybox:test")
     assert run_kedge("--volumes-from", "lender:ro", "busybox:test", "sh", "-c", "cat /x/f; touch /x/g 2>/dev/null || echo no") == "hi\nno\n"
     assert 'plugin \\"zz\\" not found' in json.dumps(shared_daemon.kedge("run", "--volume-driver", "zz", "-v", "new:/x", "busybox:test", check=False).err)
-    for words in ("type=volume,target=/x,volume-subpath=a", "type=bind,source=/tmp,target=/x,volume-nocopy", "type=volume,target=/x,volume-label="):
+    for words in ("type=bind,source=/tmp,target=/x,volume-nocopy", "type=volume,target=/x,volume-label="):
         refused = shared_daemon.kedge("run", "--mount", words, "busybox:test", check=False)
         assert refused.returncode == 125 and "--mount" in refused.err, refused.err
 

@@ -502,7 +502,8 @@ def test_pages_have_every_option():
     for page in pages:
         text = page.read_text().replace("\\-", "-")
         command = page.name[len("kedge-"):-2]
-        words = command.split("-") if command.startswith(("container-", "image-", "network-", "system-", "volume-")) else [command]
+        groups = ("container-", "enforcement-", "image-", "network-", "service-", "snapshots-", "system-", "volume-")
+        words = command.split("-", 1) if command.startswith(groups) else [command]
         shown = subprocess.run([str(kedge.BIN / "kedge"), *words, "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
         options = re.findall(r"^\s{1,6}(?:-\w, )?--([a-z0-9-]+)", shown, re.M)
         assert options
@@ -527,7 +528,7 @@ def test_completion(box):
     assert complete(box, "stop", "") == ["running"]
     assert complete(box, "container", "rm", "c") == ["completed"]
     assert complete(box, "run", "--rm", "") == ["busybox:test"]
-    assert complete(box, "inspect", "") == ["running", "completed", "busybox:test", "host", "none"]
+    assert complete(box, "inspect", "") == ["running", "completed", "busybox:test", "bridge", "host", "none"]
     assert complete(box, "network", "inspect", "h") == ["host"]
     assert complete(box, "--host", f"unix://{box.socket}", "kill", "--signal", "US") == ["USR1", "USR2"]
 

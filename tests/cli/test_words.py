@@ -15,10 +15,12 @@ COMMANDS = """run create start stop restart kill pause unpause wait rename updat
 FORMS = """container:run container:create container:start container:stop container:restart container:kill container:pause container:unpause
  container:wait container:rename container:update container:rm container:remove container:ls container:list container:ps container:inspect
  container:logs container:stats container:top container:port container:exec container:attach container:export container:cp container:diff container:commit container:prune image:pull image:push image:ls image:list image:rm image:remove
- image:tag image:load image:save image:import image:history image:inspect image:prune network:ls network:list
- network:inspect volume:create volume:ls volume:list volume:inspect volume:rm volume:remove volume:prune system:events system:info system:df
+ image:tag image:load image:save image:import image:history image:inspect image:prune network:create network:connect network:disconnect
+ network:rm network:remove network:prune network:ls network:list network:inspect volume:create volume:ls volume:list volume:inspect volume:rm volume:remove volume:prune system:events system:info system:df
  system:prune""".split()
-OWN = {"system check"}  # which docker has not
+OWN = {"convert", "passwd", "system check", "system firewall", "volume export", "volume import", "apply", "get", "set", "delete", "snapshots ls", "snapshots show",
+       "snapshots diff", "snapshots rollback", *("enforcement " + word for word in ("show", "on", "off", "allow", "disallow", "dry-run", "removed")),
+       *("service " + word for word in ("show", "on", "off", "set"))}  # which docker has not
 WITHOUT_OPTIONS = {"wait", "tag", "logout", "pause", "unpause", "rename", "top", "port", "diff"}
 NEWER = {"container:remove", "volume:remove"}  # than Docker 20.10
 
@@ -50,17 +52,17 @@ def test_every_option_of_docker_is_known(command):
 
 
 @pytest.mark.skipif(not shutil.which("docker"), reason="docker's help texts come from its program")
-@pytest.mark.parametrize("group", [[], ["container"], ["image"], ["network"], ["volume"], ["system"]], ids=lambda group: " ".join(group) or "all")
+@pytest.mark.parametrize("group", [[], ["container"], ["image"], ["network"], ["volume"], ["system"], ["service"]], ids=lambda group: " ".join(group) or "all")
 def test_every_command_of_docker_is_there_or_refused_by_name(group):
     text = subprocess.run(["docker", *group, "--help"], stdout=subprocess.PIPE, text=True).stdout
-    words = set(re.findall(r"^  ([a-z]+) ", text.partition("ommands:")[2], re.M)) - {"completion", "container", "image", "network", "volume", "system"}
+    words = set(re.findall(r"^  ([a-z]+) ", text.partition("ommands:")[2], re.M)) - {"completion", "container", "image", "network", "volume", "system", "service"}
     assert len(words) >= 4, text
     assert [word for word in sorted(words) if "unknown command" in run(*group, word, "--bad").err] == []
 
 
 def test_every_command_is_walked():
     """With all of its names: a command that is new belongs into the lists above."""
-    names = set(re.findall(r"^  ([a-z]+(?: [a-z]+)?)  ", run("--help").out, re.M))
+    names = set(re.findall(r"^  ([a-z]+(?: [a-z-]+)?)  ", run("--help").out, re.M))
     assert len(names) >= 39
     for name in set(names):
         aliases = re.search(r"^Aliases:\n +(.*)", run(*name.split(), "--help").out, re.M)
@@ -127,7 +129,14 @@ ERRORS = [
     (["exec", "a"], 1, '"kedge exec" takes at least 2 arguments: kedge exec [OPTIONS] CONTAINER COMMAND [ARG...]', 'for example: kedge exec -it web sh'),
     (["container"], 1, '"kedge container" needs a command', 'see "kedge container --help"'),
     (["container", "frob"], 1, 'unknown command "container frob"', 'see "kedge container --help"'),
-    (["network", "create", "x"], 1, 'command "network create" is not available: networks of one\'s own are not there yet; use --network host or none', None),
+    (["network", "create"], 1, '"kedge network create" takes exactly 1 argument: kedge network create [OPTIONS] NETWORK',
+     "for example: kedge network create --subnet 172.20.0.0/16 plant"),
+    (["network", "create", "--gateway", "192.0.2.1", "x"], 1, 'option "--gateway": "192.0.2.1" is in none of the subnets of "--subnet"', None),
+    (["network", "create", "--ingress", "x"], 125, 'option "--ingress" is not available: there are no networks of a cluster',
+     'see "kedge network create --help"'),
+    (["network", "connect", "x"], 1, '"kedge network connect" takes exactly 2 arguments: kedge network connect [OPTIONS] NETWORK CONTAINER',
+     "for example: kedge network connect --alias db plant store"),
+    (["network", "connect", "--gw-priority", "x", "a", "b"], 1, 'option "--gw-priority": "x" is not a whole number', None),
     (["image", "build"], 1, 'command "image build" is not available: kedge does not build images yet', None),
     (["ps", "x"], 1, '"kedge ps" takes no arguments', 'see "kedge ps --help"'),
     (["rm"], 1, '"kedge rm" takes at least 1 argument: kedge rm [OPTIONS] CONTAINER [CONTAINER...]', 'see "kedge rm --help"'),
@@ -150,19 +159,18 @@ ERRORS = [
     (["ps", "--format", "{{.ID"], 1, 'template "{{.ID": the template ends where "}}" should be', None),
     (["inspect", "--type", "service", "x"], 1, 'option "--type": "service" is none of container, image, network and volume', None),
     (["run"], 1, '"kedge run" takes at least 1 argument: kedge run [OPTIONS] IMAGE [COMMAND] [ARG...]',
-     'for example: kedge run -d --name web --network host registry.example/web:1'),
+     'for example: kedge run -d --name web -p 8080:80 registry.example/web:1'),
     (["run", "--bad", "x"], 125, 'unknown option "--bad"', 'see "kedge run --help"'),
     (["run", "-it", "x"], 1, "the input device is not a TTY",
      'standard input is no terminal: leave out "--tty"; "--interactive" alone hands on what is piped in'),
     (["run", "-i", "--detach-keys", "ctrl-9", "x"], 125, "Invalid detach keys (ctrl-9) provided", None),
     (["run", "-a", "stdlog", "x"], 125, 'option "--attach": "stdlog" is none of stdin, stdout and stderr', None),
     (["start", "-i", "x", "y"], 1, 'option "--interactive" takes one container, not 2', None),
-    (["run", "-p", "80:80", "x"], 125, 'option "--publish" is not available: publishing ports needs bridge networks, which are not there yet; use '
-     '--network host', 'see "kedge run --help"'),
+    (["run", "-p", "80:81:82:83", "x"], 125, 'option "--publish": "80:81:82:83": "80:81" is no address', None),
     (["run", "--mount", "foo", "x"], 125, 'option "--mount": "foo": field "foo" is unknown',
      "for example: --mount type=bind,source=/srv/data,target=/data,readonly"),
     (["update", "web"], 1, "say what is to change: there is no option", "for example: kedge update --memory 128m web"),
-    (["run", "--gpus", "all", "x"], 125, 'option "--gpus" is not available: there are no GPU drivers; use --device', 'see "kedge run --help"'),
+    (["run", "--gpus", "many", "x"], 125, 'option "--gpus": "many": "many" is not a whole number', None),
     (["run", "--pull", "often", "x"], 125, 'option "--pull": "often" is none of always, missing and never', None),
     (["run", "-d", "-a", "stdout", "x"], 1, 'options "--detach" and "--attach" exclude each other', None),
     (["start", "-a", "x", "y"], 1, 'option "--attach" takes one container, not 2', None),
@@ -334,7 +342,7 @@ def test_examples_are_commands(page):
         command = " ".join(words[1:3]) if " ".join(words[1:3]) in ALL else words[1]
         options = long_options(run(*command.split(), "--help").out)
         own = re.split(r"[|$]", re.sub(r"'[^']*'", "", " ".join(words)))[0]  # not what is quoted, piped or put in
-        given = set(re.findall(r"--([a-z-]+)", own))
+        given = set(re.findall(r"--([a-z0-9-]+)", own))
         assert given <= options or command in ("run", "top"), (words, given - options)
 
 

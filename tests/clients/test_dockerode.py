@@ -4,29 +4,11 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
 
 import pytest
 
-import kedge
-
 HERE = pathlib.Path(__file__).parent / "node"
 pytestmark = pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
-
-
-@pytest.fixture(scope="module")
-def modules():
-    """Where the packages are that node/package-lock.json names; installed once a build directory."""
-    place = kedge.TOP / "build" / "node"
-    lock = (HERE / "package-lock.json").read_bytes()
-    mark = place / "installed.json"
-    if not mark.exists() or mark.read_bytes() != lock:
-        place.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, place)
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=place, check=True, timeout=300)
-        mark.write_bytes(lock)
-    return place / "node_modules"
 
 
 def test_a_session(box, modules):

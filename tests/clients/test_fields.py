@@ -93,23 +93,21 @@ EFFECTS = [
     ("HostConfig.Mounts", [{"Type": "tmpfs", "Target": "/m"}], "grep -c ' /m ' /proc/mounts", "1"),
     ("HostConfig.MaskedPaths", ["/proc/uptime"], "cat /proc/uptime | wc -c", "0"),
     ("HostConfig.ReadonlyPaths", ["/proc/sys"], "grep -c ' /proc/sys ' /proc/mounts", "1"),
+    ("MacAddress", "02:42:ac:11:00:77", "cat /sys/class/net/eth0/address", "02:42:ac:11:00:77"),
+    ("HostConfig.PortBindings", {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}, SHOWN, None),  # tests/api/test_network_api.py feels them
+    ("HostConfig.PublishAllPorts", True, SHOWN, None),
     ("HostConfig.Init", True, "cat /proc/1/cmdline", "init"),
 ]
 
 # field, value: refused by name.
 REFUSED = [
-    ("MacAddress", "02:42:ac:11:00:02"),
     ("ArgsEscaped", True),
-    ("HostConfig.PortBindings", {"80/tcp": [{"HostPort": "8080"}]}),
-    ("HostConfig.PublishAllPorts", True),
-    ("HostConfig.Links", ["other:alias"]),
     ("HostConfig.StorageOpt", {"size": "1G"}),
     ("HostConfig.UsernsMode", "private"),
     ("HostConfig.Cgroup", "container:other"),
     ("HostConfig.Isolation", "hyperv"),
     ("HostConfig.CpuRealtimePeriod", 1000000),
     ("HostConfig.CpuRealtimeRuntime", 950000),
-    ("HostConfig.DeviceRequests", [{"Count": -1, "Capabilities": [["gpu"]]}]),
     ("HostConfig.KernelMemory", 64 << 20),
     ("HostConfig.KernelMemoryTCP", 64 << 20),
     ("HostConfig.CpuCount", 2),
@@ -132,7 +130,7 @@ def body_with(path, value, script):
         place = place.setdefault(name, {})
     place[last] = value
     if path != "HostConfig.NetworkMode":
-        body["HostConfig"].setdefault("NetworkMode", "none")
+        body["HostConfig"].setdefault("NetworkMode", "bridge" if path == "MacAddress" else "none")
     return body
 
 

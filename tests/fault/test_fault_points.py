@@ -145,6 +145,46 @@ class VolumeLife(Life):
         self.step("remove image", (200, 404), lambda: self.ask("DELETE", f"/images/{self.image}"))
 
 
+class NetworkLife(Life):
+    """On two networks, with a published port: connected and disconnected while it runs. Nothing of it is left on the host."""
+
+    def networks(self):
+        return json.loads(self.step("inspect", (200,), lambda: self.ask("GET", "/containers/subject/json")))["NetworkSettings"]["Networks"]
+
+    def disconnect(self):
+        """Done by a kedged that died before it could say so is done as well."""
+        status, body = self.ask("POST", "/networks/two/disconnect", {"Container": "subject", "Force": True})
+        return (200, b"") if b"is not connected to network two" in body else (status, body)
+
+    def live(self):
+        self.begin()
+        self.step("bring", (200,), lambda: self.bring(self.daemon))
+        for name in ("one", "two"):
+            self.step("make", (201, 409), lambda: self.ask("POST", "/networks/create", {"Name": name}))
+        self.create("trap 'exit 3' TERM; echo line; sleep 100 & wait", NetworkMode="one", PortBindings={"80/tcp": [{"HostPort": ""}]})
+        self.step("start", (204, 304), lambda: self.ask("POST", "/containers/subject/start"))
+        if any(what == "start" for what, _, _ in self.refused):  # one whose record could not be written is about to be ended
+            self.step("kill", (204, 409), lambda: self.ask("POST", "/containers/subject/kill"))
+            kedge.wait_for(lambda: not self.state()["Running"])
+        self.step("start", (204, 304), lambda: self.ask("POST", "/containers/subject/start"))  # one that kedged died in may have come to nothing
+        kedge.wait_for(lambda: b"line" in self.step("logs", (200,), lambda: self.ask("GET", "/containers/subject/logs?stdout=1")))
+        self.step("connect", (200, 403), lambda: self.ask("POST", "/networks/two/connect", {"Container": "subject"}))
+        assert sorted(name for name, one in self.networks().items() if one["IPAddress"]) == ["one", "two"]
+        self.step("disconnect", (200,), self.disconnect)
+        assert sorted(self.networks()) == ["one"]
+        self.step("kill", (204, 409), lambda: self.ask("POST", "/containers/subject/kill?signal=TERM"))
+        kedge.wait_for(self.ended)
+        self.remove()
+        for name in ("one", "two"):
+            self.step("remove network", (204, 404), lambda: self.ask("DELETE", f"/networks/{name}"))
+        self.step("remove image", (200, 404), lambda: self.ask("DELETE", f"/images/{self.image}"))
+
+    def end(self):
+        super().end()
+        kedge.wait_for(lambda: not self.daemon.links(), 15)
+        assert self.daemon.elements() == []
+
+
 def count_points(daemon, image, bring, kind):
     life = kind(daemon, image, bring, None)
     counts = daemon.directory / "count"
@@ -206,6 +246,13 @@ def test_volumes_and_life(tmp_path, action):
     def bring(daemon):
         return daemon.api.raw("POST", "/images/load", data, {"Content-Type": "application/x-tar"})
     each_point("subject:1", bring, action, VolumeLife, stride=7)
+
+
+@pytest.mark.parametrize("action", ["fail", "kill"])
+def test_networks_and_life(archive, action):
+    def bring(daemon):
+        return daemon.api.raw("POST", "/images/load", archive, {"Content-Type": "application/x-tar"})
+    each_point("subject:1", bring, action, NetworkLife, stride=4)
 
 
 @pytest.mark.parametrize("action", ["fail", "kill"])

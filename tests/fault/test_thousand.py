@@ -46,6 +46,9 @@ def test_a_thousand(daemon):
     pids = {identity: daemon.inspect(identity)["State"]["Pid"] for identity in identities}
     assert len(set(pids.values())) == COUNT
     timer.step("listed and inspected")
+    scraped = daemon.api.raw("GET", "/metrics")[1].decode()
+    assert scraped.count("\ncontainer_last_seen{") == scraped.count("\ncontainer_memory_working_set_bytes{") == COUNT
+    timer.step("scraped")
     assert daemon.api.post("/kedge/v1/system/check") == {"Problems": []}
     timer.step("checked")
     daemon.restart()

@@ -4,15 +4,23 @@
 
 #include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check(const Value *value)
 {
-	autoptr(Value) value = NULL, *again = NULL;
+	autoptr(Value) again = NULL;
 	autoclear(Buffer) text = {0};
 
-	if (error_free(value_parse_yaml(&value, (const char *)data, size)) || !value)
-		return 0;
 	value_write(value, &text);
 	must_hold(!value_parse(&again, text.data, text.length));
 	must_hold(value_equal(value, again));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	autoptr(Value) value = NULL, *aliased = NULL;
+
+	if (!error_free(value_parse_yaml(&value, (const char *)data, size)) && value)
+		check(value);
+	if (!error_free(value_parse_yaml_aliased(&aliased, (const char *)data, size)) && aliased)
+		check(aliased);
 	return 0;
 }

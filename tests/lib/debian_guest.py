@@ -99,6 +99,6 @@ class DebianGuest(guest.Guest):
     def add_modules(self):
         """Where modprobe, which the kernel calls for a file system that it does not know, finds them."""
         release = guest.kernel_directory().name.removeprefix("linux-image-")
-        for module in guest.kernel_directory().glob("*.ko"):
+        for module in guest.module_files():
             self.add(module, f"lib/modules/{release}/kernel/{module.name}")
         output_of("chroot", self.root, "depmod", release)

@@ -14,14 +14,18 @@ def is_installed():
 
 
 class Dockerd:
-    def __init__(self):
+    """namespace: with networks, of that network namespace (namespaces.Namespace); without one it has none."""
+
+    def __init__(self, namespace=None):
+        self.namespace = namespace
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="kd", dir="/tmp"))
         self.socket = self.directory / "docker.sock"
         self.processes = []
 
     def spawn(self, *words):
+        command = self.namespace.entering(*words) if self.namespace else [str(word) for word in words]
         with open(self.directory / "log", "ab") as log:
-            self.processes.append(subprocess.Popen([str(word) for word in words], stdout=log, stderr=log))
+            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log))
 
     def start(self):
         d = self.directory
@@ -29,8 +33,9 @@ class Dockerd:
                                            'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
         self.spawn("containerd", "-c", d / "containerd.toml")
         kedge.wait_for((d / "c.sock").exists, 60)
+        without = [] if self.namespace else ["--iptables=false", "--ip6tables=false", "--bridge=none"]
         self.spawn("dockerd", "--data-root", d / "dr", "--exec-root", d / "de", "-H", f"unix://{self.socket}", "-p", d / "pid", "--containerd",
-                   d / "c.sock", "--iptables=false", "--ip6tables=false", "--bridge=none")
+                   d / "c.sock", *without)
         kedge.wait_for(self.answers, 90)
         return self
 

@@ -14,7 +14,14 @@ import kedge
 
 CACHE = kedge.TOP / "build" / "guest"
 META_PACKAGE = "linux-image-cloud-amd64"
-MODULES = ("overlayfs/overlay.ko",)
+MODULES = ("fs/overlayfs/overlay.ko",)
+NETWORK_MODULES = (  # each after those that it needs
+    "lib/libcrc32c.ko", "drivers/net/veth.ko", "net/llc/llc.ko", "net/802/stp.ko", "net/bridge/bridge.ko",
+    "net/ipv4/netfilter/nf_defrag_ipv4.ko", "net/ipv6/netfilter/nf_defrag_ipv6.ko", "net/netfilter/nf_conntrack.ko",
+    "net/netfilter/nf_nat.ko", "net/netfilter/nfnetlink.ko", "net/netfilter/nf_conntrack_netlink.ko", "net/netfilter/nf_tables.ko",
+    "net/netfilter/nft_chain_nat.ko", "net/netfilter/nft_nat.ko", "net/netfilter/nft_masq.ko", "net/netfilter/nft_ct.ko",
+    "net/netfilter/nft_fib.ko", "net/ipv4/netfilter/nft_fib_ipv4.ko", "net/ipv6/netfilter/nft_fib_ipv6.ko",
+    "net/netfilter/nft_fib_inet.ko", "net/ipv4/udp_tunnel.ko", "net/ipv6/ip6_udp_tunnel.ko", "net/sctp/sctp.ko")
 INIT = pathlib.Path(__file__).with_name("guest_init.sh")
 
 
@@ -41,10 +48,11 @@ def unpack_kernel(package, directory):
     output_of("apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", package, cwd=work)
     output_of("dpkg", "-x", next(work.glob("*.deb")), work / "x")
     next(work.glob("x/boot/vmlinuz-*")).rename(work / "vmlinuz")
-    for module in MODULES:
-        next(work.glob(f"x/lib/modules/*/kernel/fs/{module}")).rename(work / pathlib.Path(module).name)
+    for module in MODULES + NETWORK_MODULES:
+        next(work.glob(f"x/lib/modules/*/kernel/{module}")).rename(work / pathlib.Path(module).name)
     shutil.rmtree(work / "x")
     next(work.glob("*.deb")).unlink()
+    shutil.rmtree(directory, ignore_errors=True)  # one with fewer modules
     work.rename(directory)
 
 
@@ -54,9 +62,13 @@ def fetch_kernel():
     return CACHE / package
 
 
+def has_modules(directory):
+    return all((directory / pathlib.Path(module).name).exists() for module in MODULES + NETWORK_MODULES)
+
+
 def kernel_directory():
-    """The newest build/guest/<package>; downloaded when there is none."""
-    kept = sorted(path for path in CACHE.glob("linux-image-*") if path.suffix != ".part")
+    """The newest build/guest/<package> with all modules; downloaded when there is none."""
+    kept = sorted(path for path in CACHE.glob("linux-image-*") if path.suffix != ".part" and has_modules(path))
     if kept:
         return kept[-1]
     try:
@@ -64,6 +76,10 @@ def kernel_directory():
     except AssertionError:  # the package lists are missing or old
         output_of("apt-get", "update", "-qq")
         return fetch_kernel()
+
+
+def module_files(modules=MODULES):
+    return [kernel_directory() / pathlib.Path(module).name for module in modules]
 
 
 # ---- the disk -------------------------------------------------------------------------------------------------------------------
@@ -122,7 +138,7 @@ class Guest:
                 (self.root / "bin" / applet).symlink_to("busybox")
         (self.root / "etc" / "passwd").write_text("root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")
         self.add(INIT, "sbin/init")
-        for module in kernel_directory().glob("*.ko"):
+        for module in module_files():
             self.add(module, f"lib/modules/{module.name}")
 
     def add(self, source, target):
@@ -148,6 +164,18 @@ class Guest:
             self.add_program(kedge.BIN / name, f"usr/libexec/kedge/{name}")
         for runtime in ("crun", "runc"):
             self.add_program(shutil.which(runtime), f"bin/{runtime}")
+        return self
+
+    def add_network(self):
+        """What networks and published ports need; /lib/modules/network names the modules in the order to load them in."""
+        for module in module_files(NETWORK_MODULES):
+            self.add(module, f"lib/modules/{module.name}")
+        names = "".join(f"/lib/modules/{module.name}\n" for module in module_files(NETWORK_MODULES))
+        (self.root / "lib/modules/network").write_text(names)
+        for name in ("nft", "ip"):
+            self.add_program(shutil.which(name), f"sbin/{name}")
+        for name in ("peer", "ask"):
+            self.add_program(kedge.BUILD / "tests" / "probe" / name, f"bin/{name}")
         return self
 
     def make_disk(self):

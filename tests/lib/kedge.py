@@ -8,6 +8,7 @@ import base64
 import http.client
 import importlib.machinery
 import importlib.util
+import ipaddress
 import json
 import os
 import pathlib
@@ -175,20 +176,26 @@ class Api:
 # ---- kedged ---------------------------------------------------------------------------------------------------------------------
 
 class Daemon:
-    """A kedged of one's own. options: further command line options; environment: added to its environment."""
+    """A kedged of one's own. options: further command line options; environment: added to its environment; namespace: a network namespace
+    (namespaces.Namespace) to run in."""
 
     count = 0
 
-    def __init__(self, directory=None, options=(), environment=None, store=None):
+    def __init__(self, directory=None, options=(), environment=None, store=None, namespace=None):
         Daemon.count += 1
+        self.namespace = namespace
         prepare_cgroups()
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="kt", dir="/tmp"))
         self.store = pathlib.Path(store) if store else self.directory / "s"
         self.run_directory = self.directory / "r"
         self.certs = self.directory / "certs.d"
         self.registries = self.directory / "registries.d"
+        self.containers, self.service, self.seal_key = self.directory / "containers.d", self.directory / "service.yaml", self.directory / "seal.key"
         self.socket = self.run_directory / "kedge.sock"
         self.cgroup_parent = f"/kedge-test-{os.getpid()}-{Daemon.count}"
+        # Several share the machine's network: each has its bridge, its rules and addresses of its own, none that a test names itself.
+        self.bridge, self.table = f"kt{os.getpid()}-{Daemon.count}", f"kt{os.getpid()}_{Daemon.count}"
+        self.pool, self.pool_prefix = f"10.{128 + os.getpid() % 64}.{Daemon.count * 8 % 256}.0/21", 24
         self.log_path = self.directory / "kedged.log"
         self.options, self.environment = list(options), dict(environment or {})
         self.process = None
@@ -199,11 +206,14 @@ class Daemon:
     def command(self):
         return [str(BIN / "kedged"), "--root", str(self.store), "--run-dir", str(self.run_directory), "--libexec-dir", str(BIN),
                 "--registries-dir", str(self.registries), "--certs-dir", str(self.certs), "--cgroup-parent", self.cgroup_parent,
-                "--group", "root", *self.options]
+                "--containers-dir", str(self.containers), "--service-file", str(self.service), "--seal-key", str(self.seal_key),
+                "--group", "root", "--bridge", self.bridge, "--firewall-table", self.table, "--address-pool", f"{self.pool} {self.pool_prefix}",
+                *self.options]
 
     def spawn(self):
+        command = self.namespace.entering(*self.command()) if self.namespace else self.command()
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, env={**os.environ, **self.environment})
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self.environment})
 
     def answers(self):
         if self.process.poll() is not None:
@@ -320,6 +330,26 @@ class Daemon:
                 found.append(words.replace(b"\0", b" ").decode())
         return found
 
+    def links(self):
+        """Bridges of networks that containers were on, and what is in them: an address out of our pool says whose a bridge is."""
+        links = json.loads(subprocess.run(["ip", "-j", "addr"], stdout=subprocess.PIPE, check=True, text=True).stdout)
+        pool = ipaddress.ip_network(self.pool)
+        own = {link["ifname"] for link in links for at in link["addr_info"] if at["family"] == "inet" and ipaddress.ip_address(at["local"]) in pool}
+        return sorted(own - {self.bridge} | {link["ifname"] for link in links if link.get("master") in own | {self.bridge}})
+
+    def elements(self):
+        """Ports in our table of the packet filter."""
+        listed = subprocess.run(["nft", "-j", "list", "table", "inet", self.table], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+        return [item["map"]["elem"] for item in json.loads(listed or "{}").get("nftables", []) if item.get("map", {}).get("elem")]
+
+    def remove_links(self):
+        """What outlives kedged on purpose: rules and bridges of networks."""
+        subprocess.run(["nft", "delete", "table", "inet", self.table], stderr=subprocess.DEVNULL)
+        for network in self.api.get("/networks"):
+            if network["Name"] not in ("bridge", "host", "none"):
+                self.api.delete(f"/networks/{network['Id']}")
+        subprocess.run(["ip", "link", "delete", self.bridge], stderr=subprocess.DEVNULL)
+
     def close(self):
         died = self.process.poll() if self.process else None  # nobody ended it: what a sanitizer stopped is told, too
         story = self.log_tail(60) if died is not None else ""
@@ -328,6 +358,7 @@ class Daemon:
                 self.start()
             self.remove_all()
             wait_for(lambda: not self.leftovers(), 15)
+            self.remove_links()
         finally:
             status, log = self.stop(), self.log_tail(60)
             for directory in cgroup_directories(self.cgroup_parent):

@@ -84,13 +84,15 @@ class Image:
 
 
 class Unpackable(Image):
-    """An image of this machine (or of platform) whose layers are compressed tars of these files: [{name: bytes}, ...]."""
+    """An image of this machine (or of platform) whose layers are compressed tars of these files: [{name: bytes}, ...]. config: what containers get of it."""
 
-    def __init__(self, layers, platform=None):
+    def __init__(self, layers, platform=None, config=None):
+        settings = config or {}
         tars = [self.tar(files) for files in layers]
         super().__init__([gzip.compress(tar, 1, mtime=0) for tar in tars], platform or "linux/" + kedge.mkimage.ARCHITECTURES[os.uname().machine])
         config = json.loads(self.config)
         config["rootfs"]["diff_ids"] = [digest(tar) for tar in tars]
+        config["config"].update(settings)
         self.config = json.dumps(config).encode()
         manifest = json.loads(self.manifest)
         manifest["config"].update(digest=digest(self.config), size=len(self.config))

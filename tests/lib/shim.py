@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A kedge-shim driven over its own protocol (src/shim/protocol.h), with a real runtime and a busybox root, without any kedged."""
+import fcntl
 import json
 import os
 import pathlib
@@ -119,6 +120,8 @@ class Container:
         self.connection = None
         self.options = {"log-driver": "json-file"}
         self.switches = []
+        self.prefix = []  # a command that executes the shim in its place
+        self.handed = []  # descriptors that the shim gets as 4, 5, ...
         for path in (self.bundle, self.state / "upper", self.state / "work", self.top / "runtime"):
             path.mkdir(parents=True)
         kedge.busybox_directory(self.layers / "1")
@@ -146,23 +149,26 @@ class Container:
             "upper": self.state / "upper", "work": self.state / "work", "runtime": self.runtime,
             "runtime-root": self.top / "runtime", "cgroup": self.cgroup, **self.options}
         words = [f"--{name}={value}" for name, value in options.items() if value is not None]
-        return [str(PROGRAM), *words, *(["--crun"] if self.is_crun else []), *self.switches]
+        return [*self.prefix, str(PROGRAM), *words, *(["--crun"] if self.is_crun else []), *self.switches]
 
     def start(self, attach=None):
         """attach: (stdout, stderr), asked for before the shim runs."""
         (self.bundle / "config.json").write_text(json.dumps(self.config))
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        fd = its.fileno()
+        first = len(self.handed) + 8
+        moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, first) for fd in (its.fileno(), *self.handed)]
 
         def place():
-            os.dup2(fd, 3)
-            os.set_inheritable(3, True)
+            for number, fd in enumerate(moved, 3):
+                os.dup2(fd, number, inheritable=True)
 
         self.connection = Connection(ours)
         if attach:
             self.connection.attach(*attach)
         self.process = subprocess.Popen(self.command(), preexec_fn=place, close_fds=False, stdin=subprocess.DEVNULL)
         its.close()
+        for fd in moved:
+            os.close(fd)
         status = self.connection.expect(STATUS)
         assert (status.protocol, status.run) == (1, 7)
         return self

@@ -13,8 +13,8 @@ from debian_package import run
 
 HERE = pathlib.Path(__file__).parent
 EXPECTED = """usr/bin/kedge usr/sbin/kedged usr/libexec/kedge/kedge-shim usr/libexec/kedge/kedge-fetch usr/libexec/kedge/kedge-unpack
-usr/libexec/kedge/kedge-pack usr/libexec/kedge/kedge-tls usr/libexec/kedge/kedge-ws usr/share/man/man8/kedge-pack.8.gz
-usr/share/man/man8/kedge-tls.8.gz usr/share/man/man8/kedge-ws.8.gz
+usr/libexec/kedge/kedge-pack usr/libexec/kedge/kedge-tls usr/libexec/kedge/kedge-ws usr/libexec/kedge/kedge-dns usr/libexec/kedge/kedge-log usr/share/man/man8/kedge-log.8.gz usr/share/man/man8/kedge-pack.8.gz
+usr/share/man/man8/kedge-tls.8.gz usr/share/man/man8/kedge-ws.8.gz usr/share/man/man8/kedge-dns.8.gz
 lib/systemd/system/kedged.service usr/share/bash-completion/completions/kedge usr/share/man/man1/kedge.1.gz
 usr/share/man/man1/kedge-run.1.gz usr/share/man/man5/kedged.yaml.5.gz usr/share/man/man8/kedged.8.gz usr/share/man/man8/kedge-shim.8.gz
 usr/share/man/man8/kedge-fetch.8.gz usr/share/man/man8/kedge-unpack.8.gz usr/share/doc/kedge/README.md.gz etc/kedge/registries.d""".split()
@@ -80,7 +80,7 @@ def test_completion_is_valid_bash(unpacked):
 def test_install_honours_destdir(tmp_path):
     run("make", "--no-print-directory", "install", f"DESTDIR={tmp_path}", cwd=kedge.TOP, env={**os.environ, "BUILD": str(kedge.BUILD)})
     names = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-    assert {"kedge", "kedged", "kedge-shim", "kedge-fetch", "kedge-unpack", "kedge-pack", "kedge-tls", "kedge-ws", "kedged.service"} <= names
+    assert {"kedge", "kedged", "kedge-shim", "kedge-fetch", "kedge-unpack", "kedge-pack", "kedge-tls", "kedge-ws", "kedge-dns", "kedge-log", "kedged.service"} <= names
 
 
 @pytest.mark.skipif(not kedge.SOAK, reason="takes minutes: make soak")

@@ -21,7 +21,7 @@ same() { # what, expected, found
 
 # Runs the words until they succeed; a guest without KVM is slow.
 until_true() {
-	for _ in $(seq 150); do
+	for _ in $(seq "${TRIES:-150}"); do
 		"$@" >/dev/null 2>&1 && return 0
 		usleep 100000
 	done

@@ -101,3 +101,8 @@ def test_every_field_is_documented():
     names += [f"{group}.{name}" for group, fields in printed.items() if isinstance(fields, dict) for name in fields]
     assert len(names) > 15 and "tcp.crl" in names
     assert [name for name in names if f"*{name}*" not in manual] == []
+
+
+def test_the_schema_that_is_printed_is_the_one_that_is_published():
+    published = json.loads((kedge.TOP / "docs" / "containers.schema.json").read_text())
+    assert json.loads(kedged("--print-schema").stdout) == published

@@ -142,7 +142,7 @@ def test_a_container_is_as_crun_makes_it(daemon, name):
 
 @pytest.mark.parametrize("host", [{"Devices": [{"PathOnHost": "/dev/kmsg", "PathInContainer": "/dev/mine", "CgroupPermissions": "r"}]},
                                   {"Privileged": True}, {"PidMode": "host"}, {"CgroupnsMode": "host"},
-                                  {"Binds": ["WORK/data:/data:rslave"]}, {"Runtime": "crun"}])
+                                  {"Mounts": [{"Type": "bind", "Source": "WORK/data", "Target": "/data", "ReadOnly": True, "BindOptions": {"ReadOnlyForceRecursive": True}}]}, {"Runtime": "crun"}])
 def test_what_is_not_ordinary_is_cruns(daemon, host):
     identity = daemon.run_container(["sleep", "1000"], **body(daemon, {}, **host))
     assert not is_planned(daemon, identity)

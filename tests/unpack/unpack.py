@@ -147,7 +147,7 @@ def is_whiteout(path):
 # ---- the connection (src/fetch/unpack_wire.h, src/fetch/channel.h) ----
 
 DIRECTORY, START, INPUT, PROGRESS, OPAQUE, DIGEST, FAILED, DONE = range(8)
-NUMBERS = struct.Struct("=18q")
+NUMBERS = struct.Struct("=19q")
 
 
 class Session:
@@ -169,7 +169,7 @@ class Session:
         self.socket.sendmsg([data], ancillary)
 
     def send(self, word, fd=None, mode=0, max_bytes=0, max_entries=0, max_depth=0, sync=0, available=0, complete=0, version=1):
-        numbers = (version, word, mode, max_bytes, max_entries, max_depth, sync, available, complete, *[0] * 9)
+        numbers = (version, word, mode, max_bytes, max_entries, max_depth, sync, available, complete, *[0] * 10)
         self.send_raw(NUMBERS.pack(*numbers), fd=fd)
 
     def start(self, path, target, **fields):

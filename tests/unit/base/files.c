@@ -117,6 +117,20 @@ static void leaves_nothing_behind_on_failure(void **state)
 	error_free(error);
 }
 
+static void removes_what_replacements_left(void **state)
+{
+	autofd dir = open_test_directory(state);
+
+	put(dir, ".kedge-0123456789abcdef.tmp", "x");
+	put(dir, ".kedge-0123456789abcdef.tmp2", "stays");
+	put(dir, ".kedge-0123456789abcdeg.tmp", "stays");
+	put(dir, ".kedge-.tmp", "stays");
+	put(dir, ".web.yaml.swp", "stays");
+	check_ok(dir_remove_temporaries(dir, "."));
+	assert_int_equal(entries_in(dir, "."), 4);
+	assert_false(file_exists(dir, ".kedge-0123456789abcdef.tmp"));
+}
+
 static void descriptors_close_on_exec(void **state)
 {
 	autofd dir = open_test_directory(state), fd = -1;
@@ -225,6 +239,7 @@ int main(void)
 		directory_test(replaces_as_a_whole),
 		directory_test(replaces_a_link_and_not_its_target),
 		directory_test(leaves_nothing_behind_on_failure),
+		directory_test(removes_what_replacements_left),
 		directory_test(descriptors_close_on_exec),
 		directory_test(makes_directories),
 		directory_test(makes_absolute_paths),

@@ -348,6 +348,31 @@ static void free_second(void *arg)
 	fixture->second = source_free(fixture->second);
 }
 
+static void on_readable_count(void *arg, int fd, unsigned events)
+{
+	Fixture *fixture = arg;
+
+	(void)fd;
+	(void)events;
+	if (++fixture->status > 1000) /* nothing is read: it stays so */
+		source_set_events(fixture->first, 0);
+}
+
+static void what_stays_readable_starves_no_deferred_call(void **state)
+{
+	Fixture *fixture = *state;
+
+	check_ok(loop_watch(&fixture->first, fixture->loop, fixture->pair[0], LOOP_READ, on_readable_count, fixture));
+	assert_int_equal(write(fixture->pair[1], "x", 1), 1);
+	for (int turn = 1; turn <= 5; turn++) {
+		check_ok(loop_defer(&fixture->second, fixture->loop, count, fixture));
+		check_ok(loop_run_once(fixture->loop));
+		assert_int_equal(fixture->calls, turn);
+		assert_int_equal(fixture->status, turn);
+		fixture->second = source_free(fixture->second);
+	}
+}
+
 static void deferred_calls_can_be_cancelled(void **state)
 {
 	Fixture *fixture = *state;
@@ -483,6 +508,7 @@ int main(void)
 		loop_test(tells_when_somebody_else_reaped),
 		loop_test(defers_to_after_the_callbacks),
 		loop_test(endless_deferring_starves_nobody),
+		loop_test(what_stays_readable_starves_no_deferred_call),
 		loop_test(deferred_calls_can_be_cancelled),
 		loop_test(frees_objects_that_end_in_their_callback),
 		loop_test(the_loop_ends_before_its_sources),

@@ -6,7 +6,7 @@
 typedef struct Settings {
 	bool detach, quiet;
 	char *name;
-	int64_t retries, memory, swap, cpus, timeout;
+	int64_t retries, memory, swap, cpus, timeout, wait;
 	StringList env;
 } Settings;
 
@@ -22,6 +22,7 @@ static const Option table[] = {
 	{"memory-swap", 0, OPTION_BYTES, offsetof(Settings, swap), "BYTES", "limit with swap", .min = -1},
 	{"cpus", 0, OPTION_NANO, offsetof(Settings, cpus), "NUMBER", "limit"},
 	{"timeout", 't', OPTION_DURATION, offsetof(Settings, timeout), "DURATION", "then give up"},
+	{"wait", 'w', OPTION_DURATION, offsetof(Settings, wait), "TIMEOUT", "until it is there", .alone = "10m"},
 	{"env", 'e', OPTION_LIST, offsetof(Settings, env), "NAME=VALUE", "set a variable"},
 	{"isolation", 0, OPTION_REFUSED, 0, "NAME", "it is for Windows"},
 	{"oom-kill-disable", 0, OPTION_REFUSED, 0, .help = "it hangs the device"},
@@ -73,6 +74,11 @@ static void reads_every_form(void **state)
 	assert_false(settings.detach);
 	assert_string_equal(settings.name, "");
 	assert_int_equal(settings.memory, 1024);
+	check_ok(parse("--wait x", 0)); /* a value of it must be attached */
+	assert_int_equal(settings.wait, INT64_C(600000000000));
+	check_arguments("x");
+	check_ok(parse("-w --wait=2s -w3s", 0));
+	assert_int_equal(settings.wait, INT64_C(3000000000));
 	check_ok(parse("-d --detach=true --quiet=0", 0));
 	assert_true(settings.detach);
 	check_ok(parse("", 0));
@@ -172,6 +178,7 @@ static void writes_help(void **state)
 						"      --memory-swap BYTES  limit with swap\n"
 						"      --cpus NUMBER        limit\n"
 						"  -t, --timeout DURATION   then give up\n"
+						"  -w, --wait[=TIMEOUT]     until it is there\n"
 						"  -e, --env NAME=VALUE     set a variable\n");
 }
 

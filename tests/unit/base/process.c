@@ -72,6 +72,47 @@ static void high_targets_do_not_meet_the_spares(void **state)
 	close(b);
 }
 
+static void a_block_follows_its_first_number(void **state)
+{
+	int a = open_with(*state, "a", "a\n"), b = open_with(*state, "b", "b\n"), block[1000];
+	ProcessSpec spec = {.fds = {{b, 0}}, .fd_count = 1, .block = block, .block_count = 1000, .block_to = a};
+
+	for (int i = 0; i < 1000; i++)
+		block[i] = i % 2 ? a : b; /* a naive row of dup2 calls would overwrite a first */
+	autofree char *script = string_printf("cd /proc/self/fd && test \"$(cat 0 %d %d %d | tr -d '\\n')\" = bbaa && "
+					      "test ! -e %d",
+		a, a + 1, a + 999, a + 1000);
+	assert_int_equal(run(&spec, script), 0);
+	block[7] = 4000;
+	pid_t pid;
+	check_error(
+		process_spawn(&pid, &spec), ERROR_INTERNAL, "could not duplicate descriptor 4000: Bad file descriptor");
+	close(a);
+	close(b);
+}
+
+/* Its number may be the child's for something else. */
+static void an_open_program_is_found_among_many(void **state)
+{
+	int a = open_with(*state, "a", "a\n"), shell = open("/bin/sh", O_RDONLY | O_CLOEXEC), block[100];
+	ProcessSpec spec = {.path = "shell", .program_fd = shell, .block = block, .block_count = 100, .block_to = 3};
+	const char *const argv[] = {
+		"sh", "-c", "test \"$(cat /proc/self/fd/102)\" = a && test ! -e /proc/self/fd/103", NULL};
+	int status;
+	pid_t pid;
+
+	for (int i = 0; i < 100; i++)
+		block[i] = a;
+	spec.argv = argv;
+	check_ok(process_spawn(&pid, &spec));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	spec.program_fd = a;
+	check_error(process_spawn(&pid, &spec), ERROR_FORBIDDEN, "could not start \"shell\": Permission denied");
+	close(a);
+	close(shell);
+}
+
 static void gives_nothing_else_away(void **state)
 {
 	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC); /* what the program that runs this test gave to it */
@@ -169,6 +210,8 @@ int main(void)
 		directory_test(descriptors_may_swap),
 		directory_test(keeps_a_descriptor_at_its_number),
 		directory_test(high_targets_do_not_meet_the_spares),
+		directory_test(a_block_follows_its_first_number),
+		directory_test(an_open_program_is_found_among_many),
 		directory_test(gives_nothing_else_away),
 		cmocka_unit_test(starts_with_clean_signals),
 		directory_test(sets_session_directory_and_environment),

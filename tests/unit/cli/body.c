@@ -106,6 +106,12 @@ static void mounts(void **state)
 		"t\",\"TmpfsOptions\":{\"SizeBytes\":2097152,\"Mode\":448}}]");
 	check_adds("--mount target=/v,volume-nocopy", "",
 		"\"Mounts\":[{\"Type\":\"volume\",\"Target\":\"/v\",\"VolumeOptions\":{\"NoCopy\":true}}]");
+	check_adds("--mount target=/v,src=v,volume-subpath=a/b", "",
+		"\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"v\",\"Target\":\"/"
+		"v\",\"VolumeOptions\":{\"Subpath\":\"a/b\"}}]");
+	check_adds("--mount type=bind,src=/a,dst=/b,ro,bind-propagation=rprivate,bind-recursive=readonly", "",
+		"\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/a\",\"Target\":\"/b\",\"ReadOnly\":true,\"BindOptions\":{"
+		"\"Propagation\":\"rprivate\",\"ReadOnlyForceRecursive\":true}}]");
 	check_refused("-v a image", ERROR_INVALID, "option \"--volume\": \"a\" is no absolute path");
 	check_refused("-v :/b image", ERROR_INVALID, "option \"--volume\": \":/b\" has an empty part");
 	check_refused("--mount type=bind,target=/b image", ERROR_INVALID,
@@ -186,14 +192,72 @@ static void health(void **state)
 		"option \"--no-healthcheck\" excludes the options \"--health-...\"");
 }
 
+static void ports(void **state)
+{
+	(void)state;
+	check_adds("-p 8080:80 -p 80", "\"ExposedPorts\":{\"80/tcp\":{}}",
+		"\"PortBindings\":{\"80/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"8080\"},{\"HostIp\":\"\",\"HostPort\":"
+		"\"\"}]}");
+	check_adds("--publish [::1]:53-54:53-54/udp --expose 9 -P",
+		"\"ExposedPorts\":{\"9/tcp\":{},\"53/udp\":{},\"54/udp\":{}}",
+		"\"PublishAllPorts\":true,\"PortBindings\":{\"53/udp\":[{\"HostIp\":\"::1\",\"HostPort\":\"53\"}],"
+		"\"54/udp\":[{\"HostIp\":\"::1\",\"HostPort\":\"54\"}]}");
+	check_adds("-p 8000-8010:80", "\"ExposedPorts\":{\"80/tcp\":{}}",
+		"\"PortBindings\":{\"80/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"8000-8010\"}]}");
+	check_refused("-p 80000:80 image", ERROR_INVALID,
+		"option \"--publish\": \"80000:80\": 80000 is not between 0 and 65535");
+	check_refused("--expose 80/tcpx image", ERROR_INVALID,
+		"option \"--expose\": \"80/tcpx\": \"tcpx\" is none of tcp, udp and sctp");
+}
+
+#define ENDPOINTS(json) "\"NetworkingConfig\":{\"EndpointsConfig\":{" json "}}"
+
+static void networks(void **state)
+{
+	(void)state;
+	check_adds("--network web", "", "\"NetworkMode\":\"web\"");
+	check_adds("--network default", "", "");
+	check_adds(
+		"--network name=web,alias=a,alias=b,ip=192.0.2.7,ip6=2001:db8::7,mac-address=02:42:0:0:0:7,link-local-"
+		"ip=169.254.0.7,driver-opt=k=v,gw-priority=-2",
+		ENDPOINTS("\"web\":{\"IPAMConfig\":{\"IPv4Address\":\"192.0.2.7\",\"IPv6Address\":\"2001:db8::7\","
+			  "\"LinkLocalIPs\":[\"169.254.0.7\"]},\"Aliases\":[\"a\",\"b\"],\"MacAddress\":"
+			  "\"02:42:0:0:0:7\",\"DriverOpts\":{\"k\":\"v\"},\"GwPriority\":-2}"),
+		"\"NetworkMode\":\"web\"");
+	check_adds("--net web --net data", ENDPOINTS("\"web\":{},\"data\":{}"), "\"NetworkMode\":\"web\"");
+	check_adds("--network web --network-alias a --link c:d --ip 192.0.2.7",
+		ENDPOINTS("\"web\":{\"IPAMConfig\":{\"IPv4Address\":\"192.0.2.7\"},\"Links\":[\"c:d\"],\"Aliases\":"
+			  "[\"a\"]}"),
+		"\"NetworkMode\":\"web\",\"Links\":[\"c:d\"]");
+	check_adds("--link c:d", "", "\"Links\":[\"c:d\"]");
+	check_adds("--mac-address 02:42:0:0:0:7",
+		"\"MacAddress\":\"02:42:0:0:0:7\"," ENDPOINTS("\"default\":{\"MacAddress\":\"02:42:0:0:0:7\"}"), "");
+}
+
+static void refused_networks(void **state)
+{
+	(void)state;
+	check_refused("--network name=a,ip image", ERROR_INVALID,
+		"option \"--network\": \"name=a,ip\": \"ip\" is not of the form NAME=VALUE");
+	check_refused("--network alias=a image", ERROR_INVALID,
+		"option \"--network\": \"alias=a\": field \"name\" is missing");
+	check_refused("--network name=a,colour=red image", ERROR_INVALID,
+		"option \"--network\": \"name=a,colour=red\": field \"colour\" is unknown");
+	check_refused("--network name=a,driver-opt=x image", ERROR_INVALID,
+		"option \"--network\": \"name=a,driver-opt=x\": field \"driver-opt\": \"x\" is not of the form "
+		"NAME=VALUE");
+	check_refused("--network name=a,gw-priority=x image", ERROR_INVALID,
+		"option \"--network\": \"name=a,gw-priority=x\": field \"gw-priority\": \"x\" is not a whole number");
+	check_refused("--network a --network a image", ERROR_INVALID, "option \"--network\": \"a\" is there twice");
+	check_refused("--network host --network a image", ERROR_INVALID,
+		"option \"--network\": \"a\" does not go with \"host\": one of them is no user's own network");
+	check_refused("--network name=a,ip=192.0.2.7 --ip 192.0.2.8 image", ERROR_INVALID,
+		"options \"--ip\" and \"--network\" with \"ip=\" exclude each other");
+}
+
 static void refused(void **state)
 {
 	(void)state;
-	check_refused("-p 80:80 image", ERROR_UNSUPPORTED,
-		"option \"--publish\" is not available: publishing ports needs bridge networks, which are not there "
-		"yet; use --network host");
-	check_refused("--gpus all image", ERROR_UNSUPPORTED,
-		"option \"--gpus\" is not available: there are no GPU drivers; use --device");
 	check_refused("--detach image", ERROR_INVALID, "unknown option \"--detach\"");
 	check_refused("--ulimit nofile image", ERROR_INVALID,
 		"option \"--ulimit\": \"nofile\" is not of the form NAME=SOFT[:HARD]");
@@ -209,6 +273,33 @@ static void refused(void **state)
 	check_refused("-a x image", ERROR_INVALID, "option \"--attach\": \"x\" is none of stdin, stdout and stderr");
 }
 
+#define REQUESTS(members) "\"DeviceRequests\":[" members "]"
+
+static void device_requests(void **state)
+{
+	(void)state;
+	check_adds("--gpus all", "",
+		REQUESTS("{\"Driver\":\"\",\"Count\":-1,\"Capabilities\":[[\"gpu\"]],\"Options\":{}}"));
+	check_adds(
+		"--gpus 2", "", REQUESTS("{\"Driver\":\"\",\"Count\":2,\"Capabilities\":[[\"gpu\"]],\"Options\":{}}"));
+	check_adds("--gpus \"device=0,GPU-1\",driver=nvidia", "",
+		REQUESTS("{\"Driver\":\"nvidia\",\"Count\":0,\"DeviceIDs\":[\"0\",\"GPU-1\"],\"Capabilities\":"
+			 "[[\"gpu\"]],\"Options\":{}}"));
+	check_adds("--gpus \"capabilities=compute,utility\"", "",
+		REQUESTS("{\"Driver\":\"\",\"Count\":1,\"Capabilities\":[[\"compute\",\"utility\",\"gpu\"]],"
+			 "\"Options\":{}}"));
+	check_adds("--device vendor.com/class=name --device /dev/null --device a.b/c=d:1", "",
+		"\"Devices\":[{\"PathOnHost\":\"/dev/null\",\"PathInContainer\":\"/dev/null\",\"CgroupPermissions\":"
+		"\"rwm\"}]," REQUESTS("{\"Driver\":\"cdi\",\"Count\":0,\"DeviceIDs\":[\"vendor.com/class=name\","
+				      "\"a.b/c=d:1\"],\"Options\":{}}"));
+	check_refused(
+		"--gpus many image", ERROR_INVALID, "option \"--gpus\": \"many\": \"many\" is not a whole number");
+	check_refused("--gpus all,x image", ERROR_INVALID,
+		"option \"--gpus\": \"all,x\": \"x\" is not of the form NAME=VALUE");
+	check_refused("--gpus colour=red image", ERROR_INVALID,
+		"option \"--gpus\": \"colour=red\": field \"colour\" is unknown");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,7 +310,11 @@ int main(void)
 		directory_test(relative_sources),
 		cmocka_unit_test(objects),
 		cmocka_unit_test(health),
+		cmocka_unit_test(ports),
+		cmocka_unit_test(networks),
+		cmocka_unit_test(refused_networks),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(device_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

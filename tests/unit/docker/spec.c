@@ -107,27 +107,137 @@ static void test_refusals(void **state)
 	refuses("{\"Image\":\"x\",\"Env\":[1]}", ERROR_INVALID, "field \"Env[0]\" must be a string, not a number");
 	refuses("{\"Image\":\"x\",\"HostConfig\":{\"Memory\":\"1g\"}}", ERROR_INVALID,
 		"HostConfig: field \"Memory\" must be a number, not a string");
-	refuses("{\"Image\":\"x\",\"HostConfig\":{\"PortBindings\":{\"80/tcp\":[{\"HostPort\":\"80\"}]}}}",
-		ERROR_UNSUPPORTED, "field \"HostConfig.PortBindings\": publishing ports is not available yet");
-	refuses("{\"Image\":\"x\",\"HostConfig\":{\"PublishAllPorts\":true}}", ERROR_UNSUPPORTED,
-		"field \"HostConfig.PublishAllPorts\": publishing ports is not available yet");
-	refuses("{\"Image\":\"x\",\"HostConfig\":{\"Links\":[\"a:b\"]}}", ERROR_UNSUPPORTED,
-		"field \"HostConfig.Links\": links are not available");
 	refuses("{\"Image\":\"x\",\"HostConfig\":{\"MaskedPaths\":\"/proc\"}}", ERROR_INVALID,
 		"field \"HostConfig.MaskedPaths\" must be an array of strings, not a string");
 	refuses("{\"Image\":\"x\",\"HostConfig\":{\"UsernsMode\":\"private\"}}", ERROR_UNSUPPORTED,
 		"field \"HostConfig.UsernsMode\": user namespaces are not available yet");
 	refuses("{\"Image\":\"x\",\"HostConfig\":{\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/a\",\"Target\":\"/b\","
-		"\"BindOptions\":{\"ReadOnlyForceRecursive\":true}}]}}",
-		ERROR_UNSUPPORTED, "field \"HostConfig.Mounts\": \"ReadOnlyForceRecursive\" is not available");
-	refuses("{\"Image\":\"x\",\"HostConfig\":{\"NetworkMode\":\"mine\"}}", ERROR_INVALID,
-		"field \"HostConfig.NetworkMode\": network mine not found");
-	refuses("{\"Image\":\"x\",\"NetworkingConfig\":{\"EndpointsConfig\":{\"mine\":{}}}}", ERROR_INVALID,
-		"field \"NetworkingConfig.EndpointsConfig\": network mine not found");
+		"\"BindOptions\":{\"ReadOnlyNonRecursive\":true,\"ReadOnlyForceRecursive\":true}}]}}",
+		ERROR_INVALID,
+		"mount options conflict: BindOptions.ReadOnlyNonRecursive && BindOptions.ReadOnlyForceRecursive");
 	refuses("{\"Image\":\"x\",\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"sometimes\"}}}", ERROR_INVALID,
 		"invalid restart policy 'sometimes'");
 	refuses("{\"Image\":\"x\",\"HostConfig\":{\"AutoRemove\":true,\"RestartPolicy\":{\"Name\":\"always\"}}}",
 		ERROR_INVALID, "can't create 'AutoRemove' container with restart policy");
+}
+
+static const PortSpec *port_at(const ContainerSpec *spec, size_t index)
+{
+	assert_in_range(index, 0, spec->ports.count - 1);
+	return &((const PortSpec *)spec->ports.items)[index];
+}
+
+static void test_ports(void **state)
+{
+	autoclear(ContainerSpec) spec = {0};
+
+	(void)state;
+	check_ok(read_text(&spec,
+		"{\"Image\":\"x\",\"HostConfig\":{\"PublishAllPorts\":true,\"PortBindings\":{\"80/tcp\":[{"
+		"\"HostPort\":\"8080\"},{\"HostIp\":\"::1\",\"HostPort\":\"\"}],\"53/udp\":[{\"HostIp\":"
+		"\"192.0.2.7\",\"HostPort\":\"5300-5310\"}],\"9\":null,\"99/sctp\":[null]}}}"));
+	assert_true(spec.publish_all);
+	assert_int_equal(spec.ports.count, 4);
+	assert_int_equal(port_at(&spec, 0)->port, 80);
+	assert_int_equal(port_at(&spec, 0)->host_port, 8080);
+	assert_null(port_at(&spec, 0)->host_address);
+	assert_string_equal(port_at(&spec, 1)->host_address, "::1");
+	assert_int_equal(port_at(&spec, 1)->host_port, 0);
+	assert_int_equal(port_at(&spec, 2)->protocol, PROTOCOL_UDP);
+	assert_int_equal(port_at(&spec, 2)->host_port, 5300);
+	assert_int_equal(port_at(&spec, 2)->host_port_end, 5310);
+	assert_int_equal(port_at(&spec, 3)->protocol, PROTOCOL_SCTP);
+}
+
+#define PORTS(json) "{\"Image\":\"x\",\"HostConfig\":{\"PortBindings\":" json "}}"
+
+/* An inspect shows them in another form than that in which they are given. */
+static void test_links(void **state)
+{
+	autoclear(ContainerSpec) spec = {0};
+
+	(void)state;
+	check_ok(read_text(&spec, "{\"Image\":\"x\",\"HostConfig\":{\"Links\":[\"a:b\",\"c\",\"/d:/me/e\"]}}"));
+	assert_string_equal(spec.links.items[0], "a:b");
+	assert_string_equal(spec.links.items[1], "c:c");
+	assert_string_equal(spec.links.items[2], "d:e");
+	refuses("{\"Image\":\"x\",\"HostConfig\":{\"Links\":[\"a:b:c\"]}}", ERROR_INVALID,
+		"bad format for links: a:b:c");
+	refuses("{\"Image\":\"x\",\"HostConfig\":{\"Links\":[\"a:\"]}}", ERROR_INVALID, "bad format for links: a:");
+}
+
+static void test_bad_ports(void **state)
+{
+	(void)state;
+	refuses(PORTS("{\"http\":[{}]}"), ERROR_INVALID, "invalid port specification: \"http\"");
+	refuses(PORTS("{\"80/icmp\":[{}]}"), ERROR_INVALID, "invalid port specification: \"80\"");
+	refuses(PORTS("{\"80\":[{\"HostPort\":\"x\"}]}"), ERROR_INVALID, "invalid port specification: \"x\"");
+	refuses(PORTS("{\"80\":[{\"HostPort\":\"70000\"}]}"), ERROR_INVALID, "invalid port specification: \"70000\"");
+	refuses(PORTS("{\"80\":[{\"HostPort\":\"90-80\"}]}"), ERROR_INVALID, "invalid port specification: \"90-80\"");
+	refuses(PORTS("{\"80\":[{\"HostPort\":\"0-10\"}]}"), ERROR_INVALID,
+		"field \"HostConfig.PortBindings\": a range of host ports cannot begin with 0: \"0-10\"");
+	refuses(PORTS("{\"80\":[{\"HostIp\":\"here\"}]}"), ERROR_INVALID, "invalid IP address: here");
+	refuses(PORTS("{\"80\":[\"8080\"]}"), ERROR_INVALID,
+		"field \"HostConfig.PortBindings\": a binding must be an object");
+	refuses(PORTS("{\"80\":[{\"HostPort\":8080}]}"), ERROR_INVALID,
+		"field \"HostConfig.PortBindings\": \"HostPort\" must be a string");
+	refuses(PORTS("{\"80\":{\"HostPort\":\"8080\"}}"), ERROR_INVALID,
+		"field \"HostConfig.PortBindings.80\" must be an array");
+}
+
+#define NETWORKS(mode, json)                                                                                           \
+	"{\"Image\":\"x\",\"HostConfig\":{\"NetworkMode\":\"" mode                                                     \
+	"\"},\"NetworkingConfig\":{\"EndpointsConfig\":{" json "}}}"
+
+static void test_endpoints(void **state)
+{
+	autoclear(ContainerSpec) spec = {0};
+	const EndpointSpec *endpoint;
+
+	(void)state;
+	check_ok(read_text(&spec,
+		NETWORKS("web",
+			"\"web\":{\"IPAMConfig\":{\"IPv4Address\":\"192.0.2.7\",\"IPv6Address\":\"\",\"LinkLocalIPs\":["
+			"\"169.254.0.7\"]},\"Aliases\":[\"a\"],\"Links\":[\"c:d\"],\"MacAddress\":\"02:42:00:00:00:"
+			"07\","
+			"\"DriverOpts\":{\"k\":\"v\"},\"GwPriority\":-3,\"IPAddress\":\"192.0.2.99\"},\"data\":null")));
+	assert_string_equal(spec.network_mode, "web");
+	assert_int_equal(spec.endpoints.count, 2);
+	endpoint = spec.endpoints.items;
+	assert_string_equal(endpoint->network, "web");
+	assert_string_equal(endpoint->ipv4, "192.0.2.7");
+	assert_null(endpoint->ipv6);
+	assert_string_equal(endpoint->link_local.items[0], "169.254.0.7");
+	assert_string_equal(endpoint->aliases.items[0], "a");
+	assert_string_equal(endpoint->links.items[0], "c:d");
+	assert_string_equal(endpoint->mac, "02:42:00:00:00:07");
+	assert_string_equal(map_get(&endpoint->options, "k"), "v");
+	assert_int_equal(endpoint->priority, -3);
+	assert_string_equal(endpoint[1].network, "data");
+}
+
+/* Who names a network and no mode is on that one alone. */
+static void test_modes(void **state)
+{
+	autoclear(ContainerSpec) spec = {0};
+
+	(void)state;
+	check_ok(read_text(&spec, NETWORKS("", "\"web\":{}")));
+	assert_string_equal(spec.network_mode, "web");
+	check_ok(read_text(&spec, NETWORKS("default", "\"default\":{}")));
+	assert_string_equal(spec.network_mode, "default");
+	check_ok(read_text(&spec, NETWORKS("none", "\"none\":{}")));
+	assert_int_equal(spec.endpoints.count, 0);
+	refuses(NETWORKS("none", "\"none\":{\"Aliases\":[\"a\"]}"), ERROR_INVALID,
+		"field \"NetworkingConfig.EndpointsConfig.none.Aliases\": only networks of a user's own have it");
+	refuses(NETWORKS("web", "\"web\":{\"Aliases\":\"a\"}"), ERROR_INVALID,
+		"NetworkingConfig.EndpointsConfig.web: field \"Aliases\" must be an array of strings, not a string");
+	refuses("{\"Image\":\"x\",\"MacAddress\":\"02:42:00:00:00:07\",\"HostConfig\":{\"NetworkMode\":\"web\"},"
+		"\"NetworkingConfig\":{\"EndpointsConfig\":{\"web\":{\"MacAddress\":\"02:42:00:00:00:08\"}}}}",
+		ERROR_INVALID,
+		"the container-wide MAC address must match the endpoint-specific MAC address for the main network, or "
+		"be "
+		"left empty");
 }
 
 /* A container made again from its inspection: all that is written can be read. */
@@ -141,12 +251,17 @@ static void test_round_trip(void **state)
 	(void)state;
 	check_ok(read_text(&spec,
 		"{\"Image\":\"x\",\"Cmd\":[\"a\",\"b\"],\"Hostname\":\"h\",\"Labels\":{\"k\":\"v\"},\"HostConfig\":{"
+		"\"PublishAllPorts\":true,"
+		"\"PortBindings\":{\"80/tcp\":[{\"HostPort\":\"8080\"},{\"HostIp\":\"::1\"}],\"9/"
+		"udp\":[{\"HostPort\":\"1-2\"}]},"
 		"\"Binds\":[\"/a:/"
 		"b\"],\"Memory\":67108864,\"NetworkMode\":\"host\",\"CapDrop\":[\"ALL\"],\"Tmpfs\":{\"/t\":\"\"},"
 		"\"RestartPolicy\":{\"Name\":\"unless-stopped\"},\"ShmSize\":1048576,\"PidsLimit\":9,"
 		"\"Mounts\":[{\"Type\":\"tmpfs\",\"Target\":\"/m\",\"TmpfsOptions\":{\"SizeBytes\":4096,\"Mode\":448}},"
 		"{\"Type\":\"bind\",\"Source\":\"/a\",\"Target\":\"/c\",\"ReadOnly\":true,\"BindOptions\":{"
-		"\"Propagation\":\"rslave\",\"NonRecursive\":true,\"CreateMountpoint\":true}}],"
+		"\"Propagation\":\"rslave\",\"NonRecursive\":true,\"CreateMountpoint\":true,\"ReadOnlyForceRecursive\":"
+		"true}},"
+		"{\"Type\":\"volume\",\"Source\":\"v\",\"Target\":\"/v\",\"VolumeOptions\":{\"Subpath\":\"a/b\"}}],"
 		"\"Devices\":[{\"PathOnHost\":\"/dev/null\",\"PathInContainer\":\"/dev/"
 		"x\",\"CgroupPermissions\":\"r\"}],"
 		"\"DeviceCgroupRules\":[\"c 1:* "
@@ -180,6 +295,11 @@ int main(void)
 		cmocka_unit_test(test_docker_defaults),
 		cmocka_unit_test(test_conversions),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_bad_ports),
+		cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_round_trip),
 	};
 

@@ -11,12 +11,13 @@
 
 enum { PATIENCE_MS = 20000, MANY = 60000 };
 
-static char batch[LOG_BATCH_SIZE];
+static char batch[LOG_BATCH_SIZE], gather_memory[GATHER_MEMORY];
 
 typedef struct Fixture {
-	char *directory;
+	char *directory, *run_directory; /* NULL: lines are not gathered */
 	Loop *loop;
 	LogFile log;
+	Gather gather;
 	LogReader *reader;
 	Buffer heard; /* data of entries */
 	Buffer times;
@@ -79,6 +80,20 @@ static int setup(void **state)
 	return 0;
 }
 
+/* The same with a log in blocks. */
+static int setup_blocks(void **state)
+{
+	setup(state);
+	Fixture *fixture = *state;
+
+	fixture->gather = (Gather){.memory = gather_memory, .compresses = true, .fd = -1};
+	fixture->log.gather = &fixture->gather;
+	fixture->run_directory = path_join(fixture->directory, "run");
+	check_ok(dir_make(AT_FDCWD, fixture->run_directory, 0700));
+	check_ok(dir_open(&fixture->gather.directory, AT_FDCWD, fixture->run_directory));
+	return 0;
+}
+
 static int teardown(void **state)
 {
 	Fixture *fixture = *state;
@@ -87,6 +102,9 @@ static int teardown(void **state)
 	loop_free(fixture->loop);
 	logfile_close(&fixture->log);
 	close_fd(&fixture->log.directory);
+	if (fixture->run_directory)
+		close_fd(&fixture->gather.directory);
+	free(fixture->run_directory);
 	buffer_clear(&fixture->heard);
 	buffer_clear(&fixture->times);
 	teardown_directory((void **)&fixture->directory);
@@ -138,7 +156,8 @@ static void begin_reading(Fixture *fixture, const LogQuery *query, const LogRead
 	buffer_truncate(&fixture->times, 0);
 	fixture->entries = fixture->ends = 0;
 	fixture->reader = log_reader_close(fixture->reader);
-	check_ok(log_reader_open(&fixture->reader, fixture->loop, fixture->directory, query, with, fixture));
+	const LogPlaces places = {fixture->directory, fixture->run_directory};
+	check_ok(log_reader_open(&fixture->reader, fixture->loop, &places, query, with, fixture));
 	assert_int_equal(fixture->entries + fixture->ends, 0); /* never from inside the call */
 }
 
@@ -405,6 +424,49 @@ static void test_follow(void **state)
 	assert_string_equal(buffer_text(&fixture->heard), "a\nb\nc\n");
 }
 
+/* On a full disk: a follower has seen a part of what is written anew, when there is room, as something else. */
+static void test_follow_what_is_taken_back(void **state)
+{
+	Fixture *fixture = *state;
+
+	begin_log(fixture, 0, 1);
+	begin_reading(fixture, &(LogQuery){ALL, .tail = -1, .follow = true}, &handlers);
+	add(fixture, "a");
+	int64_t size = fixture->log.size;
+	for (int i = 0; i < 3; i++) {
+		add_raw(fixture, "{\"log\":\"kedge: 6 lines of this container's output were not lo");
+		run_for(fixture, 20);
+		assert_int_equal(ftruncate(fixture->log.fd, size), 0);
+		run_for(fixture, 10 * i);
+	}
+	add_raw(fixture, "{\"log\":\"kedge: 9 lines\\n\",\"stream\":\"stderr\",\"time\":\"2026-11-22T16:25:00Z\"}\n");
+	run_for(fixture, 20);
+	assert_string_equal(buffer_text(&fixture->heard), "a\n!kedge: 9 lines\n");
+}
+
+/* A follower goes on where it was when lines get from memory into a block. */
+static void test_follow_what_is_gathered(void **state)
+{
+	Fixture *fixture = *state;
+
+	begin_log(fixture, 0, 1);
+	begin_reading(fixture, &(LogQuery){ALL, .tail = -1, .follow = true}, &handlers);
+	add(fixture, "a");
+	run_for(fixture, 20);
+	assert_string_equal(buffer_text(&fixture->heard), "a\n");
+	add(fixture, "b");
+	assert_true(gather_spill(&fixture->gather, fixture->log.fd));
+	add(fixture, "c");
+	run_for(fixture, 20);
+	assert_string_equal(buffer_text(&fixture->heard), "a\nb\nc\n");
+	assert_true(gather_spill(&fixture->gather, fixture->log.fd));
+	run_for(fixture, 20);
+	add(fixture, "d");
+	log_reader_finish(fixture->reader);
+	run_to_end(fixture);
+	assert_string_equal(buffer_text(&fixture->heard), "a\nb\nc\nd\n");
+}
+
 static void test_follow_from_the_end(void **state)
 {
 	Fixture *fixture = *state;
@@ -509,6 +571,11 @@ static void test_follow_with_few_files(void **state)
 
 #define log_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+#define blocks_test(function)                                                                                          \
+	{                                                                                                              \
+#function " in blocks", function, setup_blocks, teardown, NULL                                         \
+	}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -528,11 +595,28 @@ int main(void)
 		log_test(test_close_in_handler),
 		log_test(test_follow),
 		log_test(test_follow_from_the_end),
+		log_test(test_follow_what_is_taken_back),
 		log_test(test_follow_until),
 		log_test(test_followers_share_a_directory),
 		log_test(test_follow_an_emptied_file),
 		log_test(test_follow_over_rotations),
 		log_test(test_follow_with_few_files),
+		blocks_test(test_nothing_there),
+		blocks_test(test_streams),
+		blocks_test(test_times),
+		blocks_test(test_tail),
+		blocks_test(test_tail_over_files),
+		blocks_test(test_tail_of_a_large_file),
+		blocks_test(test_the_longest_line),
+		blocks_test(test_what_came_later_is_not_shown),
+		blocks_test(test_pause_in_handler),
+		blocks_test(test_pause_before_and_after),
+		blocks_test(test_close_in_handler),
+		blocks_test(test_follow_what_is_gathered),
+		blocks_test(test_follow_from_the_end),
+		blocks_test(test_follow_until),
+		blocks_test(test_follow_over_rotations),
+		blocks_test(test_follow_with_few_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,19 +33,44 @@ static void add(StringList *list, const char *word)
 		strings_add(list, word);
 }
 
+static void check_case(const Case *expected, bool has_names)
+{
+	autoclear(StringList) servers = {0}, search = {0}, options = {0};
+	autoclear(Buffer) out = {0};
+	ResolvWish wish = {.servers = &servers,
+		.search = &search,
+		.options = &options,
+		.is_private = expected->is_private,
+		.has_names = has_names};
+
+	add(&servers, expected->server);
+	add(&search, expected->search);
+	add(&options, expected->options);
+	resolv_conf_write(&out, expected->host, &wish);
+	assert_string_equal(buffer_text(&out), expected->result);
+}
+
 static void test_texts(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		autoclear(StringList) servers = {0}, search = {0}, options = {0};
-		autoclear(Buffer) out = {0};
-		ResolvWish wish = {&servers, &search, &options, cases[i].is_private};
-		add(&servers, cases[i].server);
-		add(&search, cases[i].search);
-		add(&options, cases[i].options);
-		resolv_conf_write(&out, cases[i].host, &wish);
-		assert_string_equal(buffer_text(&out), cases[i].result);
-	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		check_case(&cases[i], false);
+}
+
+/* The container's name server is its own, whatever the host's are. */
+static void test_with_names(void **state)
+{
+	static const Case named[] = {
+		{"search a\nnameserver 10.0.0.1\n", NULL, NULL, NULL, true,
+			"search a\nnameserver 127.0.0.11\noptions ndots:0\n"},
+		{"", "9.9.9.9", "b", "timeout:1", true, "search b\nnameserver 127.0.0.11\noptions timeout:1 ndots:0\n"},
+		{"options ndots:2\n", NULL, ".", NULL, true, "nameserver 127.0.0.11\noptions ndots:2\n"},
+		{"options ndots:2\n", NULL, NULL, "ndots:1", true, "nameserver 127.0.0.11\noptions ndots:1\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
+		check_case(&named[i], true);
 }
 
 static void test_stub(void **state)
@@ -61,6 +86,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_with_names),
 		cmocka_unit_test(test_stub),
 	};
 

@@ -101,6 +101,55 @@ static void refuses_what_multiplies(void **state)
 	check_refused("a: !!set {b, c}\n", "invalid YAML: line 1, column 4: tags are not supported");
 }
 
+static void check_aliased(const char *text, const char *expected)
+{
+	autoptr(Value) value = NULL;
+	autoclear(Buffer) json = {0};
+
+	check_ok(value_parse_yaml_aliased(&value, text, strlen(text)));
+	value_write(value, &json);
+	assert_string_equal(buffer_text(&json), expected);
+}
+
+static void check_aliased_refused(const char *text, const char *message)
+{
+	Value *value = NULL;
+
+	check_invalid(value_parse_yaml_aliased(&value, text, strlen(text)), message);
+}
+
+static void aliases_are_what_they_stand_for(void **state)
+{
+	(void)state;
+	check_aliased("a: &x [1, {b: 2}]\nc: *x\nd: &y 3\ne: *y\n", "{\"a\":[1,{\"b\":2}],\"c\":[1,{\"b\":2}],\"d\":3,\"e\":3}");
+	check_aliased("a: &x 1\nb: &x 2\nc: *x\n", "{\"a\":1,\"b\":2,\"c\":2}"); /* the last one */
+	check_aliased("x: &x {a: 1, b: 2}\ny: {b: 3, <<: *x}\n", "{\"x\":{\"a\":1,\"b\":2},\"y\":{\"b\":3,\"a\":1}}");
+	check_aliased("x: &x {a: 1}\ny: &y {a: 2, c: 3}\nz:\n  <<: [*x, *y]\n  d: 4\n",
+		"{\"x\":{\"a\":1},\"y\":{\"a\":2,\"c\":3},\"z\":{\"d\":4,\"a\":1,\"c\":3}}");
+	check_aliased_refused("a: *x\n", "invalid YAML: line 1, column 4: an alias of nothing");
+	check_aliased_refused("a: &x [*x]\n", "invalid YAML: line 1, column 8: an alias of nothing");
+	check_aliased_refused("*x : 1\n", "invalid YAML: line 1, column 1: aliases are not supported");
+}
+
+static void aliases_are_bounded(void **state)
+{
+	autoclear(Buffer) laughs = {0}, deep = {0};
+
+	(void)state;
+	buffer_add_text(&laughs, "a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
+	for (int i = 1; i < 9; i++) {
+		buffer_printf(&laughs, "a%d: &a%d [", i, i);
+		for (int j = 0; j < 9; j++)
+			buffer_printf(&laughs, "%s*a%d", j ? ", " : "", i - 1);
+		buffer_add_text(&laughs, "]\n");
+	}
+	check_aliased_refused(buffer_text(&laughs), "invalid YAML: line 6, column 10: aliases come to too much");
+	buffer_add_text(&deep, "a0: &a0 [x]\n");
+	for (int i = 1; i < 40; i++)
+		buffer_printf(&deep, "a%d: &a%d [*a%d]\n", i, i, i - 1);
+	check_aliased_refused(buffer_text(&deep), "invalid YAML: line 32, column 12: nested too deep");
+}
+
 static void is_bounded(void **state)
 {
 	autofree char *text = malloc((1 << 20) + 1);
@@ -145,6 +194,43 @@ static void wants_utf8(void **state)
 	error_free(error);
 }
 
+static void check_written(const char *json, const char *yaml)
+{
+	autoptr(Value) value = NULL;
+	autoptr(Value) again = NULL;
+	autoclear(Buffer) text = {0};
+
+	check_ok(value_parse_yaml(&value, json, strlen(json)));
+	value_write_yaml(value, &text);
+	if (yaml)
+		assert_string_equal(buffer_text(&text), yaml);
+	check_ok(value_parse_yaml(&again, buffer_text(&text), text.length));
+	assert_true(value_equal(value, again));
+}
+
+static void writes_what_it_reads(void **state)
+{
+	(void)state;
+	check_written("{\"name\": \"web\", \"ports\": [\"8080:80\", {\"host\": 81, \"container\": 80}], \"labels\": "
+		      "{\"a.b/c\": \"it's\"}}",
+		"name: web\n"
+		"ports:\n"
+		"  - \"8080:80\"\n"
+		"  - host: 81\n"
+		"    container: 80\n"
+		"labels:\n"
+		"  a.b/c: \"it's\"\n");
+	check_written("{\"a\": [], \"b\": {}, \"c\": null, \"d\": [[1, [2, {\"e\": [3]}]], true]}",
+		"a: []\nb: {}\nc: null\nd:\n  - - 1\n    - - 2\n      - e:\n          - 3\n  - true\n");
+	check_written("[\"echo hello\", \"a: b\", \"a:\", \"true\", \"No\", \"1\", \"\", \" a\", \"a \", \"#a\", \"a "
+		      "#b\", \"-\", \"é\\n\"]",
+		"- echo hello\n- \"a: b\"\n- \"a:\"\n- \"true\"\n- \"No\"\n- \"1\"\n- \"\"\n- \" a\"\n- \"a \"\n"
+		"- \"#a\"\n- \"a #b\"\n- \"-\"\n- \"é\\n\"\n");
+	check_written("{\"8080\": 1.5, \"null\": -2, \"a: b\": \"c\"}", NULL);
+	check_written("\"text\"", "text\n");
+	check_written("[]", "[]\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,9 +239,12 @@ int main(void)
 		cmocka_unit_test(reads_json),
 		cmocka_unit_test(says_where_it_is_wrong),
 		cmocka_unit_test(refuses_what_multiplies),
+		cmocka_unit_test(aliases_are_what_they_stand_for),
+		cmocka_unit_test(aliases_are_bounded),
 		cmocka_unit_test(is_bounded),
 		cmocka_unit_test(depth_is_not_breadth),
 		cmocka_unit_test(wants_utf8),
+		cmocka_unit_test(writes_what_it_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

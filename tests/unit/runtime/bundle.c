@@ -13,7 +13,7 @@ static const char unified[] = "41 31 0:38 / %1$s/v2 rw - cgroup2 cgroup2 rw\n";
 
 typedef struct Options {
 	bool v2, ready_made;
-	bool with_files;
+	bool with_files, given_network;
 	uid_t uid;
 } Options;
 
@@ -57,6 +57,9 @@ static Error *write_bundle(Buffer *out, const char *top, const char *members, co
 		.hostname = "host",
 		.cgroup = "/kedge/id",
 		.cgroups = layout,
+		.sources_directory = "/r/sources",
+		.volumes_directory = "/r/volumes",
+		.given_network = options->given_network,
 		.seccomp = cache,
 		.seccomp_ready_made = options->ready_made,
 	};
@@ -213,6 +216,15 @@ static void test_mounts(void **state)
 		{"\"binds\":[\"/a:/dev\"]", "/dev/shm", ""},
 		{"\"binds\":[\"/a:/dev/shm:ro\"]", "/dev/shm", "bind /a rbind,ro,rprivate"},
 		{"\"binds\":[\"/a:/b:ro,rslave\"]", "/b", "bind /a rbind,ro,rslave"},
+		{"\"binds\":[\"/x:/y\",\"/a:/b:rshared\"]", "/b", "bind /r/sources/1 rbind,rw,rshared"},
+		{"\"mounts\":[{\"source\":\"/a\",\"target\":\"/b\",\"flat\":true}]", "/b",
+			"bind /r/sources/0 rbind,rw,rprivate"},
+		{"\"mounts\":[{\"source\":\"/a\",\"target\":\"/b\",\"readOnly\":true,\"readOnlyBelow\":true}]", "/b",
+			"bind /a rbind,rro,rprivate"},
+		{"\"mounts\":[{\"kind\":\"volume\",\"source\":\"v\",\"target\":\"/v\"}]", "/v",
+			"bind /r/volumes/v/_data rbind,rw,rprivate"},
+		{"\"mounts\":[{\"kind\":\"volume\",\"source\":\"v\",\"target\":\"/v\",\"subpath\":\"a\"}]", "/v",
+			"bind /r/sources/0 rbind,rw,rprivate"},
 		{"\"mounts\":[{\"kind\":\"tmpfs\",\"target\":\"/t\"}]", "/t", "tmpfs tmpfs noexec,nosuid,nodev"},
 		{"\"mounts\":[{\"kind\":\"tmpfs\",\"target\":\"/t\",\"options\":\"size=1m,exec\"}]", "/t",
 			"tmpfs tmpfs nosuid,nodev,size=1m,exec"},
@@ -289,6 +301,48 @@ static void test_namespaces(void **state)
 	autofree char *masked = member(bundle, "linux.maskedPaths");
 	assert_non_null(strstr(masked, "\"/proc/kcore\""));
 	assert_non_null(strstr(masked, "\"/sys/firmware\""));
+}
+
+/* runc refuses settings of a network that it does not make. */
+static void test_given_network(void **state)
+{
+	static const Case cases[] = {
+		{"", "linux.namespaces",
+			"[{\"type\":\"mount\"},{\"type\":\"pid\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},"
+			"{\"type\":\"cgroup\"}]"},
+		{"\"sysctls\":{\"net.core.somaxconn\":\"1\",\"kernel.sem\":\"1 2 3 4\"},\"domainname\":\"d\"",
+			"linux.sysctl", "{\"kernel.domainname\":\"d\",\"kernel.sem\":\"1 2 3 4\"}"},
+	};
+	const Options given = {.given_network = true};
+
+	RUN(cases, &given);
+}
+
+static void check_settings(const char *member, const char *expected)
+{
+	autofree char *text = string_printf("{\"image\":\"x\",%s}", member);
+	autoclear(ContainerSpec) spec;
+	autoclear(StringMap) settings = {0};
+	autoclear(Buffer) out = {0};
+
+	container_spec_init(&spec);
+	check_ok(fields_read_text(container_spec_fields, &spec, "spec", text, strlen(text), FIELDS_STRICT));
+	bundle_network_settings(&settings, &spec);
+	for (size_t i = 0; i < settings.count; i++)
+		buffer_printf(&out, "%s=%s ", settings.items[i].key, settings.items[i].value);
+	assert_string_equal(buffer_text(&out), expected);
+}
+
+static void test_network_settings(void **state)
+{
+	(void)state;
+	check_settings("\"sysctls\":{\"net.core.somaxconn\":\"1\",\"kernel.sem\":\"1 2 3 4\"}",
+		"net.ipv4.ping_group_range=0 2147483647 net.ipv4.ip_unprivileged_port_start=0 net.core.somaxconn=1 ");
+	check_settings("\"sysctls\":{\"net.ipv4.ip_unprivileged_port_start\":\"80\"}",
+		"net.ipv4.ping_group_range=0 2147483647 net.ipv4.ip_unprivileged_port_start=80 ");
+	check_settings("\"networkMode\":\"container:a\"", "");
+	check_settings(
+		"\"networkMode\":\"container:a\",\"sysctls\":{\"net.core.somaxconn\":\"1\"}", "net.core.somaxconn=1 ");
 }
 
 static void test_resources(void **state)
@@ -416,6 +470,8 @@ int main(void)
 		directory_test(test_managed_files),
 		directory_test(test_order_of_mounts),
 		directory_test(test_namespaces),
+		directory_test(test_given_network),
+		cmocka_unit_test(test_network_settings),
 		directory_test(test_resources),
 		directory_test(test_devices),
 		directory_test(test_bad_devices),

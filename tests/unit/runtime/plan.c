@@ -119,6 +119,7 @@ static void test_unknown_values(void **state)
 		{"RLIMIT_NOFILE", "RLIMIT_OTHER"},
 		{"\"soft\":10", "\"soft\":18446744073709551615"},
 		{"\"rprivate\"", "\"rslave\""},
+		{"\"rprivate\"", "\"rro\""},
 		{"\"rprivate\"", "\"noexec\""},
 		{"\"nosuid\",\"noexec\",\"nodev\"]}", "\"nosuid\",\"tmpcopyup\",\"nodev\"]}"},
 		{"\"type\":\"proc\"", "\"type\":\"ext4\""},

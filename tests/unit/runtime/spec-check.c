@@ -133,6 +133,13 @@ static void test_mounts(void **state)
 		{"\"mounts\":[{\"kind\":\"volume\",\"target\":\"/v\"}]", NULL},
 		{"\"mounts\":[{\"kind\":\"volume\",\"source\":\"v\",\"target\":\"/v\",\"propagation\":\"rshared\"}]",
 			"mounts[0]: invalid mount config for type \"volume\": field BindOptions must not be specified"},
+		{"\"mounts\":[{\"kind\":\"volume\",\"source\":\"v\",\"target\":\"/v\",\"subpath\":\"a/..b\"}]", NULL},
+		{"\"mounts\":[{\"kind\":\"volume\",\"source\":\"v\",\"target\":\"/v\",\"subpath\":\"a/../b\"}]",
+			"mounts[0]: subpath must be a relative path within the volume"},
+		{"\"mounts\":[{\"kind\":\"volume\",\"source\":\"v\",\"target\":\"/v\",\"subpath\":\"/a\"}]",
+			"mounts[0]: subpath must be a relative path within the volume"},
+		{"\"mounts\":[{\"source\":\"/a\",\"target\":\"/b\",\"readOnlyBelow\":true}]",
+			"mounts[0]: mount options conflict: !ReadOnly && BindOptions.ReadOnlyForceRecursive"},
 	};
 
 	(void)state;
@@ -259,18 +266,23 @@ static void test_life(void **state)
 }
 
 /* What the struct can hold and nothing can do yet is refused by its name. */
-static void test_not_there_yet(void **state)
+static void test_log_drivers(void **state)
 {
-	static const Case cases[] = {
-		{"\"networkMode\":\"mine\"",
-			"field \"networkMode\": network \"mine\": user networks are not supported yet"},
-		{"\"logDriver\":\"syslog\"", "field \"logDriver\": \"syslog\" is not supported yet"},
-		{"\"logOptions\":{\"tag\":\"x\"}",
-			"field \"logOptions\": \"tag\": option is not supported; max-size and max-file are"},
+	static const Case bad[] = {
+		{"\"logDriver\":\"colour\"", "field \"logDriver\": log driver \"colour\" is unknown"},
+		{"\"logOptions\":{\"colour\":\"x\"}",
+			"field \"logOptions\": unknown log opt 'colour' for json-file log driver"},
+		{"\"logDriver\":\"journald\",\"logOptions\":{\"max-size\":\"1m\"}",
+			"field \"logOptions\": unknown log opt 'max-size' for journald log driver"},
+		{"\"logDriver\":\"syslog\",\"logOptions\":{\"tag\":\"{{.Name}}\"}", NULL},
+	};
+	static const Case absent[] = {
+		{"\"logDriver\":\"splunk\"", "field \"logDriver\": log driver \"splunk\" is not supported"},
 	};
 
 	(void)state;
-	RUN(cases, ERROR_UNSUPPORTED);
+	RUN(bad, ERROR_INVALID);
+	RUN(absent, ERROR_UNSUPPORTED);
 }
 
 int main(void)
@@ -282,7 +294,7 @@ int main(void)
 		cmocka_unit_test(test_isolation),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_life),
-		cmocka_unit_test(test_not_there_yet),
+		cmocka_unit_test(test_log_drivers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

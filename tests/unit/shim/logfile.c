@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "check.h"
+#include "shim/logplace.h"
 
 static char batch[LOG_BATCH_SIZE];
 
@@ -71,6 +72,31 @@ static void test_continues(void **state)
 	check_text(read_log(state, LOG_FILE_NAME), LINE("one") LINE("two"));
 }
 
+/* An inode is used again: what was sent of the file that had it before says nothing of the one that has it now. */
+static void test_unsent_lines_stay_though_an_inode_comes_again(void **state)
+{
+	autofree char *older = path_join(*state, LOG_FILE_NAME ".1"), *place_path = path_join(*state, LOG_PLACE_NAME);
+	LogFile log = open_log(state, 1, 2);
+	LogForwarded place = {.sent = {.birth = 1, .offset = 1}};
+	struct stat status;
+
+	check_ok(file_replace(AT_FDCWD, older, LINE("old"), strlen(LINE("old")), 0600));
+	log.keeps_unsent = true;
+	add(&log, "new");
+	logfile_flush(&log);
+	assert_false(logfile_has_room(&log));
+	assert_int_equal(fstat(log.fd, &status), 0);
+	place.sent.file = status.st_ino;
+	autofd fd = open(place_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(logplace_write(fd, &place));
+	if (logplace_birth(log.fd, "")) /* of a file system that keeps it */
+		assert_false(logfile_has_room(&log));
+	place.sent.birth = logplace_birth(log.fd, "");
+	assert_true(logplace_write(fd, &place));
+	assert_true(logfile_has_room(&log));
+	close_log(&log);
+}
+
 static void test_torn_line(void **state)
 {
 	autofree char *path = path_join(*state, LOG_FILE_NAME);
@@ -136,6 +162,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		directory_test(test_batches),
 		directory_test(test_continues),
+		directory_test(test_unsent_lines_stay_though_an_inode_comes_again),
 		directory_test(test_torn_line),
 		directory_test(test_rotates),
 		directory_test(test_one_file),

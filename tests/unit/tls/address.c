@@ -7,11 +7,11 @@
 
 static void reads(const char *text, const char *expected)
 {
-	Address address;
-	char shown[ADDRESS_TEXT_MAX];
+	TcpAddress address;
+	char shown[TCP_ADDRESS_TEXT_MAX];
 
-	check_ok(address_parse(&address, text));
-	address_text(shown, &address);
+	check_ok(tcp_address_parse(&address, text));
+	tcp_address_text(shown, &address);
 	assert_string_equal(shown, expected);
 }
 
@@ -29,18 +29,18 @@ static void test_refuse(void **state)
 {
 	static const char *const without_address[] = {"localhost:1", ":2376", "[]:1", "[127.0.0.1]:1", "::1:80",
 		"[::1:80", "1.2.3:4", "[1:2:3:4:5:6:7:8:9:a:b:c:d:e:f:0:1:2:3:4:5:6]:1", " 1.2.3.4:5"};
-	Address address;
+	TcpAddress address;
 
 	(void)state;
-	check_invalid(address_parse(&address, "127.0.0.1"), "\"127.0.0.1\" is not of the form ADDRESS:PORT");
+	check_invalid(tcp_address_parse(&address, "127.0.0.1"), "\"127.0.0.1\" is not of the form ADDRESS:PORT");
 	for (size_t i = 0; i < COUNT(without_address); i++) {
 		autofree char *expected = string_printf("\"%s\" has no address before its port", without_address[i]);
-		check_invalid(address_parse(&address, without_address[i]), expected);
+		check_invalid(tcp_address_parse(&address, without_address[i]), expected);
 	}
 	for (size_t i = 0; i < 4; i++) {
 		static const char *const ports[] = {"0", "65536", "-1", "x"};
 		autofree char *text = string_printf("127.0.0.1:%s", ports[i]);
-		Error *error = address_parse(&address, text);
+		Error *error = tcp_address_parse(&address, text);
 		assert_non_null(error);
 		assert_int_equal(error_kind(error), ERROR_INVALID);
 		error_free(error);
@@ -49,15 +49,15 @@ static void test_refuse(void **state)
 
 static void test_listen(void **state)
 {
-	Address address, found;
+	TcpAddress address, found;
 	autofd fd = -1, pair = socket(AF_INET, SOCK_STREAM, 0);
 
 	(void)state;
-	check_ok(address_parse(&address, "192.0.2.1:2376")); /* none of this machine's: it may come later */
-	check_ok(address_listen(&fd, &address));
-	assert_true(address_of_listener(&found, fd));
-	assert_true(address_equal(&found, &address));
-	assert_false(address_of_listener(&found, pair));
+	check_ok(tcp_address_parse(&address, "192.0.2.1:2376")); /* none of this machine's: it may come later */
+	check_ok(tcp_address_listen(&fd, &address));
+	assert_true(tcp_address_of_listener(&found, fd));
+	assert_true(tcp_address_equal(&found, &address));
+	assert_false(tcp_address_of_listener(&found, pair));
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/env_file.h"
+#include "base/env_file.h"
 
 #include "check.h"
 

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Enforcement's options in the service's file: written by whom they may be, kept through damage, and resumed after a death at any step."""
+import http.client
+import json
+import time
+
+import pytest
+
+import kedge
+import registries
+
+SLEEP = ["sleep", "600"]
+
+
+def is_on(device):
+    return device.enforcement()["enabled"]
+
+
+def test_a_hand_edit_is_heard(device):
+    identity = device.run_container(SLEEP, image="evil:1")
+    device.service.write_text(f"# by hand\nenforcement:\n  enabled: true\n  allowlist: |\n    {device.good}\n")
+    device.gone(identity)
+    assert device.enforcement()["allowlist"] == [device.good] and device.enforcement()["status"]["allowed"] == 1
+    device.service.unlink()
+    kedge.wait_for(lambda: not is_on(device))
+
+
+def test_kuras_own_words(device):
+    device.service.write_text(json.dumps({"enabled": True, "enforcement.enabled": True, "enforcement.allowlist": f"{device.good}\n"}))
+    kedge.wait_for(lambda: is_on(device))
+    assert device.enforcement()["allowlist"] == [device.good]
+
+
+@pytest.mark.parametrize("text", ["enforcement: {enabled: true, allowlist: [nonsense]}\n", "enforcement: [\n", "enforcment: {}\n", "\0\0\0\0", ""])
+def test_damage_changes_nothing(device, text):
+    device.enforce(device.good)
+    kept = device.run_container(SLEEP)
+    device.service.write_text(text)
+    problem = kedge.wait_for(lambda: device.enforcement()["status"]["problem"])
+    assert is_on(device) and str(problem)
+    device.restart()
+    assert is_on(device) and device.enforcement()["status"]["problem"]
+    device.refused("POST", "/containers/create", {"Image": "evil:1", "Cmd": ["true"]})
+    assert device.inspect(kept)["State"]["Running"]
+    assert "the file does not say so" in device.kedge("enforcement", "show").out
+    device.enforce(device.good)
+    assert device.enforcement()["status"]["problem"] is None
+
+
+def test_a_file_that_is_being_written_changes_nothing(device):
+    """An editor that writes in place empties it first, and something else is changed beside it."""
+    device.enforce(device.good)
+    with open(device.service, "w") as file:
+        (device.service.parent / "beside").write_text("")
+        assert "being written" in kedge.wait_for(lambda: device.enforcement()["status"]["problem"])
+        device.refused("POST", "/containers/create", {"Image": "evil:1", "Cmd": ["true"]})
+        file.write(f"enforcement: {{enabled: true, allowlist: [{device.good}, {device.evil}]}}\n")
+    kedge.wait_for(lambda: not device.enforcement()["status"]["problem"])
+    assert is_on(device) and len(device.enforcement()["allowlist"]) == 2
+
+
+def test_a_file_that_is_gone_for_a_moment_is_there(device):
+    device.enforce(device.good)
+    aside = device.service.parent / "aside"
+    for _ in range(5):
+        device.service.rename(aside)
+        for _ in range(10):
+            assert is_on(device)
+            time.sleep(0.01)
+        aside.rename(device.service)
+        time.sleep(0.1)
+    device.service.unlink()
+    kedge.wait_for(lambda: not is_on(device))
+
+
+def test_who_has_seen_less_changes_nothing(device):
+    device.enforce(device.good)
+    status, body = device.api.raw("GET", "/kedge/v1/enforcement")
+    connection = kedge.UnixConnection(device.socket)
+    connection.request("GET", "/kedge/v1/enforcement")
+    answer = connection.getresponse()
+    tag, document = answer.getheader("ETag"), json.loads(answer.read())
+    connection.close()
+    assert status == 200 and json.loads(body) == document
+    device.enforcement("PUT", {**document, "enabled": False}, **{"If-Match": tag})
+    with pytest.raises(kedge.ApiError) as refused:
+        device.enforcement("PUT", document, **{"If-Match": tag})
+    assert refused.value.status == 412 and "changed meanwhile" in refused.value.message and not is_on(device)
+    device.enforcement("PATCH", {"enabled": True}, **{"If-Match": "*"})
+    assert is_on(device) and device.enforcement()["allowlist"] == [device.good]
+
+
+@pytest.mark.parametrize("body,message", [
+    ({"allowlist": ["nonsense"]}, 'entry "nonsense"'), ({"enable": True}, '"enable"'), ({"enabled": "yes"}, "must be a boolean"),
+    ({"rules": {"latest": {"mode": "loud"}}}, "rules.latest.mode"), ({"rules": {"registries": {"allowed": ["a/b"]}}}, '"a/b" is no registry')])
+def test_bad_values_are_named(device, body, message):
+    before = device.enforcement()
+    with pytest.raises(kedge.ApiError) as refused:
+        device.enforcement("PUT", body)
+    assert refused.value.status == 400 and message in refused.value.message
+    assert device.enforcement() == before
+
+
+def test_a_directory_that_cannot_be_written(device):
+    """Is the writer's error; what holds goes on."""
+    device.stop()
+    device.options = ["--service-file", "/proc/no/service.yaml"]
+    device.start()
+    try:
+        with pytest.raises(kedge.ApiError) as refused:
+            device.enforce(device.good)
+        assert "could not write the service's options" in refused.value.message and not is_on(device)
+    finally:
+        device.stop()
+        device.options = []
+        device.start()
+
+
+def test_dry_run(device):
+    kept, bad = device.run_container(SLEEP), device.create(SLEEP, image="evil:1", name="bad")
+    device.enforcement("PUT", {"allowlist": [device.good]})
+    would = device.enforcement("POST", {}, "/dry-run")["removals"]
+    assert [(one["id"], one["name"], one["state"]) for one in would] == [(bad, "bad", "created")] and "not allowed" in would[0]["reason"]
+    both = device.enforcement("POST", {"allowlist": []}, "/dry-run")["removals"]
+    assert {one["id"] for one in both} == {kept, bad}
+    assert device.enforcement("POST", {"enabled": False}, "/dry-run")["removals"] == []
+    assert device.exists(bad) and device.exists(kept) and not is_on(device)
+    assert bad not in [one["id"] for one in device.removals()]
+
+
+def test_command_line(device):
+    run = lambda *words: device.kedge("enforcement", *words).out  # noqa: E731
+    bad = device.create(SLEEP, image="evil:1", name="bad")
+    assert run("show") == "enforcement is off: 0 digests are allowed\n"
+    assert run("allow", f"busybox@{device.good}", device.evil) == "enforcement is off: 2 digests are allowed\n"
+    assert run("disallow", device.evil) == "enforcement is off: 1 digest is allowed\n"
+    assert "bad" in run("dry-run") and "not allowed" in run("dry-run")
+    assert run("dry-run", "--format", "{{len .removals}}") == "1\n"
+    assert run("on") == "enforcement is on: 1 digest is allowed\n"
+    device.gone(bad)
+    assert "bad" in run("removed").splitlines()[-1]
+    assert run("show") == f"enforcement is on: 1 digest is allowed\nbusybox@{device.good}\n"
+    assert run("off") == "enforcement is off: 1 digest is allowed\n"
+    assert device.kedge("enforcement", "allow", "x", check=False).returncode != 0
+    device.rule("latest", mode="warn")
+    assert "rule latest: warn" in run("show")
+
+
+def test_a_reprieve(device):
+    """Allowed again while it is being stopped: it is started again."""
+    identity = device.marked(["sh", "-c", "trap '' TERM; echo >> /mark/up; while true; do sleep 0.1; done"], StopTimeout=2)
+    device.start_container(identity)
+    kedge.wait_for((device.marks / "up").exists)
+    device.enforce(device.good)
+    kedge.wait_for(lambda: [one for one in device.removals() if one["id"] == identity])
+    device.enforce(device.good, device.evil)
+    kedge.wait_for(lambda: (device.marks / "up").stat().st_size == 2)
+    kedge.wait_for(lambda: identity not in [one["id"] for one in device.removals()])
+    assert device.inspect(identity)["State"]["Running"]
+
+
+def test_what_is_allowed_again_while_kedged_was_away_is_not_about_to_be_removed(device):
+    identity = device.marked(["sh", "-c", "trap '' TERM; echo >> /mark/up; while true; do sleep 0.1; done"], StopTimeout=5)
+    device.start_container(identity)
+    kedge.wait_for((device.marks / "up").exists)
+    device.enforce(device.good)
+    kedge.wait_for(lambda: [one for one in device.removals() if one["id"] == identity])
+    device.kill()
+    device.service.write_text("enforcement: {enabled: false}\n")
+    device.start()
+    kedge.wait_for(lambda: identity not in [one["id"] for one in device.removals()])
+    assert device.exists(identity)
+
+
+# ---- deaths ----------------------------------------------------------------------------------------------------------------------
+
+POINTS = ["engine.enforcement.record", "engine.audit.write", "engine.remove.record", "engine.remove.files", "store.record.delete",
+          "device.service.keep"]
+
+
+def is_dead(device):
+    return device.process.poll() is not None
+
+
+def is_done(device, identities):
+    try:
+        return not any(device.exists(one) for one in identities)
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_death_in_the_middle_of_a_pass(device, point, count):
+    """The next kedged ends what this one began; each removal is told of once."""
+    made = [device.run_container(SLEEP, image="evil:1"), device.create(SLEEP, image="evil:1"), device.run_container(SLEEP)]
+    device.stop()
+    device.service.write_text(f"enforcement: {{enabled: true, allowlist: [{device.good}]}}\n")
+    device.environment = {"KEDGE_FAULT": f"{point}:{count}:kill"}
+    device.spawn()
+    device.environment = {}
+    kedge.wait_for(lambda: is_dead(device) or is_done(device, made[:2]))
+    device.restart()
+    for identity in made[:2]:
+        device.gone(identity)
+    kedge.wait_for(lambda: all("removed" in one for one in device.removals() if one["id"] in made))
+    assert sorted(one["id"] for one in device.removals() if one["id"] in made) == sorted(made[:2])
+    assert device.inspect(made[2])["State"]["Running"]
+    assert device.api.post("/kedge/v1/system/check") == {"Problems": []}
+
+
+@pytest.mark.parametrize("how", ["fail", "kill"])
+def test_a_death_while_it_is_written(device, how):
+    device.enforce(device.good)
+    device.stop()
+    device.environment = {"KEDGE_FAULT": f"device.service.write:1:{how}"}
+    device.start()
+    device.environment = {}
+    try:
+        with pytest.raises((kedge.ApiError, OSError, http.client.HTTPException)):
+            device.relax()
+    finally:
+        device.restart()
+    assert is_on(device)
+
+
+def test_a_removal_that_fails_is_tried_again_and_said(device):
+    identity = device.create(SLEEP, image="evil:1")
+    device.stop()
+    device.environment = {"KEDGE_FAULT": "engine.remove.record:1:fail"}
+    device.start()
+    device.environment = {}
+    device.enforce(device.good)
+    one = kedge.wait_for(lambda: [one for one in device.removals() if one["id"] == identity and "error" in one])[0]
+    assert "removed" not in one and device.exists(identity)
+    device.restart()  # or in half a minute
+    device.gone(identity)
+    assert [("removed" in one, "error" in one) for one in device.removals() if one["id"] == identity] == [(True, False)]
+
+
+# ---- digests ---------------------------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def pulled(device):
+    """An image that came by an index: its name, and its digests by what they are of."""
+    registry = registries.FakeRegistry()
+    image = registries.Unpackable([{"x": b"no program"}])
+    index = registry.add_index("1", [image])
+    name = f"{registry.host}/web:1"
+    device.api.post(f"/images/create?fromImage={registry.host}/web&tag=1")
+    yield name, {"index": index, "manifest": image.digest, "configuration": device.api.get(f"/images/{name}/json")["Id"]}
+    registry.close()
+
+
+@pytest.mark.parametrize("which", ["index", "manifest", "configuration"])
+def test_each_digest_of_an_image_will_do(device, pulled, which):
+    name, digests = pulled
+    assert len(set(digests.values())) == 3
+    device.enforce(digests[which])
+    identity = device.create(["x"], image=name)
+    device.enforce(*[digest for other, digest in digests.items() if other != which])
+    device.create(["x"], image=name)
+    device.enforce(device.good)
+    message = device.refused("POST", "/containers/create", {"Image": name, "Cmd": ["x"]})
+    assert all(digest in message for digest in digests.values())
+    device.gone(identity)
+
+
+def test_an_image_may_lose_its_names(device, pulled):
+    """What was known of it when the container was made counts."""
+    name, digests = pulled
+    device.enforce(digests["index"])
+    identity = device.create(["x"], image=name)
+    device.api.delete(f"/images/{name}?force=1")
+    assert device.api.raw("POST", f"/containers/{identity}/start")[0] != 403  # it has no program
+    device.restart()
+    assert device.api.raw("POST", f"/containers/{identity}/start")[0] != 403 and device.exists(identity)
+
+
+def test_registries_that_are_allowed(device, pulled):
+    name, _ = pulled
+    host = name.split("/")[0]
+    device.rule("registries", allowed=[host])
+    device.create(["x"], image=name)
+    device.rule("registries", allowed=["other.example"])
+    assert f'it came as "{host}/web@sha256:' in device.refused("POST", "/containers/create", {"Image": name, "Cmd": ["x"]})
+
+
+def test_ten_thousand_digests(device):
+    """As one text, and as a list."""
+    many = [f"sha256:{number:064x}" for number in range(9999)] + [device.good]
+    device.enforcement("PUT", {"enabled": True, "allowlist": "\n".join(many)})
+    assert device.enforcement()["status"]["allowed"] == 10000
+    device.create(["true"])
+    assert "the 10000 of the allow-list" in device.refused("POST", "/containers/create", {"Image": "evil:1", "Cmd": ["true"]})
+    device.restart()
+    assert device.enforcement()["status"] == {**device.enforcement()["status"], "allowed": 10000, "problem": None}
+
+
+def test_a_long_list_is_edited_at_once(device):
+    """Other requests wait meanwhile: ten thousand entries take hardly longer than one."""
+    many = [f"sha256:{number:064x}" for number in range(20000)]
+    device.enforcement("PUT", {"allowlist": many[:10000]})
+    begun = time.monotonic()
+    assert device.enforcement("POST", {"add": many[10000:]}, "/allowlist")["allowlist"] == many
+    assert device.enforcement("POST", {"remove": many[5000:]}, "/allowlist")["allowlist"] == many[:5000]
+    assert time.monotonic() - begun < 30
