@@ -51,6 +51,22 @@ def spread(samples):
     return (high - low) / statistics.median(samples)
 
 
+def processor_seconds(pid):
+    """Of a process alone, to the nanosecond; 0: it is gone."""
+    try:
+        return sum(int(path.read_text().split()[0]) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+    except OSError:
+        return 0
+
+
+def program(pid):
+    """The name of what a process runs; "": it is gone."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 # ---- memory ---------------------------------------------------------------------------------------------------------------------
 
 def memory_kib(pid, keys=("Pss:",)):

@@ -15,6 +15,8 @@ import workplace
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "lib"))
 import kedge  # noqa: E402
+import network  # noqa: E402
+import reboot  # noqa: E402
 
 LOG_LIMITS = {"max-size": "10m", "max-file": "3"}
 
@@ -146,10 +148,22 @@ class Engine:
         return {"Image": self.image, "Cmd": command, **more,
                 "HostConfig": {"NetworkMode": "none", "LogConfig": {"Type": "json-file", "Config": LOG_LIMITS}}}
 
-    def run(self, client, command, **more):
-        identity = client.call("POST", "/containers/create", self.body(command, **more))["Id"]
+    def bridged(self, command, ports=(), **more):
+        """The same on the default bridge; ports: (host's, container's, protocol)."""
+        body = self.body(command, ExposedPorts={f"{inner}/{protocol}": {} for _, inner, protocol in ports}, **more)
+        bindings = {}
+        for outer, inner, protocol in ports:
+            bindings.setdefault(f"{inner}/{protocol}", []).append({"HostPort": str(outer)})
+        body["HostConfig"].update(NetworkMode="bridge", PortBindings=bindings)
+        return body
+
+    def run_body(self, client, body, name=""):
+        identity = client.call("POST", "/containers/create" + (f"?name={name}" if name else ""), body)["Id"]
         client.call("POST", f"/containers/{identity}/start")
         return identity
+
+    def run(self, client, command, **more):
+        return self.run_body(client, self.body(command, **more))
 
     @staticmethod
     def remove(client, identities):
@@ -165,6 +179,20 @@ class Engine:
         """KiB of all processes of the engine."""
         return sum(measure.memory_kib(pid, keys) for pid in self.pids())
 
+    def switch_off(self):
+        """As the machine's power is cut: nothing of it runs, and what was in memory is lost: /run, control groups, links, rules."""
+        self.kill()
+        while pids := self.pids():
+            workplace.kill_all(pids)
+        workplace.remove_groups(self.group)
+        for directory in (self.directory, self.run_directory):
+            workplace.unmount_below(directory)
+        shutil.rmtree(self.run_directory)
+        self.run_directory.mkdir()
+        if self.net:
+            self.net.close()
+            self.net = network.Net()
+
     def pids(self):
         return {pid for directory in (self.directory, self.run_directory) for pid in workplace.processes_with(f"{directory}/")}
 
@@ -172,9 +200,12 @@ class Engine:
 class Kedge(Engine):
     name = "kedge"
 
-    def __init__(self, place, title="kedge", store=None):
+    def __init__(self, place, title="kedge", store=None, net=None, options=()):
         super().__init__(place, title)
-        self.daemon = kedge.Daemon(directory=self.directory, store=store)
+        kind, self.net = network.on_host(kedge.Daemon) if net else kedge.Daemon, net
+        self.daemon = kind(directory=self.directory, store=store, options=options, **({"net": net} if net else {}))
+        if net:
+            self.daemon.pool, self.daemon.pool_prefix = "172.16.0.0/12", 16  # as Docker has it
         self.daemon.cgroup_parent, self.daemon.run_directory = self.group, self.run_directory
         self.daemon.socket = self.socket = self.run_directory / "kedge.sock"
         self.daemon.api = kedge.Api(self.socket)
@@ -193,6 +224,15 @@ class Kedge(Engine):
     def spawn(self):
         self.daemon.spawn()
 
+    def switch_off(self):
+        super().switch_off()
+        self.daemon.net = self.net
+
+    def boot(self):
+        """On a machine that was switched off; returns when kedged is started."""
+        with reboot.Rebooted(self.daemon).next_boot():
+            self.spawn()
+
     @staticmethod
     def version():
         return subprocess.run([kedge.BIN / "kedged", "--version"], stdout=subprocess.PIPE, text=True).stdout.strip()
@@ -200,14 +240,17 @@ class Kedge(Engine):
     def close(self):
         self.daemon.close()
         shutil.rmtree(self.run_directory)
+        if self.net:
+            self.net.close()
 
 
 class Docker(Engine):
-    """dockerd with a containerd of its own, Debian's defaults, no bridge of its own making."""
+    """dockerd with a containerd of its own, Debian's defaults; without a net no bridge of its own making."""
     name = "docker"
 
-    def __init__(self, place, title="docker", root=None, options=()):
+    def __init__(self, place, title="docker", root=None, options=(), net=None):
         super().__init__(place, title)
+        self.net = net
         self.root = pathlib.Path(root or self.directory)
         self.socket = self.run_directory / "docker.sock"
         self.containerd_socket = self.run_directory / "c.sock"
@@ -218,24 +261,37 @@ class Docker(Engine):
         settings.write_text(f'version = 2\nroot = "{self.root}/cr"\nstate = "{self.run_directory}/cs"\n'
                             'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
                             f'[grpc]\n  address = "{self.containerd_socket}"\n')
-        with open(self.directory / "log", "ab") as log:
-            self.containerd = subprocess.Popen(["containerd", "-c", settings], stdout=log, stderr=log)
-        kedge.wait_for(self.containerd_socket.exists, 30)
-        self.spawn()
+        self.boot()
         kedge.wait_for(self.answers, 60)
         return self
 
+    @property
+    def words(self):
+        """Before a command that is to run where its network is."""
+        return ["nsenter", f"--net={self.net.path('host')}", "--"] if self.net else []
+
+    def boot(self):
+        """Returns when both programs are started."""
+        with open(self.directory / "log", "ab") as log:
+            self.containerd = subprocess.Popen([*self.words, "containerd", "-c", self.directory / "containerd.toml"], stdout=log, stderr=log)
+        kedge.wait_for(self.containerd_socket.exists, 30, 0.001)
+        self.spawn()
+
     def spawn(self):
         run = self.run_directory
+        networks = [] if self.net else ["--iptables=false", "--ip6tables=false", "--bridge=none"]
         with open(self.directory / "log", "ab") as log:
             self.daemon = subprocess.Popen([
-                "dockerd", "--data-root", self.root / "dr", "--exec-root", run / "de", "-H", f"unix://{self.socket}", "-p", run / "pid",
-                "--containerd", self.containerd_socket, "--iptables=false", "--ip6tables=false", "--bridge=none",
-                f"--cgroup-parent={self.group}", *self.options], stdout=log, stderr=log)
+                *self.words, "dockerd", "--data-root", self.root / "dr", "--exec-root", run / "de", "-H", f"unix://{self.socket}", "-p", run / "pid",
+                "--containerd", self.containerd_socket, *networks, f"--cgroup-parent={self.group}", *self.options], stdout=log, stderr=log)
 
     def kill(self):
         self.daemon.kill()
         self.daemon.wait()
+
+    def switch_off(self):
+        super().switch_off()
+        self.containerd.wait()
 
     def version(self):
         answer = self.client().call("GET", "/version")
@@ -257,6 +313,8 @@ class Docker(Engine):
         for directory in (self.directory, self.run_directory):
             workplace.unmount_below(directory)
             shutil.rmtree(directory, ignore_errors=True)
+        if self.net:
+            self.net.close()
 
 
 class Podman:

@@ -5,10 +5,10 @@ from measure import Target, paired
 from peers import kedge
 
 
-def run_true(engine, client):
+def run_true(engine, client, body=None):
     """create, start and wait; the removal is not counted."""
     def once():
-        elapsed, answer = client.timed("POST", "/containers/create", engine.body(["/bin/true"]))
+        elapsed, answer = client.timed("POST", "/containers/create", body or engine.body(["/bin/true"]))
         identity = answer["Id"]
         elapsed += client.timed("POST", f"/containers/{identity}/start")[0]
         last, answer = client.timed("POST", f"/containers/{identity}/wait")
@@ -58,4 +58,20 @@ def stop_rm_vs_docker(bench):
     bench.row("stop_rm_vs_docker", "ms", *samples, "docker", Target(ratio=0.10))
 
 
-ROWS = [start_none_vs_crun, start_none_vs_docker, start_cli_vs_podman, stop_rm_vs_docker]
+DIGESTS, ADMISSION_PAIRS = 10000, 40
+
+
+def admission_cost(bench):
+    """Both sides are kedge: one asks an allow-list of ten thousand digests at create and start, the other one none."""
+    asking = bench.engine("enforcing", lambda: bench.fresh_kedge("enforcing"))
+    image = asking.daemon.api.get(f"/images/{bench.image}/json")["Id"]
+    others = [f"sha256:{number:064x}" for number in range(DIGESTS - 1)]
+    asking.daemon.api.call("PUT", "/kedge/v1/enforcement", {"enabled": True, "allowlist": [*others, image]})
+    if (allowed := asking.daemon.api.get("/kedge/v1/enforcement")["status"]["allowed"]) != DIGESTS:
+        raise RuntimeError(f"{allowed} digests are allowed, not {DIGESTS}")
+    pairs = bench.pairs if bench.quick else ADMISSION_PAIRS
+    samples = paired(run_true(asking, asking.client()), run_true(bench.kedge, bench.kedge.client()), pairs, bench.warm_up)
+    bench.row("admission_cost", "ms", *samples, "kedge, enforcement off", Target(ratio=1.05))
+
+
+ROWS = [start_none_vs_crun, start_none_vs_docker, start_cli_vs_podman, stop_rm_vs_docker, admission_cost]

@@ -37,9 +37,19 @@ def kill_all(pids):
             pass
 
 
+def below(group, name="*"):
+    """Paths below a group, which may be about to go."""
+    for _ in range(100):
+        try:
+            return list(group.rglob(name))
+        except FileNotFoundError:
+            pass
+    return []
+
+
 def group_processes(group):
     pids = []
-    for path in group.rglob("cgroup.procs"):
+    for path in below(group, "cgroup.procs"):
         try:
             pids += map(int, path.read_text().split())
         except OSError:
@@ -47,10 +57,48 @@ def group_processes(group):
     return pids
 
 
-def remove_groups(owner):
-    base = pathlib.Path("/sys/fs/cgroup")
-    name = f"kedge-bench-{owner}"
-    groups = [path for pattern in (name + "*", "*/" + name + "*") for path in base.glob(pattern)]
+def groups_of(name):
+    """The control group of that name in each hierarchy."""
+    base, name = pathlib.Path("/sys/fs/cgroup"), name.lstrip("/")
+    return [path for pattern in (name, "*/" + name) for path in base.glob(pattern)]
+
+
+class Account:
+    """A control group that counts the processor time of the processes that are put into it and of all that they start, ended or not."""
+
+    def __init__(self, name):
+        self.name = name
+        base = pathlib.Path("/sys/fs/cgroup")
+        self.path = (base / "cpuacct" if (base / "cpuacct").is_dir() else base) / name.lstrip("/")
+        self.path.mkdir()
+
+    def add(self, pid):
+        (self.path / "cgroup.procs").write_text(str(pid))
+
+    def seconds(self):
+        return group_seconds(self.name)
+
+    def close(self):
+        """Helpers that end only when nobody has needed them for a while are ended."""
+        remove_groups(self.name)
+
+
+def group_seconds(name):
+    """Of the processor, for all that has run in that control group and in those below it."""
+    for path in groups_of(name):
+        if (path / "cpuacct.usage").exists():
+            return int((path / "cpuacct.usage").read_text()) / 1e9
+    for path in groups_of(name):
+        for line in (path / "cpu.stat").read_text().splitlines() if (path / "cpu.stat").exists() else []:
+            key, value = line.split()
+            if key == "usage_usec":
+                return int(value) / 1e6
+    raise RuntimeError(f"nothing counts the processor time of {name}")
+
+
+def remove_groups(name):
+    """With whatever runs in them."""
+    groups = groups_of(name)
     end = time.monotonic() + 10
     for group in groups:
         while pids := group_processes(group):
@@ -58,7 +106,7 @@ def remove_groups(owner):
             if time.monotonic() > end:
                 break
             time.sleep(0.01)
-        for directory in [*sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True), group]:
+        for directory in [*sorted((path for path in below(group) if path.is_dir()), reverse=True), group]:
             try:
                 directory.rmdir()
             except OSError:
@@ -82,8 +130,10 @@ def detach_loops(directory):
 def sweep(directory, owner):
     """Ends and removes whatever bears the name of the run."""
     kill_all(processes_with(f"{directory}/"))
-    remove_groups(owner)
+    remove_groups(f"kedge-bench-{owner}-*")
     kill_all(processes_with(f"{directory}/"))
+    for namespace in pathlib.Path("/run/netns").glob(f"kn{owner}-*"):
+        subprocess.run(["ip", "netns", "del", namespace.name], stderr=subprocess.DEVNULL)
     unmount_below(directory)
     detach_loops(directory)
     shutil.rmtree(directory, ignore_errors=True)
