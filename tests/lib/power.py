@@ -132,6 +132,10 @@ class Boot:
             print(self.said[-1], flush=True)
             yield self.said[-1]
 
+    def ended(self):
+        """How it did, in words, with its last ones."""
+        return f"qemu with {self.process.returncode}, the disk with {self.disk.returncode}:\n" + "\n".join(self.said[-40:])
+
     def cut(self):
         """The disk first: nothing of what it has not written may be written any more. How much was lost, where the disk counted it."""
         for process in (self.disk, self.process):
@@ -384,7 +388,8 @@ class Device:
             report = self.begin(work_of(chance, self.known), some_moment(chance), chance.choice(MOUNTS))
             if report:
                 return report
-            assert self.cut(), "the guest ended without a report"
+            boot = self.boot
+            assert self.cut(), f"the guest ended without a report, {boot.ended()}"
 
     def spare(self):
         """A copy of the disk as it is."""
