@@ -130,6 +130,7 @@ start_registry() {
 	httpd -p "$REGISTRY" -h /registry -c /registry/httpd.conf
 }
 
+trap 'ps; tail -n 20 /tmp/kedged.log; dmesg | tail -n 5' EXIT # it ends by a failure alone
 tr -d '\0' </dev/nvme0n3 >/tmp/orders
 . /tmp/orders
 mount -t ext4 -o "$MOUNT" /dev/nvme0n2 /data || echo "the disk cannot be mounted"
