@@ -132,9 +132,13 @@ class Boot:
             print(self.said[-1], flush=True)
             yield self.said[-1]
 
+    def is_up(self):
+        """Else the emulator or its kernel failed, before anything touched the disk."""
+        return any(line.endswith(guest.UP) for line in self.said)
+
     def ended(self):
         """How it did, in words, with its last ones."""
-        return f"qemu with {self.process.returncode}, the disk with {self.disk.returncode}:\n" + "\n".join(self.said[-40:])
+        return f"qemu with {self.process.poll()}, the disk with {self.disk.poll()}:\n" + "\n".join(self.said[-40:])
 
     def cut(self):
         """The disk first: nothing of what it has not written may be written any more. How much was lost, where the disk counted it."""
@@ -366,10 +370,16 @@ class Device:
         """Boots; its report, None where the power was gone before it was done."""
         print(f"BOOT with {mount}, cut at {moment}, to do: {'; '.join(steps)}")
         self.moment = moment
-        self.boot = Boot(self.machine, self.disk, script_of(steps, mount, more))
-        if moment.at_boot:
-            self.boot.order_cut(**moment.order())
-        return self.next_report()
+        for _ in range(guest.TRIES):
+            self.boot = Boot(self.machine, self.disk, script_of(steps, mount, more))
+            if moment.at_boot:
+                self.boot.order_cut(**moment.order())
+            report = self.next_report()
+            if self.boot.is_up():
+                return report
+            words = self.boot.ended()
+            self.cut()
+        raise AssertionError(f"the guest did not come up, {words}")
 
     def next_report(self):
         lines = None
