@@ -264,16 +264,38 @@ static void on_service(void *arg)
 
 /* ---- changes of ours ---- */
 
+static char *names_of(const Declaration *declarations, size_t count)
+{
+	autoclear(StringList) names = {0};
+
+	for (size_t i = 0; i < count; i++)
+		strings_printf(&names, "\"%s\"", declarations[i].name);
+	return count ? strings_join(&names, ", ") : mem_strdup("none");
+}
+
+/* Who has asked for several is to know how far it came. */
+static fallible cut_off(Error *take_error, const Declaration *declarations, size_t count, size_t written)
+{
+	autofree char *done = names_of(declarations, written);
+	autofree char *left = names_of(declarations + written, count - written);
+
+	return error_wrap(
+		take_error, "written: %s; not written: %s; container \"%s\"", done, left, declarations[written].name);
+}
+
 fallible device_apply(Device *device, const Declaration *declarations, size_t count, const char *why)
 {
 	Error *error = NULL;
+	size_t written = 0;
 
 	for (size_t i = 0; i < count; i++)
 		TRY(directory_may_put(device->directory, declarations[i].name));
-	for (size_t i = 0; i < count && !error; i++)
-		error = directory_put(device->directory, &declarations[i], NULL);
+	while (written < count && !error) {
+		error = directory_put(device->directory, &declarations[written], NULL);
+		written += !error;
+	}
 	changed(device, why);
-	return error;
+	return error && count > 1 ? cut_off(error, declarations, count, written) : error;
 }
 
 fallible device_delete(Device *device, const char *name)

@@ -28,7 +28,9 @@ const Keeper *device_keeper(const Device *device);
 fallible device_read(Device *device, Declaration *ret, StringList *ret_notes, const Value *document, const char *name);
 /* Files are read as they are now, whether or not it was heard that they have changed: before anything is changed. */
 void device_look(Device *device);
-/* All of it or, where one cannot be had, nothing. why: for the snapshot. */
+/* Nothing is written where one of them may not be declared. Then file follows file, each replaced as a whole; the first
+ * that cannot be written ends it, and the error names what is written and what is not: the same again goes on from
+ * there. why: for the snapshot. */
 fallible device_apply(Device *device, const Declaration *declarations, size_t count, const char *why);
 fallible device_delete(Device *device, const char *name);
 /* Files are as that snapshot has them; goes on after a crash. */

@@ -36,7 +36,7 @@ def test_apply_a_file_a_directory_and_standard_input(device, tmp_path):
     assert sorted(path.name for path in device.containers.iterdir()) == ["db.yaml", "third.yaml", "web.yaml"]
 
 
-def test_apply_is_all_or_nothing(device, tmp_path):
+def test_apply_writes_nothing_where_one_is_wrong(device, tmp_path):
     (tmp_path / "aa.yaml").write_text(json.dumps(WEB))
     (tmp_path / "bb.yaml").write_text(json.dumps({**WEB, "restart": "sometimes"}))
     done = device.kedge("apply", "-f", tmp_path, check=False)

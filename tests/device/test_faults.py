@@ -123,3 +123,18 @@ def test_an_apply_that_is_cut_off_leaves_whole_files(fault, tmp_path):
         device.environment = {}
         device.close()
     assert life.deaths == fault.endswith(":kill"), "the point was not reached"
+
+
+def test_an_apply_that_is_cut_off_names_what_is_written(tmp_path):
+    device = declared.Device(environment={"KEDGE_FAULT": "device.write:2:fail"}).start()
+    try:
+        for name in ("aa", "bb", "cc"):
+            (tmp_path / f"{name}.yaml").write_text('{"image": "busybox:test", "enabled": false}')
+        done = device.kedge("apply", "-f", tmp_path, check=False)
+        assert done.returncode == 1 and 'written: "aa"; not written: "bb", "cc"; container "bb": ' in done.err
+        assert [path.name for path in device.containers.iterdir()] == ["aa.yaml"] and [one["name"] for one in device.kept()] == ["aa"]
+        device.kedge("apply", "-f", tmp_path)
+        assert {one["name"] for one in device.kept()} == {"aa", "bb", "cc"}
+    finally:
+        device.environment = {}
+        device.close()
