@@ -90,11 +90,24 @@ static void settle(HttpRequest *request, void *context, Error *take_error)
 		respond_document(request, context);
 }
 
-/* The whole of it: what is not said is off. */
+/* An empty document is no wish to have nothing enforced. */
+static fallible read_whole(PolicyConfig *config, const HttpRequest *request)
+{
+	autoptr(Value) document = NULL;
+
+	TRY(read_document(config, request));
+	TRY(request_object(&document, request));
+	if (!value_is_null(value_get(document, "enabled")))
+		return NULL;
+	return error_hint(error_new(ERROR_INVALID, "field \"enabled\" is missing"),
+		"a PUT says all of it; PATCH changes what it names alone");
+}
+
+/* The whole of it: what is not said is off, but whether it is on is said. */
 static void put(HttpRequest *request, void *context)
 {
 	autoclear(PolicyConfig) config = {0};
-	Error *error = read_document(&config, request);
+	Error *error = read_whole(&config, request);
 
 	settle(request, context, error ? error : change(request, context, &config));
 }

@@ -32,10 +32,10 @@ class Device(kedge.Daemon):
         return self.enforcement("PUT", {"enabled": True, "allowlist": list(digests), **more})
 
     def rule(self, name, **rule):
-        return self.enforcement("PUT", {"rules": {name: rule}})
+        return self.enforcement("PUT", {"enabled": False, "rules": {name: rule}})
 
     def relax(self):
-        return self.enforcement("PUT", {})
+        return self.enforcement("PUT", {"enabled": False})
 
     def removals(self):
         return self.enforcement(path="/removed")["removals"]

@@ -96,9 +96,18 @@ def test_who_has_seen_less_changes_nothing(device):
 def test_bad_values_are_named(device, body, message):
     before = device.enforcement()
     with pytest.raises(kedge.ApiError) as refused:
-        device.enforcement("PUT", body)
+        device.enforcement("PUT", {"enabled": False, **body})
     assert refused.value.status == 400 and message in refused.value.message
     assert device.enforcement() == before
+
+
+@pytest.mark.parametrize("body", [{}, {"enabled": None}, {"allowlist": []}])
+def test_a_document_that_does_not_say_whether_it_is_on_changes_nothing(device, body):
+    device.enforce(device.good)
+    with pytest.raises(kedge.ApiError) as refused:
+        device.enforcement("PUT", body)
+    assert refused.value.status == 400 and 'field "enabled" is missing' in refused.value.message
+    assert is_on(device) and device.enforcement()["allowlist"] == [device.good]
 
 
 def test_a_directory_that_cannot_be_written(device):
@@ -118,7 +127,7 @@ def test_a_directory_that_cannot_be_written(device):
 
 def test_dry_run(device):
     kept, bad = device.run_container(SLEEP), device.create(SLEEP, image="evil:1", name="bad")
-    device.enforcement("PUT", {"allowlist": [device.good]})
+    device.enforcement("PUT", {"enabled": False, "allowlist": [device.good]})
     would = device.enforcement("POST", {}, "/dry-run")["removals"]
     assert [(one["id"], one["name"], one["state"]) for one in would] == [(bad, "bad", "created")] and "not allowed" in would[0]["reason"]
     both = device.enforcement("POST", {"allowlist": []}, "/dry-run")["removals"]
@@ -300,7 +309,7 @@ def test_ten_thousand_digests(device):
 def test_a_long_list_is_edited_at_once(device):
     """Other requests wait meanwhile: ten thousand entries take hardly longer than one."""
     many = [f"sha256:{number:064x}" for number in range(20000)]
-    device.enforcement("PUT", {"allowlist": many[:10000]})
+    device.enforcement("PUT", {"enabled": False, "allowlist": many[:10000]})
     begun = time.monotonic()
     assert device.enforcement("POST", {"add": many[10000:]}, "/allowlist")["allowlist"] == many
     assert device.enforcement("POST", {"remove": many[5000:]}, "/allowlist")["allowlist"] == many[:5000]
