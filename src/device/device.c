@@ -100,7 +100,8 @@ static Value *content_of(const Device *device)
 			value_set(files, file->file, declaration_value(&file->declaration));
 	}
 	value_set(content, "files", files);
-	value_set(content, "service", service_value(service_file_options(device->service)));
+	if (!service_file_is_closed(device->service)) /* else it is what nobody has asked for */
+		value_set(content, "service", service_value(service_file_options(device->service)));
 	return content;
 }
 

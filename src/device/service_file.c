@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "device/lease.h"
+#include "device/snapshots.h"
 #include "device/watch.h"
 #include "engine/enforcement.h"
 #include "oci/digest.h"
@@ -28,6 +29,8 @@ struct ServiceFile {
 	Service options;
 	char *revision;
 	char *problem;
+	char *stand_in;     /* what holds where neither file nor copy can be read; NULL: one of them does */
+	bool is_closed;     /* that is: nothing may start */
 	char *seen;         /* digest of the file when it was read last; NULL: it was not there */
 	int64_t missing_ns; /* since when it is gone, on the monotonic clock; 0: it is there */
 	StringList pinned;
@@ -160,13 +163,24 @@ static fallible use_text(ServiceFile *file, const char *text, size_t length)
 /* What was in force stays. */
 static void report(ServiceFile *file, Error *take_error)
 {
-	autofree char *text = error_text(take_error);
+	autofree char *reason = error_text(take_error);
+	autofree char *text = file->stand_in ? string_printf("%s; %s", reason, file->stand_in) : mem_strdup(reason);
 
 	error_free(take_error);
 	if (string_equal(file->problem, text))
 		return;
-	log_error("service options \"%s\": %s; what was in force before stays so", file->path, text);
+	log_error("service options \"%s\": %s%s", file->path, text,
+		file->stand_in ? "" : "; what was in force before stays so");
 	string_replace(&file->problem, text);
+}
+
+/* The file says what holds. */
+static void settle(ServiceFile *file)
+{
+	string_replace(&file->problem, NULL);
+	string_replace(&file->stand_in, NULL);
+	file->is_closed = false;
+	keep(file);
 }
 
 /* Editors take a file away to write it anew: what is gone must be gone a moment later, too. */
@@ -204,8 +218,7 @@ static void look(ServiceFile *file, bool is_first)
 		report(file, error);
 		return;
 	}
-	string_replace(&file->problem, NULL);
-	keep(file);
+	settle(file);
 }
 
 void service_file_look(ServiceFile *file)
@@ -236,19 +249,69 @@ static fallible watch_file(ServiceFile *file)
 	return NULL;
 }
 
-/* What held last, until the file has been read. */
-static fallible begin_with_kept(ServiceFile *file)
+/* What held last, until the file has been read. *ret: there is such a copy, and it can be read. */
+static fallible begin_with_kept(ServiceFile *file, bool *ret)
 {
 	autofree char *text = NULL;
 	size_t length = 0;
-	Error *error = read_file(&text, &length, file->kept_path);
 
-	if (!error)
-		error = use_text(file, text, length);
-	if (!error)
-		return NULL;
-	error_log(error, "the last good service options, \"%s\"", file->kept_path);
-	return use_text(file, NULL, 0);
+	TRY(read_file(&text, &length, file->kept_path));
+	if (text)
+		TRY(use_text(file, text, length));
+	*ret = text != NULL;
+	return NULL;
+}
+
+static fallible use_newest_snapshot(ServiceFile *file, const char *directory)
+{
+	autofree char *path = path_join(directory, "snapshots");
+	autoptr(Snapshots) snapshots = NULL;
+	autoptr(Value) snapshot = NULL;
+	autoclear(Service) options;
+
+	service_init(&options);
+	TRY(snapshots_new(&snapshots, path));
+	TRY(snapshots_get(&snapshot, snapshots, 0));
+	const Value *document = value_path(snapshot, "content.service");
+	if (!document)
+		return error_new(ERROR_NOT_FOUND, "the newest snapshot has no options of the service");
+	TRY(service_read(&options, document));
+	TRY(put_in_force(file, &options, &file->pinned));
+	file->stand_in =
+		string_printf("its last good copy cannot be read either, so that what snapshot %lld has of it holds",
+			(long long)value_int(value_get(snapshot, "number"), 0));
+	return NULL;
+}
+
+/* No image comes from an allowed registry, nor from none: a rule, since rules remove nothing. What runs was allowed. */
+static fallible close_door(ServiceFile *file, Error *take_reason)
+{
+	static const char nothing[] = "{\"enforcement\": {\"rules\": {\"registries\": {\"mode\": \"deny\"}}}}";
+
+	file->stand_in =
+		string_printf("its last good copy and snapshots cannot be read either (%s), so that nothing may start",
+			error_message(take_reason));
+	error_free(take_reason); /* kept as text */
+	file->is_closed = true;
+	return use_text(file, nothing, strlen(nothing));
+}
+
+/* What is enforced is not known: that is no reason to enforce nothing. */
+static fallible stand_in(ServiceFile *file, const char *directory)
+{
+	Error *error = use_newest_snapshot(file, directory);
+
+	return error ? close_door(file, error) : NULL;
+}
+
+static fallible begin(ServiceFile *file, const char *directory)
+{
+	bool is_kept = false;
+	Error *error = begin_with_kept(file, &is_kept);
+
+	if (error)
+		error_log(error, "the last good service options, \"%s\"", file->kept_path);
+	return is_kept ? NULL : stand_in(file, directory);
 }
 
 fallible service_file_open(ServiceFile **ret, Engine *engine, const char *path)
@@ -260,7 +323,7 @@ fallible service_file_open(ServiceFile **ret, Engine *engine, const char *path)
 	file->path = mem_strdup(path);
 	file->kept_path = path_join(directory, "service.json");
 	TRY(dir_make_all(AT_FDCWD, directory, 0700));
-	TRY(begin_with_kept(file));
+	TRY(begin(file, directory));
 	TRY(watch_file(file));
 	string_replace(&file->seen, "nothing yet");
 	look(file, true);
@@ -279,6 +342,7 @@ ServiceFile *service_file_close(ServiceFile *file)
 	free(file->kept_path);
 	free(file->revision);
 	free(file->problem);
+	free(file->stand_in);
 	free(file->seen);
 	free(file);
 	return NULL;
@@ -297,6 +361,11 @@ const char *service_file_revision(const ServiceFile *file)
 const char *service_file_problem(const ServiceFile *file)
 {
 	return file->problem;
+}
+
+bool service_file_is_closed(const ServiceFile *file)
+{
+	return file->is_closed;
 }
 
 const char *service_file_path(const ServiceFile *file)
@@ -344,8 +413,7 @@ fallible service_file_change(ServiceFile *file, const Service *options, const ch
 			file->revision);
 	TRY_WRAP(write_file(file, options), "could not write the service's options");
 	TRY(put_in_force(file, options, &file->pinned));
-	string_replace(&file->problem, NULL);
-	keep(file);
+	settle(file);
 	return NULL;
 }
 

@@ -2,6 +2,9 @@
 """Enforcement's options in the service's file: written by whom they may be, kept through damage, and resumed after a death at any step."""
 import http.client
 import json
+import os
+import shutil
+import signal
 import time
 
 import pytest
@@ -45,6 +48,55 @@ def test_damage_changes_nothing(device, text):
     assert "the file does not say so" in device.kedge("enforcement", "show").out
     device.enforce(device.good)
     assert device.enforcement()["status"]["problem"] is None
+
+
+def damage_both(device):
+    """The file and its kept copy, while kedged is away."""
+    device.stop()
+    device.service.write_text("enforcement: [\n")
+    (device.store / "declared" / "service.json").write_bytes(b"\0" * 100)
+
+
+def test_a_snapshot_stands_in_for_a_file_and_a_copy_that_are_damaged(device):
+    device.enforce(device.good)
+    kept = device.run_container(SLEEP)
+    damage_both(device)
+    device.start()
+    problem = device.enforcement()["status"]["problem"]
+    assert is_on(device) and device.enforcement()["allowlist"] == [device.good] and "what snapshot " in problem
+    assert f"the file does not say so: {problem}" in device.kedge("service", "show").out
+    assert device.api.get("/kedge/v1/service")["status"]["problem"] == problem and problem in device.log()
+    device.refused("POST", "/containers/create", {"Image": "evil:1", "Cmd": ["true"]})
+    assert device.inspect(kept)["State"]["Running"] and device.run_container(SLEEP)
+    device.relax()
+    assert device.enforcement()["status"]["problem"] is None and device.run_container(SLEEP, image="evil:1")
+
+
+def test_where_nobody_knows_what_is_enforced_nothing_starts_and_nothing_goes(device):
+    device.enforce(device.good)
+    kept, created = device.run_container(SLEEP), device.create(SLEEP)
+    damage_both(device)
+    aside = device.directory / "snapshots"
+    (device.store / "declared" / "snapshots").rename(aside)
+    device.start()
+    try:
+        problem = device.enforcement()["status"]["problem"]
+        assert "so that nothing may start" in problem and f"the file does not say so: {problem}" in device.kedge("service", "show").out
+        for image in ("evil:1", "busybox:test"):
+            device.refused("POST", "/containers/create", {"Image": image, "Cmd": ["true"]})
+        device.refused("POST", f"/containers/{created}/start")
+        assert device.inspect(kept)["State"]["Running"] and device.exists(created)
+        assert not {kept, created} & {one["id"] for one in device.removals()}
+        snapshots = [device.api.get(f"/kedge/v1/snapshots/{one['number']}") for one in device.api.get("/kedge/v1/snapshots")["snapshots"]]
+        assert not [one for one in snapshots if "service" in one["content"]]
+        device.restart()
+        device.refused("POST", f"/containers/{created}/start")
+        device.service.write_text(f"enforcement: {{enabled: true, allowlist: [{device.good}]}}\n")
+        kedge.wait_for(lambda: not device.enforcement()["status"]["problem"])
+        device.start_container(created)
+        device.refused("POST", "/containers/create", {"Image": "evil:1", "Cmd": ["true"]})
+    finally:
+        shutil.rmtree(aside)
 
 
 def test_a_file_that_is_being_written_changes_nothing(device):
