@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/base64.h"
+#include "base/fault.h"
 #include "base/files.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -42,6 +43,7 @@ static fallible read_key(SealKey *key, const char *path)
 	autoclear(Buffer) bytes = {0};
 	autofd fd = -1;
 
+	TRY(fault("device.seal-key"));
 	TRY(file_open(&fd, AT_FDCWD, path, O_RDONLY | O_NOFOLLOW, 0));
 	TRY(check_access(fd, path));
 	TRY(file_read_fd(&text, NULL, fd, path, KEY_FILE_MAX));
@@ -72,10 +74,17 @@ static fallible make_key(SealKey *key, const char *path)
 fallible seal_key_open(SealKey **ret, const char *path)
 {
 	autoptr(SealKey) key = mem_new(SealKey);
+	Error *error;
 
 	if (sodium_init() < 0)
 		return error_new(ERROR_INTERNAL, "could not start libsodium");
-	TRY(file_exists(AT_FDCWD, path) ? read_key(key, path) : make_key(key, path));
+	error = read_key(key, path);
+	if (error &&
+		error_number(error) == ENOENT) { /* one that cannot be read now is still what things are sealed with */
+		error_free(error);
+		error = make_key(key, path);
+	}
+	TRY(error);
 	*ret = take(key);
 	return NULL;
 }

@@ -138,3 +138,16 @@ def test_an_apply_that_is_cut_off_names_what_is_written(tmp_path):
     finally:
         device.environment = {}
         device.close()
+
+
+def test_a_seal_key_that_cannot_be_read_is_not_replaced():
+    device = declared.Device().start()
+    try:
+        key = device.seal_key.read_text()
+        device.stop()
+        device.environment = {"KEDGE_FAULT": "device.seal-key:1:fail"}
+        device.start()
+        assert "passwords of registries cannot be used" in device.log() and device.seal_key.read_text() == key
+    finally:
+        device.environment = {}
+        device.close()
