@@ -33,6 +33,7 @@ struct Source {
 	int fd; /* LoopIoHandler's, or a child's pidfd, which is ours */
 	unsigned events;
 	pid_t child;     /* 0: none */
+	int64_t due_ns;  /* of a timer, on the monotonic clock */
 	bool is_unowned; /* loop_defer_free(): frees itself */
 	union {
 		LoopIoHandler *on_io;
@@ -264,6 +265,7 @@ Error *loop_timer(Source **ret, Loop *loop, int64_t delay_ns, LoopHandler *handl
 	struct timeval delay = timeval_of(delay_ns);
 
 	source->on_event = handler;
+	source->due_ns = clock_monotonic_ns() + delay_ns;
 	source->event = evtimer_new(loop->base, on_event, source);
 	if (delay_ns < 0 && source->event) {
 		*ret = source;
@@ -278,10 +280,19 @@ void source_rearm(Source *timer, int64_t delay_ns)
 
 	if (!timer->event)
 		return;
+	timer->due_ns = clock_monotonic_ns() + delay_ns;
 	if (delay_ns < 0)
 		event_del(timer->event);
 	else
 		event_add(timer->event, &delay);
+}
+
+void source_rearm_sooner(Source *timer, int64_t delay_ns)
+{
+	bool waits = timer->event && event_pending(timer->event, EV_TIMEOUT, NULL);
+
+	if (!waits || clock_monotonic_ns() + delay_ns < timer->due_ns)
+		source_rearm(timer, delay_ns);
 }
 
 static void on_rest(evutil_socket_t fd, short flags, void *arg)

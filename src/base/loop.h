@@ -35,6 +35,7 @@ void source_set_events(Source *source, unsigned events); /* 0 pauses an I/O sour
 /* A timer fires once after delay_ns on the monotonic clock; source_rearm() starts it again, negative stops it. */
 fallible loop_timer(Source **ret, Loop *loop, int64_t delay_ns, LoopHandler *handler, void *arg);
 void source_rearm(Source *timer, int64_t delay_ns);
+void source_rearm_sooner(Source *timer, int64_t delay_ns); /* one that is due before that stays as it is */
 /* Runs so long after the loop had something to do, once for everything it did meanwhile; one such source a loop. */
 fallible loop_after_work(Source **ret, Loop *loop, int64_t delay_ns, LoopHandler *handler, void *arg);
 fallible loop_signal(Source **ret, Loop *loop, int signal, LoopHandler *handler, void *arg);

@@ -427,7 +427,7 @@ static void pass_again(Enforcement *enforcement, int64_t delay_ns)
 	if (!enforcement->has_begun || engine->closing)
 		return;
 	if (enforcement->pass)
-		source_rearm(enforcement->pass, delay_ns);
+		source_rearm_sooner(enforcement->pass, delay_ns);
 	else
 		error = loop_timer(&enforcement->pass, engine->loop, delay_ns, pass, enforcement);
 	if (error)

@@ -211,6 +211,20 @@ static void timers_can_be_rearmed_and_stopped(void **state)
 	assert_int_equal(fixture->calls, 3);
 }
 
+static void timers_can_be_brought_forward_and_not_put_off(void **state)
+{
+	Fixture *fixture = *state;
+
+	check_ok(loop_timer(&fixture->first, fixture->loop, 0, count_and_stop, fixture));
+	source_rearm_sooner(fixture->first, 3600 * NANOS_PER_SECOND); /* else it would never come back */
+	check_ok(loop_run(fixture->loop));
+	assert_int_equal(fixture->calls, 1);
+	source_rearm_sooner(fixture->first, 3600 * NANOS_PER_SECOND); /* it does not wait: it begins to */
+	source_rearm_sooner(fixture->first, 0);
+	check_ok(loop_run(fixture->loop));
+	assert_int_equal(fixture->calls, 2);
+}
+
 /* A timer counts from when it is set, not from when its round of callbacks began. */
 static void set_timer_late(void *arg)
 {
@@ -502,6 +516,7 @@ int main(void)
 		loop_test(sources_may_be_freed_in_callbacks),
 		loop_test(timers_are_neither_early_nor_repeated),
 		loop_test(timers_can_be_rearmed_and_stopped),
+		loop_test(timers_can_be_brought_forward_and_not_put_off),
 		loop_test(slow_callbacks_do_not_shorten_timers),
 		loop_test(handles_signals),
 		loop_test(reaps_children),
