@@ -402,16 +402,32 @@ fallible device_roll_back(Device *device, int64_t number)
 	return roll_back_over(device, error);
 }
 
-/* kedged died in one: it is gone through again, from the beginning. */
-static fallible resume_roll_back(Device *device)
+static fallible find_target(int64_t *ret, const Device *device)
 {
 	autofree char *text = NULL;
+	autoptr(Value) snapshot = NULL;
 	int64_t number;
+
+	TRY(file_read(&text, NULL, AT_FDCWD, device->rolling_back, 64));
+	TRY(string_to_int64(&number, text, 1, INT64_MAX));
+	TRY(snapshots_get(&snapshot, device->snapshots, number));
+	*ret = number;
+	return NULL;
+}
+
+/* kedged died in one: it is gone through again, from the beginning. One that leads nowhere by now is over. */
+static fallible resume_roll_back(Device *device)
+{
+	int64_t number = 0;
+	Error *error;
 
 	if (!file_exists(AT_FDCWD, device->rolling_back))
 		return NULL;
-	TRY(file_read(&text, NULL, AT_FDCWD, device->rolling_back, 64));
-	TRY(string_to_int64(&number, text, 1, INT64_MAX));
+	error = find_target(&number, device);
+	if (error && error_may_pass(error_kind(error)))
+		return error;
+	if (error)
+		return roll_back_over(device, error_wrap(error, "it is given up"));
 	TRY(roll_back(device, number));
 	changed(device, "a roll-back went on");
 	return file_unlink(AT_FDCWD, device->rolling_back);

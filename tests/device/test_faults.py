@@ -140,6 +140,23 @@ def test_an_apply_that_is_cut_off_names_what_is_written(tmp_path):
         device.close()
 
 
+@pytest.mark.parametrize("target", ["999", "nonsense", ""])
+def test_a_roll_back_that_leads_nowhere_is_given_up(target):
+    device = declared.Device().start()
+    try:
+        device.declare("web", enabled=False)
+        kedge.wait_for(lambda: device.kept("web"))
+        device.stop()
+        mark = device.store / "declared" / "rolling-back"
+        mark.write_text(target)
+        device.start()
+        assert not mark.exists() and device.kept("web")
+        device.restart()
+        assert device.log().count("a roll-back is not finished: it is given up") == 1
+    finally:
+        device.close()
+
+
 def test_a_seal_key_that_cannot_be_read_is_not_replaced():
     device = declared.Device().start()
     try:
