@@ -31,9 +31,22 @@ static fallible check_object(const Value *body)
 	return error_new(ERROR_INVALID, "a change is an object of fields, not %s", value_kind_name(body));
 }
 
+/* Properties are Kura's form of a whole document: beside fields of ours they would be read as that. */
+static fallible check_keys(const Value *body)
+{
+	const char *key;
+
+	for (size_t cursor = 0; value_each(body, &cursor, &key, NULL);)
+		if (strchr(key, '.'))
+			return error_hint(error_new(ERROR_INVALID, "field \"%.300s\" is unknown", key),
+				"a field in another one is written as {\"registry\": {\"host\": ...}}");
+	return NULL;
+}
+
 fallible patch_merge(Value *document, const Value *body)
 {
 	TRY(check_object(body));
+	TRY(check_keys(body));
 	merge(document, body);
 	return NULL;
 }

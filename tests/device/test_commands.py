@@ -244,6 +244,17 @@ def test_bad_requests_name_what_is_wrong(device):
     assert error.value.status == 400
 
 
+def test_a_change_is_of_fields_of_kedge_s_own(device):
+    """Properties of Kura's beside them would make the whole of it Kura's."""
+    device.api.call("PUT", PATH, {**WEB, "enabled": False})
+    for name in ("container.image", "registry.host", "a.b"):
+        with pytest.raises(kedge.ApiError) as error:
+            device.api.call("PATCH", PATH, {name: "x"})
+        assert error.value.status == 400 and f'field "{name}" is unknown' in error.value.message
+    device.api.call("PATCH", PATH, {"labels": {"a.b": "c"}})
+    assert device.kept("web")["declaration"]["labels"] == {"a.b": "c"}
+
+
 def test_a_field_that_lies_deeper_than_any_is_refused(device):
     device.api.call("PUT", PATH, WEB)
     with pytest.raises(kedge.ApiError) as error:

@@ -152,6 +152,14 @@ def test_bad_options_are_named_and_change_nothing(served, body, words):
     assert options(served) == NOTHING
 
 
+def test_a_change_with_a_property_of_kura_s_is_refused(served):
+    """It would take the place of all options."""
+    with pytest.raises(kedge.ApiError) as refused:
+        served.api.call("PATCH", SERVICE, {"enforcement.enabled": True})
+    assert refused.value.status == 400 and 'field "enforcement.enabled" is unknown' in refused.value.message
+    assert options(served) == NOTHING
+
+
 def test_a_dry_run_tells_what_would_go_and_changes_nothing(served):
     plain = served.run_container(["sleep", "1000"], name="plain", StopSignal="KILL")
     served.declare("web")
