@@ -67,6 +67,11 @@ static Value *endpoints_of(const Value *container)
 	return endpoints;
 }
 
+static bool is_twice(int64_t a, int64_t b)
+{
+	return a % 2 == 0 && a / 2 == b;
+}
+
 /* What an engine shows where nobody asked for anything. */
 static void drop_defaults(Value *host)
 {
@@ -88,7 +93,7 @@ static void drop_defaults(Value *host)
 		value_remove(host, "LogConfig");
 	if (value_int(value_get(host, "ShmSize"), 0) == INT64_C(64) << 20)
 		value_remove(host, "ShmSize");
-	if (value_int(value_get(host, "MemorySwap"), 0) == 2 * value_int(value_get(host, "Memory"), 0))
+	if (is_twice(value_int(value_get(host, "MemorySwap"), 0), value_int(value_get(host, "Memory"), 0)))
 		value_remove(host, "MemorySwap");
 }
 

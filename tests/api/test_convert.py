@@ -123,6 +123,13 @@ def test_inspected_devices_of_cdi(box):
     assert container["Notes"] == ['"DeviceRequests": only the first for GPUs is carried over']
 
 
+def test_inspected_twice_a_memory_that_cannot_be_doubled(box):
+    for swap in (-2, (1 << 63) - 2):
+        inspected = [{"Name": "/one", "Config": {"Image": "busybox:test"}, "HostConfig": {"Memory": (1 << 63) - 1, "MemorySwap": swap}}]
+        (container,) = ask(box, inspected)[1]["Containers"]
+        assert container["Declaration"] is None and "memorySwap" in container["Problem"], container
+
+
 def test_inspected_without_its_image(box):
     inspected = [{"Name": "/one", "Config": {"Image": "not-here:1", "Cmd": ["a"], "Env": ["PATH=/bin"]}, "HostConfig": {}}]
     (container,) = ask(box, inspected)[1]["Containers"]
