@@ -20,6 +20,7 @@ enum { SUMMARY_TYPICAL = 800 }; /* bytes: the list mostly grows no further */
 
 typedef struct ListQuery {
 	Filters filters;
+	StringList ids;       /* of the containers that "id" names */
 	StringList ancestors; /* ids of the images that "ancestor" names */
 	int64_t limit;        /* 0: none */
 	bool all;
@@ -29,6 +30,7 @@ typedef struct ListQuery {
 static void list_query_clear(ListQuery *query)
 {
 	filters_clear(&query->filters);
+	strings_clear(&query->ids);
 	strings_clear(&query->ancestors);
 }
 DEFINE_AUTOCLEAR(ListQuery, list_query_clear)
@@ -47,6 +49,36 @@ static fallible check_words(const Filters *filters, const char *name, const char
 			return error_new(ERROR_INVALID, "invalid filter '%s=%.64s'", name, values->items[i]);
 	}
 	return NULL;
+}
+
+/* As docker has it: the beginning of one container's id, and of no other's. */
+static const char *id_of(const char *prefix, Container *const *containers, size_t count)
+{
+	const char *found = NULL;
+	ContainerView view;
+
+	for (size_t i = 0; i < count; i++) {
+		container_view(containers[i], &view);
+		if (!string_starts(view.id, prefix))
+			continue;
+		if (found)
+			return NULL;
+		found = view.id;
+	}
+	return found;
+}
+
+static void read_ids(ListQuery *query, Engine *engine)
+{
+	const StringList *values = filters_values(&query->filters, "id");
+	autofree Container **containers = NULL;
+	size_t count = values ? container_list(&containers, engine) : 0;
+
+	for (size_t i = 0; values && i < values->count; i++) {
+		const char *id = id_of(values->items[i], containers, count);
+		if (id)
+			strings_add(&query->ids, id);
+	}
 }
 
 static fallible read_ancestors(ListQuery *query, Engine *engine)
@@ -140,6 +172,7 @@ static fallible read_filters(ListQuery *query, Engine *engine, const HttpRequest
 	TRY(check_ports(&query->filters, "publish"));
 	TRY(check_ports(&query->filters, "expose"));
 	TRY(check_flag(&query->filters, "is-task"));
+	read_ids(query, engine);
 	TRY(read_ancestors(query, engine));
 	TRY(read_bound(&query->before_ns, query, engine, "before"));
 	return read_bound(&query->since_ns, query, engine, "since");
@@ -273,7 +306,7 @@ static bool fits_filters(
 
 	if (filters->count == 0)
 		return true;
-	return filters_pattern(filters, "id", view->id) && fits_name(filters, view) &&
+	return (!filters_values(filters, "id") || strings_has(&query->ids, view->id)) && fits_name(filters, view) &&
 	       filters_labels(filters, &view->spec->labels) &&
 	       filters_exact(filters, "status", container_state_name(view->state)) &&
 	       filters_exact(filters, "health", health_state_name(view->health)) && is_no_task(filters) &&

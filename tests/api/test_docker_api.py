@@ -279,7 +279,9 @@ def test_list_and_its_filters(daemon, api):
     assert names(api, "limit=2") == ["third", "second"] and names(api, "limit=-1&size=0&trunc_cmd=0") == ["first"]
     assert names(api, "all=1", label=["a"]) == ["third", "first"] and names(api, "all=1", label=["a=1", "b"]) == ["first"]
     assert names(api, "all=1", name=["^/fir"]) == ["first"] and names(api, "all=1", name=["ir"]) == ["third", "first"]
-    assert names(api, "all=1", id=[second[:8]]) == ["second"]
+    assert names(api, "all=1", id=[second[:8]]) == ["second"] and names(api, "all=1", id=[second, first[:12], "none"]) == ["second", "first"]
+    for nobody in (second[3:20], second[:8] + ".*", "^" + second[:8], second + "0", "second", ""):
+        assert names(api, "all=1", id=[nobody]) == [], nobody
     assert names(api, status=["created"]) == ["second"] and names(api, status=["exited", "running"]) == ["third", "first"]
     assert names(api, exited=["4"]) == ["third"] and names(api, exited=["0"]) == []
     assert names(api, "all=1", ancestor=["busybox:test"]) == ["third", "second", "first"] and names(api, ancestor=["other"]) == []

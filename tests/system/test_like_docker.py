@@ -356,3 +356,18 @@ def test_volumes(sides):
             side.ask("DELETE", f"/volumes/{name}")
         side.said.append(side.ask("GET", "/volumes")[0])
     check(sides, script, ignore=("execDuration", "container"))
+
+
+def test_lists_by_id(sides):
+    """The beginning of one id, and of no other's."""
+    def script(side):
+        made = [json.loads(side.create(f"id{number}", ["true"]))["Id"] for number in range(17)]  # two of them begin alike
+        beginnings = [one[0] for one in made]
+        one, alike = made[0], next(digit for digit in beginnings if beginnings.count(digit) > 1)
+        for wanted in ([one], [one[:12]], [one[2:20]], [one[:12] + "x"], ["^" + one[:12]], [one[:11] + "."], ["id0"], [""], [alike],
+                       [one[:12], made[1][:12]], [one[:12], "zz"]):
+            found = side.api.get("/containers/json" + filters(id=wanted) + "&all=1")
+            side.said.append(sorted(container["Names"][0] for container in found))
+        for number in range(17):
+            side.api.delete(f"/containers/id{number}?force=1")
+    check(sides, script)
