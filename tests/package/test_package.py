@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Debian package builds from a clean clone, holds what it should, and what it holds works; under `make soak` in a clean Debian root."""
+import gzip
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -17,7 +19,8 @@ usr/libexec/kedge/kedge-pack usr/libexec/kedge/kedge-tls usr/libexec/kedge/kedge
 usr/share/man/man8/kedge-tls.8.gz usr/share/man/man8/kedge-ws.8.gz usr/share/man/man8/kedge-dns.8.gz
 lib/systemd/system/kedged.service usr/share/bash-completion/completions/kedge usr/share/man/man1/kedge.1.gz
 usr/share/man/man1/kedge-run.1.gz usr/share/man/man5/kedged.yaml.5.gz usr/share/man/man8/kedged.8.gz usr/share/man/man8/kedge-shim.8.gz
-usr/share/man/man8/kedge-fetch.8.gz usr/share/man/man8/kedge-unpack.8.gz usr/share/doc/kedge/README.md.gz etc/kedge/registries.d""".split()
+usr/share/man/man8/kedge-fetch.8.gz usr/share/man/man8/kedge-unpack.8.gz usr/share/doc/kedge/README.md.gz
+usr/share/doc/kedge/containers.md.gz usr/share/doc/kedge/enforcement.md.gz etc/kedge/registries.d""".split()
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,12 @@ def unpacked(package, tmp_path_factory):
 
 def test_holds_what_it_should(unpacked):
     assert [path for path in EXPECTED if not (unpacked / path).exists()] == []
+
+
+def test_documents_that_man_pages_name_are_there(unpacked):
+    pages = [gzip.decompress(page.read_bytes()).decode() for page in (unpacked / "usr/share/man").rglob("*.gz")]
+    named = {path for page in pages for path in re.findall(r"usr/share/doc/kedge/[\w.-]+\w", page.replace("\\&", ""))}
+    assert len(named) >= 2 and [path for path in named if not (unpacked / path).exists()] == []
 
 
 def test_shim_is_static(unpacked):
