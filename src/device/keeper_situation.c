@@ -124,6 +124,7 @@ static void describe(KeptContainer *ret, const Kept *kept, const char *suffix, C
 		.state = states[view->state],
 		.is_stranger = is_stranger(kept, view),
 		.stopped_by_user = view->stopped_by_user && !view->was_set_aside,
+		.stopped_for = view->stopped_for,
 		.was_set_aside = view->was_set_aside,
 		.ran_in_this_boot = view->ran_in_this_boot,
 		.exit_code = view->exit_code,

@@ -188,6 +188,8 @@ static Decision judge_ended(const Situation *situation)
 {
 	const KeptContainer *current = &situation->current;
 
+	if (current->stopped_by_user && current->stopped_for)
+		return take_back("it was stopped during its probation: %s", current->stopped_for);
 	if (current->stopped_by_user)
 		return given_up("it was stopped by a user during its probation");
 	if (!current->ran_in_this_boot || current->was_set_aside)
@@ -257,6 +259,8 @@ static Decision ended(const Situation *situation)
 {
 	const KeptContainer *current = &situation->current;
 
+	if (current->stopped_by_user && current->stopped_for)
+		return given_up("it was stopped: %s", current->stopped_for);
 	if (current->stopped_by_user)
 		return given_up("it was stopped by a user");
 	if (!current->ran_in_this_boot || current->was_set_aside)

@@ -36,12 +36,13 @@ typedef enum KeptState {
 
 typedef struct KeptContainer {
 	KeptState state;
-	bool matches;          /* what is declared gives this container, but for what can be changed in place */
-	bool limits_differ;    /* that */
-	bool is_stranger;      /* nobody has made it for the declaration, nor taken it for that */
-	bool stopped_by_user;  /* its last end */
-	bool was_set_aside;    /* by the keeper: it was to go, or to be replaced */
-	bool ran_in_this_boot; /* its last run began in it */
+	bool matches;            /* what is declared gives this container, but for what can be changed in place */
+	bool limits_differ;      /* that */
+	bool is_stranger;        /* nobody has made it for the declaration, nor taken it for that */
+	bool stopped_by_user;    /* its last end */
+	const char *stopped_for; /* why, where that was no person's wish; NULL */
+	bool was_set_aside;      /* by the keeper: it was to go, or to be replaced */
+	bool ran_in_this_boot;   /* its last run began in it */
 	int exit_code;
 	int restart_policy; /* RestartPolicy */
 	int64_t restarts;

@@ -371,6 +371,7 @@ void container_view(const Container *container, ContainerView *ret)
 		.oom_killed = record->oom_killed,
 		.error = record->error ? record->error : "",
 		.stopped_by_user = record->user_stopped,
+		.stopped_for = record->stopped_for,
 		.was_set_aside = record->set_aside,
 		.ran_in_this_boot = string_equal(record->boot_id, container->engine->boot_id),
 		.created_ns = record->created_ns,

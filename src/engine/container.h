@@ -51,10 +51,11 @@ typedef struct ContainerView {
 	int pid; /* 0 when not running */
 	int exit_code;
 	bool oom_killed;
-	const char *error;     /* "" */
-	bool stopped_by_user;  /* its last end: restart policies leave it alone */
-	bool was_set_aside;    /* that was container_set_aside() */
-	bool ran_in_this_boot; /* its last run began in it */
+	const char *error;       /* "" */
+	bool stopped_by_user;    /* its last end: restart policies leave it alone */
+	const char *stopped_for; /* why, where that was no person's wish: "its health check fails"; NULL */
+	bool was_set_aside;      /* that was container_set_aside() */
+	bool ran_in_this_boot;   /* its last run began in it */
 	int64_t created_ns, started_ns, finished_ns;
 	int64_t up_ns; /* how long it has run, whatever the wall clock did meanwhile; 0 when it does not */
 	int64_t restart_count;
@@ -64,10 +65,10 @@ typedef struct ContainerView {
 	size_t health_log_count;
 	const char *log_path;
 	const char *state_directory, *gather_directory; /* for engine/logs.h */
-	const char *default_runtime; /* of one that names none */
-	const char *etc_directory;   /* of the managed hosts, hostname, resolv.conf; its network owner's */
-	const char *bundle;          /* there while it runs */
-	const char *volumes;         /* <it>/NAME/_data is a volume */
+	const char *default_runtime;                    /* of one that names none */
+	const char *etc_directory; /* of the managed hosts, hostname, resolv.conf; its network owner's */
+	const char *bundle;        /* there while it runs */
+	const char *volumes;       /* <it>/NAME/_data is a volume */
 	const char *cgroup;
 } ContainerView;
 
@@ -114,6 +115,9 @@ fallible container_start(Container *container, bool *ret_already, ContainerDone 
 #define STOP_TIMEOUT_OWN INT64_MIN /* what the container's configuration says */
 fallible container_stop(
 	Container *container, int64_t timeout_s, int signal, bool *ret_already, ContainerDone *done, void *arg);
+/* By nobody's wish: why is told of it, as "its health check fails". */
+fallible container_stop_for(
+	Container *container, const char *why, int64_t timeout_s, bool *ret_already, ContainerDone *done, void *arg);
 /* Stopped as its configuration says, to make way: by whoever keeps it, and nobody's wish that it stays down. */
 fallible container_set_aside(Container *container, bool *ret_already, ContainerDone *done, void *arg);
 fallible container_restart(Container *container, int64_t timeout_s, int signal, ContainerDone *done, void *arg);

@@ -16,7 +16,8 @@ typedef struct ContainerRecord {
 	int64_t restart_count;
 	int64_t run;       /* number of starts: tells this start's exit file from an earlier one's */
 	char *boot_id;     /* of the last start */
-	bool user_stopped; /* stopped by a person: restart policies leave it alone */
+	bool user_stopped; /* restart policies leave it alone */
+	char *stopped_for; /* why, where no person has stopped it; NULL */
 	bool set_aside;    /* so they do, and it was no person: container_set_aside() */
 	int64_t stop_run;  /* the run that a stop was asked for; it may still be under way */
 	int64_t stop_signal, stop_deadline_ns; /* of that: on the monotonic clock of this boot; 0: for ever */

@@ -77,7 +77,7 @@ static void health_act(Container *container)
 	if (string_equal(action, "kill"))
 		error = shim_signal(container->shim, 9);
 	else if (string_equal(action, "stop"))
-		error = container_stop(container, STOP_TIMEOUT_OWN, 0, &already, NULL, NULL);
+		error = container_stop_for(container, "its health check fails", STOP_TIMEOUT_OWN, &already, NULL, NULL);
 	else
 		error = container_restart(container, STOP_TIMEOUT_OWN, 0, NULL, NULL);
 	if (error)

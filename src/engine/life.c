@@ -198,8 +198,10 @@ static void note_reboot(Container *container, const ShimStatus *status)
 	bool own_namespace = string_empty(mode) || string_equal(mode, "private");
 
 	container->rebooted = own_namespace && status->exit_signal == SIGHUP;
-	if (own_namespace && status->exit_signal == SIGINT)
-		container->record.user_stopped = true;
+	if (!own_namespace || status->exit_signal != SIGINT || container->record.user_stopped)
+		return;
+	container->record.user_stopped = true;
+	string_replace(&container->record.stopped_for, "it has switched itself off");
 }
 
 /* Everything that follows an end, however it came about. The record is committed before anybody is told. */

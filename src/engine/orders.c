@@ -43,6 +43,7 @@ fallible container_start(Container *container, bool *ret_already, ContainerDone 
 	container->retry_delay_ns = 0;
 	container->record.restart_count = 0;
 	container->record.user_stopped = container->record.set_aside = false;
+	string_replace(&container->record.stopped_for, NULL);
 	container->record.start_again = false;
 	error = launch_asked(container);
 	if (!error) {
@@ -181,7 +182,7 @@ static void stop_note(Container *container, int64_t timeout_s, int signal, bool 
 	container_save_or_log(container);
 }
 
-fallible container_stop(
+static fallible stop(
 	Container *container, int64_t timeout_s, int signal, bool *ret_already, ContainerDone *done, void *arg)
 {
 	*ret_already = false;
@@ -193,6 +194,20 @@ fallible container_stop(
 	}
 	stop_note(container, timeout_s, signal, false);
 	return stop_begin(container, done, arg);
+}
+
+fallible container_stop(
+	Container *container, int64_t timeout_s, int signal, bool *ret_already, ContainerDone *done, void *arg)
+{
+	string_replace(&container->record.stopped_for, NULL);
+	return stop(container, timeout_s, signal, ret_already, done, arg);
+}
+
+fallible container_stop_for(
+	Container *container, const char *why, int64_t timeout_s, bool *ret_already, ContainerDone *done, void *arg)
+{
+	string_replace(&container->record.stopped_for, why);
+	return stop(container, timeout_s, 0, ret_already, done, arg);
 }
 
 fallible container_set_aside(Container *container, bool *ret_already, ContainerDone *done, void *arg)
@@ -315,6 +330,7 @@ static fallible container_note_stop(Container *container)
 	bool was_noted = container->record.user_stopped && !container->record.start_again;
 
 	container->record.user_stopped = true;
+	string_replace(&container->record.stopped_for, NULL);
 	container->record.start_again = false;
 	return was_noted ? NULL : container_save(container);
 }

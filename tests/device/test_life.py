@@ -106,6 +106,18 @@ def test_one_that_a_user_stops_stays_stopped_and_says_so(device):
     device.wait_kept("web")
 
 
+def test_one_that_its_health_check_has_stopped_says_so(device):
+    check = {"test": "! test -e /bad", "interval": "1s", "retries": 1, "onFailure": "stop"}
+    device.declare("web", command=["sh", "-c", "touch /bad; sleep 1000"], restart="unless-stopped", healthcheck=check)
+    device.wait_reason("web", "it was stopped: its health check fails")
+    device.restart()
+    device.wait_reason("web", "it was stopped: its health check fails")
+    device.declare("web", command=["sleep", "1000"])
+    device.wait_kept("web")
+    device.api.post("/containers/web/stop")
+    device.wait_reason("web", "it was stopped by a user")
+
+
 def test_one_that_ends_is_judged_by_its_restart_policy(device):
     device.declare("job", command=["true"], restart="no")
     assert device.wait_kept("job")["State"]["ExitCode"] == 0

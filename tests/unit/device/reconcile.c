@@ -65,6 +65,7 @@ static const struct {
 	{"it was to go, and is not any more", {WANTED, .current = {.state = KEPT_ENDED, .matches = true, .ran_in_this_boot = true, .was_set_aside = true}}, KEEP_START, false, "being started"},
 	{"the registry is asked meanwhile", {WANTED, .current = RUNNING, .pull = PULL_ALWAYS, .pull_is_due = true}, KEEP_PULL, true, ""},
 	{"stopped by a user", {WANTED, .current = {.state = KEPT_ENDED, .matches = true, .stopped_by_user = true}}, KEEP_NOTHING, false, "stopped by a user"},
+	{"stopped, and by no user", {WANTED, .current = {.state = KEPT_ENDED, .matches = true, .stopped_by_user = true, .stopped_for = "its health check fails"}}, KEEP_NOTHING, false, "it was stopped: its health check fails"},
 	{"ended before this boot", {WANTED, .current = {.state = KEPT_ENDED, .matches = true}}, KEEP_START, false, NULL},
 	{"the same in its order", {WANTED, .waits_for = "x", .current = {.state = KEPT_ENDED, .matches = true}}, KEEP_NOTHING, false, "it waits for x"},
 	{"finished", {WANTED, .current = {.state = KEPT_ENDED, .matches = true, .ran_in_this_boot = true}}, KEEP_NOTHING, true, ""},
@@ -87,6 +88,7 @@ static const struct {
 	{"next is made", {WANTED, .current = OLDER, .next = MADE}, KEEP_RENAME_TO_OLD, false, NULL},
 	{"next is of something else", {WANTED, .current = OLDER, .next = {.state = KEPT_CREATED}}, KEEP_REMOVE_NEXT, false, NULL},
 	{"the replacement was to go, and is not any more", {WANTED, .old = {.state = KEPT_ENDED}, .current = {.state = KEPT_ENDED, .matches = true, .ran_in_this_boot = true, .exit_code = 143, .was_set_aside = true}}, KEEP_START, false, NULL},
+	{"the replacement was stopped, and by no user", {WANTED, .old = {.state = KEPT_ENDED}, .current = {.state = KEPT_ENDED, .matches = true, .ran_in_this_boot = true, .stopped_by_user = true, .stopped_for = "its health check fails"}}, KEEP_TAKE_BACK, false, "its health check fails"},
 	{"the same, and could not be started", {WANTED, .old = {.state = KEPT_ENDED}, .current = {.state = KEPT_ENDED, .matches = true, .was_set_aside = true, .failure = "no port"}}, KEEP_TAKE_BACK, false, "no port"},
 	{"renamed", {WANTED, .old = OLDER, .next = MADE}, KEEP_RENAME_NEXT, false, NULL},
 	{"both renamed", {WANTED, .old = OLDER, .current = MADE}, KEEP_STOP_OLD, false, NULL},
@@ -133,7 +135,7 @@ static void decides_by_the_table(void **state)
 static void says_what_it_has_given_up(void **state)
 {
 	static const char *const words[] = {"is never to be pulled", "no way", "no", "health check fails",
-		"stopped by a user", "status 3", "did not come up"};
+		"stopped by a user", "it was stopped: its health check fails", "status 3", "did not come up"};
 	size_t found = 0;
 
 	(void)state;
