@@ -16,6 +16,7 @@
 #define AGAIN_NS (30 * NANOS_PER_SECOND) /* after a removal that failed */
 
 static const char record_kind[] = "removal";
+static const char not_allowed[] = "it was not allowed"; /* why a container was stopped */
 
 struct Enforcement {
 	Engine *engine;
@@ -266,16 +267,29 @@ static bool is_reprieved(const Withdrawal *withdrawal)
 	return is_allowed && !container->removed;
 }
 
-static void run_again(Withdrawal *withdrawal)
+static void start_again(Container *container)
 {
-	Container *container = withdrawal->container;
 	bool already = false;
 	Error *error = container_start(container, &already, NULL, NULL);
 
 	if (error)
 		error_log(error, "container \"%s\" is allowed again, and could not be started", container->record.name);
+}
+
+static void note_kept(Container *container, const Removal *removal)
+{
+	log_info("container \"%s\" is allowed again", container->record.name);
+	audit(container->engine, "keep", removal);
+	error_free(record_delete(container->engine->store, record_kind, container->id)); /* the next pass does it */
+}
+
+static void run_again(Withdrawal *withdrawal)
+{
+	Container *container = withdrawal->container;
+
+	start_again(container);
 	container->is_withdrawn = false;
-	pass_again(container->engine->enforcement, 0); /* which tidies the record */
+	note_kept(container, &withdrawal->removal);
 	withdrawal_end(withdrawal);
 }
 
@@ -321,7 +335,7 @@ static void withdraw(Container *container, const Removal *removal)
 		remove_withdrawn(withdrawal);
 		return;
 	}
-	error = container_stop(container, grace_s(container), 0, &is_over, stopped, withdrawal);
+	error = container_stop_for(container, not_allowed, grace_s(container), &is_over, stopped, withdrawal);
 	if (error)
 		withdrawal_failed(withdrawal, error);
 	else if (is_over)
@@ -341,6 +355,30 @@ static void tell_withdrawn(Container *container, const Removal *removal)
 	audit(container->engine, "remove", removal);
 }
 
+/* It was stopped for that, by another kedged or for a removal that failed. After a boot its restart policy counts. */
+static bool was_stopped(const Container *container, const Removal *before)
+{
+	const ContainerRecord *record = &container->record;
+	bool is_over = container->state == CONTAINER_EXITED || container->state == CONTAINER_DEAD;
+	bool outlasts_boots = record->spec.restart_policy == RESTART_UNLESS_STOPPED;
+
+	return is_over && record->user_stopped && string_equal(record->stopped_for, not_allowed) &&
+	       string_equal(before->state, container_state_name(CONTAINER_RUNNING)) &&
+	       (outlasts_boots || string_equal(record->boot_id, container->engine->boot_id));
+}
+
+/* What was decided, and not done, is taken back. One that is being stopped is waited for, see stopped(). */
+static void reprieve(Container *container, const Removal *before)
+{
+	if (container->state == CONTAINER_STOPPING) {
+		withdraw(container, before);
+		return;
+	}
+	if (was_stopped(container, before))
+		start_again(container);
+	note_kept(container, before);
+}
+
 /* It is on record before anything is done: whoever looks later finds why. */
 static void pass_one(Container *container, const FieldArray *known)
 {
@@ -358,9 +396,7 @@ static void pass_one(Container *container, const FieldArray *known)
 		}
 		withdraw(container, &removal);
 	} else if (before) {
-		log_info("container \"%s\" is allowed again", container->record.name);
-		audit(engine, "keep", before);
-		error_free(record_delete(engine->store, record_kind, container->id)); /* the next pass does it */
+		reprieve(container, before);
 	}
 	fields_clear(removal_fields, &removal);
 }

@@ -114,13 +114,16 @@ def test_a_file_that_is_being_written_changes_nothing(device):
 def test_a_file_that_is_gone_for_a_moment_is_there(device):
     device.enforce(device.good)
     aside = device.service.parent / "aside"
-    for _ in range(5):
+    quick = 0
+    while quick < 3:  # a machine that is too slow for a moment of less than a quarter of a second is asked again
+        begun = time.monotonic()
         device.service.rename(aside)
-        for _ in range(10):
-            assert is_on(device)
-            time.sleep(0.01)
+        was_on = [is_on(device) for _ in range(10)]
+        is_quick = time.monotonic() - begun < 0.2
         aside.rename(device.service)
-        time.sleep(0.1)
+        assert all(was_on) or not is_quick
+        quick += is_quick
+        kedge.wait_for(lambda: is_on(device))
     device.service.unlink()
     kedge.wait_for(lambda: not is_on(device))
 
@@ -231,6 +234,44 @@ def test_what_is_allowed_again_while_kedged_was_away_is_not_about_to_be_removed(
     device.start()
     kedge.wait_for(lambda: identity not in [one["id"] for one in device.removals()])
     assert device.exists(identity)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_what_was_stopped_and_is_allowed_again_while_kedged_was_away_runs_again(device, ends):
+    """Whether it has ended by then, or is still being stopped."""
+    identity = device.marked(["sh", "-c", "trap '' TERM; echo >> /mark/up; while true; do sleep 0.1; done"], StopTimeout=600)
+    device.start_container(identity)
+    kedge.wait_for((device.marks / "up").exists)
+    pid = device.inspect(identity)["State"]["Pid"]
+    device.enforce(device.good)
+    kedge.wait_for(lambda: [one for one in device.removals() if one["id"] == identity])
+    device.kill()
+    device.service.write_text(f"enforcement: {{enabled: true, allowlist: [{device.good}, {device.evil}]}}\n")
+    if not ends:
+        device.start()
+    os.kill(pid, signal.SIGKILL)
+    kedge.wait_for(lambda: not os.path.exists(f"/proc/{pid}"))
+    if ends:
+        device.start()
+    kedge.wait_for(lambda: (device.marks / "up").stat().st_size == 2)
+    kedge.wait_for(lambda: identity not in [one["id"] for one in device.removals()])
+    assert device.inspect(identity)["State"]["Running"]
+
+
+@pytest.mark.parametrize("ran", [False, True])
+def test_one_that_could_not_be_removed_and_is_allowed_again_is_as_it_was(device, ran):
+    identity = device.run_container(SLEEP, image="evil:1")
+    if not ran:
+        device.api.post(f"/containers/{identity}/stop")
+    device.stop()
+    device.environment = {"KEDGE_FAULT": "engine.remove.record:1:fail"}
+    device.start()
+    device.environment = {}
+    device.enforce(device.good)
+    kedge.wait_for(lambda: [one for one in device.removals() if one["id"] == identity and "error" in one])
+    device.relax()
+    kedge.wait_for(lambda: identity not in [one["id"] for one in device.removals()])
+    assert device.inspect(identity)["State"]["Running"] == ran
 
 
 # ---- deaths ----------------------------------------------------------------------------------------------------------------------
