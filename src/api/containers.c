@@ -251,7 +251,9 @@ static const char *change_word(Differences *differences, const Declaration *decl
 	change = declaration_compare(&names, &now->declaration, declaration);
 	if (now->declaration.enabled != declaration->enabled)
 		return declaration->enabled ? "enable" : "disable";
-	return names.count ? words[change] : "none";
+	if (!names.count)
+		return "none";
+	return declaration->enabled ? words[change] : "note"; /* it has no container */
 }
 
 static void write_change(

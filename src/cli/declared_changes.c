@@ -14,6 +14,7 @@ static const struct {
 	{"create", "created"},
 	{"none", "unchanged"},
 	{"keep", "changed; its container stays as it is"},
+	{"note", "changed; it is not enabled, and has no container"},
 	{"update", "changed; its container is updated in place"},
 	{"recreate", "changed; its container is replaced"},
 	{"disable", "changed; its container is stopped and removed"},

@@ -10,7 +10,7 @@
 #include "base/files.h"
 #include "base/memory.h"
 
-enum { DOCUMENT_MAX = 1 << 20 };
+enum { DOCUMENT_MAX = 1 << 20, DOCUMENTS_MAX = 256 /* at a time, for the API */ };
 
 static const char *const endings[] = {".yaml", ".yml", ".json"};
 
@@ -62,11 +62,22 @@ static fallible note_file(void *arg, int dir, const char *name, unsigned char ty
 	return NULL;
 }
 
+static fallible too_many(size_t count, const char *path)
+{
+	return error_hint(error_new(ERROR_TOO_LARGE, "there are %zu declarations in %s: %d is the most at a time",
+				  count, path, DOCUMENTS_MAX),
+		"apply them in several steps");
+}
+
 static fallible add_directory(Value *list, const char *path)
 {
 	autoclear(StringList) names = {0};
 
 	TRY(dir_each(AT_FDCWD, path, note_file, &names));
+	if (names.count > DOCUMENTS_MAX) {
+		autofree char *place = string_printf("\"%s\"", path);
+		return too_many(names.count, place);
+	}
 	strings_sort(&names);
 	for (size_t i = 0; i < names.count; i++) {
 		autofree char *file = path_join(path, names.items[i]);
@@ -92,8 +103,11 @@ fallible declared_documents_read(Value **ret, const StringList *paths)
 	Value *list = value_array();
 
 	value_set(body, "containers", list);
-	for (size_t i = 0; i < paths->count; i++)
+	for (size_t i = 0; i < paths->count; i++) {
 		TRY(add_path(list, paths->items[i]));
+		if (value_count(list) > DOCUMENTS_MAX)
+			return too_many(value_count(list), "the files that are named");
+	}
 	if (!value_count(list))
 		return error_new(ERROR_INVALID, "there is no declaration in \"%s\"", paths->items[0]);
 	*ret = take(body);

@@ -67,6 +67,26 @@ def wait_for_it(device, timeout="", check=True, **fields):
     return device.kedge("apply", f"--wait{timeout}", "-f", "-", input=text, check=check)
 
 
+def test_a_change_of_one_that_is_not_enabled_speaks_of_no_container(device, tmp_path):
+    (tmp_path / "web.yaml").write_text(json.dumps({**WEB, "enabled": False}))
+    assert device.kedge("apply", "-f", tmp_path).out == "web: created\n"
+    for change in ({"probation": "7s"}, {"memory": "32m"}, {"user": "1"}):
+        (tmp_path / "web.yaml").write_text(json.dumps({**WEB, "enabled": False, **change}))
+        assert device.kedge("apply", "-f", tmp_path).out == "web: changed; it is not enabled, and has no container\n"
+
+
+def test_more_files_than_are_applied_at_a_time_are_refused_by_name(device, tmp_path):
+    for number in range(257):
+        (tmp_path / f"c{number}.yaml").write_text('{"image": "busybox:test", "enabled": false}')
+    done = device.kedge("apply", "-f", tmp_path, check=False)
+    assert done.returncode == 1 and f'there are 257 declarations in "{tmp_path}": 256 is the most at a time' in done.err
+    done = device.kedge("apply", *[f"--file={path}" for path in tmp_path.iterdir()], check=False)
+    assert done.returncode == 1 and "there are 257 declarations in the files that are named" in done.err
+    assert not device.kept()
+    (tmp_path / "c0.yaml").unlink()
+    assert device.kedge("apply", "--dry-run", "-f", tmp_path).out.count(": created") == 256
+
+
 def test_apply_waits_until_it_is_so(device):
     assert wait_for_it(device).out == "web: created\nweb: as declared\n"
     assert device.container("web")["State"]["Running"]

@@ -39,6 +39,7 @@ const WORDS: Record<string, string> = {
   create: "A container is made.",
   none: "Nothing changes.",
   keep: "The declaration changes; the container stays as it is.",
+  note: "The declaration changes; it is not enabled, and has no container.",
   update: "The container's limits change while it runs.",
   recreate: "The container is replaced: what it has written into its own files is lost.",
   disable: "The container is stopped and removed: what it has written into its own files is lost.",
