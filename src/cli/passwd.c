@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -114,13 +116,31 @@ static fallible make_hash(char **ret, const char *password)
 
 /* ---- the file ---- */
 
+/* Only where there is none yet it is empty: one that cannot be read is not to be replaced. */
 static fallible read_file(char **ret, const char *path)
 {
-	if (!file_exists(AT_FDCWD, path)) {
-		*ret = mem_strdup("");
-		return NULL;
-	}
-	return file_read(ret, NULL, AT_FDCWD, path, PASSWORD_FILE_MAX);
+	Error *error = file_read(ret, NULL, AT_FDCWD, path, PASSWORD_FILE_MAX);
+
+	if (!error || error_number(error) != ENOENT)
+		return error;
+	error_free(error);
+	*ret = mem_strdup("");
+	return NULL;
+}
+
+/* Until the descriptor is closed. The directory is what is locked, since the file is another one after each change. */
+static fallible lock(int *ret_fd, const char *path)
+{
+	autofree char *copy = mem_strdup(path);
+	const char *directory = dirname(copy);
+	autofd fd = -1;
+
+	TRY(dir_open(&fd, AT_FDCWD, directory));
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return error_errno(errno, "could not lock \"%s\"", directory);
+	*ret_fd = take_fd(&fd);
+	return NULL;
 }
 
 static fallible write_file(const char *path, const char *name, const char *hash)
@@ -128,7 +148,9 @@ static fallible write_file(const char *path, const char *name, const char *hash)
 	autoclear(Buffer) changed = {.limit = PASSWORD_FILE_MAX};
 	autofree char *text = NULL;
 	autofree char *known = NULL;
+	autofd locked = -1;
 
+	TRY(lock(&locked, path));
 	TRY(read_file(&text, path));
 	known = password_file_find(text, name);
 	if (!hash && !known)

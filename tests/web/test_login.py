@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The dashboard over TLS: a login for who has no certificate, and what is refused without one."""
+import fcntl
 import http.client
 import json
 import os
+import pathlib
 import signal
 import stat
+import subprocess
 
 import pytest
 
@@ -32,6 +35,36 @@ def guarded(authority):
 
 def set_password(daemon, name, password, *options):
     return daemon.kedge("passwd", "--file", daemon.passwords, "--password-stdin", *options, name, input=password.encode())
+
+
+def waits_for_lock(process):
+    """The kernel tells of those that wait with "->"."""
+    return any(f" {process.pid} " in line and "->" in line for line in pathlib.Path("/proc/locks").read_text().splitlines())
+
+
+def test_two_passwords_at_once_are_both_kept(tmp_path):
+    path = tmp_path / "passwords"
+    words = [str(kedge.BIN / "kedge"), "passwd", "--file", str(path), "--password-stdin"]
+    directory = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(directory, fcntl.LOCK_EX)
+    both = [subprocess.Popen([*words, name], stdin=subprocess.PIPE) for name in ("one", "two")]
+    try:
+        for process in both:
+            process.stdin.write(b"secret")
+            process.stdin.close()
+        kedge.wait_for(lambda: all(waits_for_lock(process) for process in both), 30)
+        assert not path.exists()
+    finally:
+        os.close(directory)
+        assert [process.wait() for process in both] == [0, 0]
+    assert sorted(line.split(":")[0] for line in path.read_text().splitlines()) == ["one", "two"]
+
+
+def test_passwords_that_cannot_be_read_are_not_replaced(tmp_path):
+    (tmp_path / "passwords").symlink_to(tmp_path / "passwords")
+    done = subprocess.run([kedge.BIN / "kedge", "passwd", "--file", tmp_path / "passwords", "--password-stdin", "one"], input=b"secret",
+                          stderr=subprocess.PIPE)
+    assert done.returncode != 0 and (tmp_path / "passwords").is_symlink()
 
 
 class Guest:
