@@ -366,10 +366,8 @@ ChannelResult channel_send(Channel *channel, const void *data, size_t length, si
 	}
 	if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)
 		return CHANNEL_LATER;
-	if (errno == EMSGSIZE && is_datagrams(channel)) {
-		*ret_sent = length; /* the receiver's side takes none of this size: it is not sent again and again */
-		return CHANNEL_DONE;
-	}
+	if (errno == EMSGSIZE && is_datagrams(channel))
+		return CHANNEL_TOO_LARGE;
 	return lose_errno(channel, errno, "could not send");
 }
 

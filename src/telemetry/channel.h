@@ -16,7 +16,7 @@
 
 typedef struct Channel Channel;
 
-typedef enum ChannelResult { CHANNEL_DONE, CHANNEL_LATER, CHANNEL_LOST } ChannelResult;
+typedef enum ChannelResult { CHANNEL_DONE, CHANNEL_LATER, CHANNEL_LOST, CHANNEL_TOO_LARGE } ChannelResult;
 
 typedef struct ChannelOptions {
 	const LogAddress *address;
@@ -31,7 +31,8 @@ DEFINE_AUTOPTR(Channel, channel_free)
 
 /* CHANNEL_LATER: it is being made. */
 ChannelResult channel_ready(Channel *channel);
-/* A datagram as a whole, of a stream as much as it takes: *ret_sent. */
+/* A datagram as a whole, of a stream as much as it takes: *ret_sent. CHANNEL_TOO_LARGE: no datagram has room for it,
+ * and it is not to be tried again. */
 ChannelResult channel_send(Channel *channel, const void *data, size_t length, size_t *ret_sent);
 /* What it has said: 0 bytes with CHANNEL_LATER when nothing is there. */
 ChannelResult channel_receive(Channel *channel, void *data, size_t size, size_t *ret_length);

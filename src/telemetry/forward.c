@@ -51,6 +51,7 @@ struct Forward {
 	LogSpot batch_end;
 	size_t sent;    /* bytes of the batch */
 	size_t message; /* the next one, of datagrams */
+	size_t refused; /* so many of them were too large to be sent */
 	bool has_batch;
 	bool awaits_answer;
 	Marks marks;
@@ -291,7 +292,7 @@ static void fill_batch(Forward *f)
 	f->has_batch = f->batch.lines > 0;
 	if (f->has_batch && f->kind->finish)
 		f->kind->finish(f->driver, &f->batch);
-	f->sent = f->message = 0;
+	f->sent = f->message = f->refused = 0;
 }
 
 static ChannelResult send_messages(Forward *f)
@@ -302,7 +303,9 @@ static ChannelResult send_messages(Forward *f)
 		size_t start = f->message ? f->batch.ends[f->message - 1] : 0;
 		ChannelResult result =
 			channel_send(f->channel, f->batch.bytes.data + start, f->batch.ends[f->message] - start, &sent);
-		if (result != CHANNEL_DONE)
+		if (result == CHANNEL_TOO_LARGE)
+			f->refused++; /* a line each: the pieces that gelf makes of one are small */
+		else if (result != CHANNEL_DONE)
 			return result;
 	}
 	return CHANNEL_DONE;
@@ -334,7 +337,9 @@ static void batch_sent(Forward *f)
 {
 	f->has_batch = false;
 	f->place.sent = f->batch_end;
-	f->place.sent_lines += (int64_t)f->batch.lines;
+	f->place.sent_lines += (int64_t)(f->batch.lines - f->refused);
+	f->place.dropped += (int64_t)f->refused;
+	tell_dropped(f);
 	marks_add(&f->marks, &f->batch_end, f->batch.bytes.length, clock_monotonic_ns());
 	f->awaits_answer = f->kind->heard && f->kind->heard(f->driver, "", 0) == 0;
 	f->answer_ns = clock_monotonic_ns() + ANSWER_LIMIT;
