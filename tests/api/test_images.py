@@ -150,7 +150,7 @@ def test_broken_archives_leave_nothing(stock, what, data):
     status, body = stock.api.raw("POST", "/images/load", data, {"Content-Type": "application/x-tar"})
     assert status >= 400 or "error" in json.loads(body.splitlines()[-1]), body
     assert stock.api.get("/images/json") == before
-    kedge.wait_for(lambda: not list((stock.store / "staging").iterdir()), 5)
+    kedge.wait_for(lambda: not list((stock.store / "staging").iterdir()))
     assert stock.api.raw("GET", "/_ping")[0] == 200
 
 
@@ -162,7 +162,7 @@ def test_a_client_that_leaves_in_the_middle(stock):
             docker_archive("left:1", [base_layer()])[1])[:sent])
         time.sleep(0.1)
         client.close()
-    kedge.wait_for(lambda: not list((stock.store / "staging").iterdir()), 5)
+    kedge.wait_for(lambda: not list((stock.store / "staging").iterdir()))
     assert stock.api.raw("GET", "/images/left:1/json")[0] == 404
 
 

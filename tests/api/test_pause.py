@@ -26,6 +26,15 @@ def ticks(daemon, identity):
     return daemon.log_text(identity).count("tick")
 
 
+def settled(daemon, identity):
+    """Once all is read of what was written before."""
+    before, now = -1, ticks(daemon, identity)
+    while now != before:
+        time.sleep(0.3)
+        before, now = now, ticks(daemon, identity)
+    return now
+
+
 def ticking(daemon, **settings):
     identity = daemon.run_container(TICKING, **settings)
     kedge.wait_for(lambda: ticks(daemon, identity) > 1)
@@ -41,8 +50,7 @@ def paused(daemon, **settings):
 def test_nothing_moves_until_it_is_unpaused(box):
     events = Events(box)
     identity = paused(box, name="frozen")
-    time.sleep(0.1)  # what was written before is read
-    before = ticks(box, identity)
+    before = settled(box, identity)
     now = state(box, identity)
     assert (now["Status"], now["Running"], now["Paused"]) == ("paused", True, True) and now["Pid"] > 0
     time.sleep(0.5)
@@ -122,8 +130,7 @@ def test_a_wait_goes_on(box):
 def test_it_survives_kedged(daemon):
     identity = paused(daemon)
     pid = state(daemon, identity)["Pid"]
-    time.sleep(0.1)
-    before = ticks(daemon, identity)
+    before = settled(daemon, identity)
     daemon.restart()
     assert (state(daemon, identity)["Status"], state(daemon, identity)["Pid"]) == ("paused", pid)
     time.sleep(0.3)

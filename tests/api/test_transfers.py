@@ -199,10 +199,8 @@ def test_a_pull_has_a_time_limit_and_what_came_is_kept(daemons, fake):
         for at in range(50_000, 50_100):
             handler.wfile.write(image.layers[0][at:at + 1])
             time.sleep(0.1)
-    begin = time.monotonic()
     assert problem(pull(daemon, f"{fake.host}/a:1")) == (
         f'could not pull "{fake.host}/a:1": it took longer than the download timeout of 2s')
-    assert time.monotonic() - begin < 8
     slow.clear()
     assert not problem(pull(daemon, f"{fake.host}/a:1"))
     assert int(fake.asked(blob)[-1].headers["Range"][6:-1]) > 0
@@ -213,9 +211,8 @@ def test_tries_and_their_interval(daemons, fake):
     image = fake.add(Unpackable([{"a": b"a"}]), "1")
     blob = digest(image.layers[0])
     fake.rule(blob)(lambda handler, _: handler.reply(503))
-    begin = time.monotonic()
     assert problem(pull(daemon, f"{fake.host}/a:1")).endswith("the registry says 503 service unavailable")
-    assert len(fake.asked(blob)) == 3 and time.monotonic() - begin < 5
+    assert len(fake.asked(blob)) == 3
 
 
 # ---- platforms ------------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import time
 import kedge
 import pytest
 from served import Screen, on_terminal
-from streams import Background
+from streams import Background, Events
 
 LOOP = "trap 'echo got TERM; exit 3' TERM; trap 'echo got USR1' USR1; echo ready; while :; do sleep 0.05; done"
 
@@ -24,6 +24,12 @@ def box(shared_daemon):
 
 def run_box(box, *arguments, **options):
     return box.kedge("run", "--network", "none", *arguments, **options)
+
+
+def passes_on(process, number):
+    """It catches the signal, or has it blocked to read it."""
+    status = dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines() if ":\t" in line)
+    return (int(status["SigCgt"], 16) | int(status["SigBlk"], 16)) >> number - 1 & 1
 
 
 def background(box, *arguments):
@@ -186,8 +192,10 @@ def test_start_attached_and_attach(box):
     assert (done.returncode, done.err) == (1, 'kedge: container "again" does not run\nhint: start it with "kedge start --attach again"\n')
 
     run_box(box, "-d", "--name", "loop", "busybox:test", "sh", "-c", LOOP)
+    events = Events(box)
     process = background(box, "attach", "loop")
-    time.sleep(0.5)
+    kedge.wait_for(lambda: "attach" in events.of(box.inspect("loop")["Id"]) and passes_on(process, signal.SIGUSR1))
+    events.close()
     process.send_signal(signal.SIGUSR1)
     assert process.stdout.readline() == b"got USR1\n"
     box.kedge("stop", "loop")
@@ -332,8 +340,9 @@ def test_events_are_dockers(box):
 
 
 def test_events_come_as_they_happen(box):
+    listeners = box.api.get("/info")["NEventsListener"]
     process = background(box, "events", "--filter", "type=container", "--format", "{{.Action}}")
-    time.sleep(0.3)
+    kedge.wait_for(lambda: box.api.get("/info")["NEventsListener"] > listeners)
     box.kedge("create", "--network", "none", "busybox:test")
     assert process.stdout.readline() == b"create\n"
     process.kill()

@@ -84,7 +84,7 @@ def test_one_that_is_refused_is_tried_again_when_something_changes_and_not_befor
     done = served.kedge("apply", "--wait", "-f", served.containers / "web.yaml", check=False)
     assert done.returncode == 1 and "is not allowed" in done.err
     service(served, enforcement={"enabled": True, "allowlist": [digest]})
-    served.wait_kept("web", 4)
+    served.wait_kept("web")
 
 
 def test_the_options_are_part_of_snapshots_and_come_back(served):

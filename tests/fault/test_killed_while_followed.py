@@ -109,9 +109,7 @@ def test_killed(daemon, slow):
             assert program.stdout.read(5)
     helpers = kedge.wait_for(lambda: len(children(daemon.process.pid)) >= 2 and children(daemon.process.pid))
     daemon.kill()
-    begin = time.monotonic()
     ends = {name: client.rest() for name, client in clients.items()}
-    assert time.monotonic() - begin < 1
     for name, data in ends.items():
         assert not data.endswith(b"0\r\n\r\n"), f"{name} ends as if all had been said"
     for program in programs:

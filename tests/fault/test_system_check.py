@@ -249,7 +249,7 @@ def test_control_group(used, populated, suffix):
     finds(used, f"{used.cgroup_parent}{suffix}/{name}", "belongs to no container that runs")
     assert not [group for group in groups if group.exists()]
     if populated:
-        assert process.wait(5) == -9
+        assert process.wait(30) == -9
 
 
 def test_control_groups_of_another_engine(used):

@@ -92,12 +92,10 @@ def test_broken_in_the_middle_goes_on_from_there(fake, fetch, image, name, blob)
 
 def test_broken_forever(fake, fetch, image, name, blob):
     fake.rule(blob)(lambda handler, _: handler.reply(200, image.layers[0][:1000], length=SIZE))
-    begin = time.monotonic()
     result = fetch("pull", name, retries=3)
     assert result.message == prefix(name, image) + f'"{fake.host}": the connection broke in the middle of the answer'
     assert len(fake.asked(blob)) == 4
     assert [event["delay"] for event in result.all("retrying")] == [20, 40, 80]
-    assert time.monotonic() - begin < 10
 
 
 def test_a_link_that_only_carries_a_piece_at_a_time(fake, fetch, tmp_path):
@@ -230,9 +228,7 @@ def test_silence(fake, fetch, image, name, blob):
         handler.reply(200, image.layers[0][:1000], length=SIZE)
         handler.wfile.flush()
         time.sleep(20)
-    begin = time.monotonic()
     assert fetch("pull", name, stall=1, retries=-1).message == prefix(name, image) + f'"{fake.host}": nothing was received for 1 s'
-    assert time.monotonic() - begin < 8
 
 
 def test_redirect_loop(fake, fetch, image, name, blob):
@@ -517,6 +513,4 @@ def test_a_header_that_trickles(fake, fetch, image, name, blob, trickle):
             handler.wfile.write(trickle)
             time.sleep(0.2)
         handler.close_connection = True
-    begin = time.monotonic()
     assert fetch("pull", name, stall=1, retries=-1).message == prefix(name, image) + f'"{fake.host}": nothing was received for 1 s'
-    assert time.monotonic() - begin < 12

@@ -92,7 +92,7 @@ def test_it_ends_with_who_started_it(stalled):
     driver, pid = stalled
     driver.kill()
     driver.wait()
-    kedge.wait_for(lambda: not os.path.exists(f"/proc/{pid}"), 3)
+    kedge.wait_for(lambda: not os.path.exists(f"/proc/{pid}"))
 
 
 def test_its_end_is_told(stalled):

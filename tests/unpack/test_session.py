@@ -174,7 +174,7 @@ def test_limits_from_the_start_message(session, tmp_path):
 
 def test_ends_with_its_connection(waiting):
     waiting.socket.close()
-    assert waiting.process.wait(timeout=5) == 1
+    assert waiting.process.wait(timeout=30) == 1
 
 
 def test_ends_with_its_connection_before_the_start(session):
