@@ -31,6 +31,13 @@ fallible confine_root(int root, unsigned long mount_flags)
 	return NULL;
 }
 
+rlim_t confine_open_files(rlim_t most)
+{
+	struct rlimit now = {0};
+
+	return getrlimit(RLIMIT_NOFILE, &now) < 0 || now.rlim_max > most ? most : now.rlim_max;
+}
+
 fallible confine_limits(const ConfineLimit *limits, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {

@@ -26,6 +26,8 @@ typedef struct ConfineLimit {
 } ConfineLimit;
 
 fallible confine_limits(const ConfineLimit *limits, size_t count);
+/* For RLIMIT_NOFILE: as many as can be had, most at the most. */
+rlim_t confine_open_files(rlim_t most);
 
 /* kept: a bit for each capability that stays in the bounding set. */
 fallible confine_bounding(uint64_t kept);

@@ -27,12 +27,18 @@ typedef struct FilterRule {
 
 fallible filter_add_rules(Filter *filter, const FilterRule *rules, size_t count);
 
-/* Memory that cannot be run; threads, no processes; time; the end. clone3 hides its flags in memory: the C library goes back to clone.
+/* Memory that cannot be run; threads, no processes; time; the end. clone3 hides its flags in memory: the C library goes
+ * back to clone.
  */
 fallible filter_add_memory_and_threads(Filter *filter);
 
 /* Programs, processes, mounts, traces, other people's rights: the process is killed. */
 fallible filter_add_deadly(Filter *filter);
 
-/* For this process and all threads it makes; sets no_new_privs. */
+/* For this process and all threads it makes; sets no_new_privs. Not in a sanitized build, whose runtime calls what it
+ * likes. */
 fallible filter_load(Filter *filter);
+
+/* The filter of most jails, made and loaded: what is named, what the rules say, and memory and threads are allowed; of
+ * the rest the deadly kills, and anything else fails with EPERM. */
+fallible filter_enter(const char *const *names, size_t count, const FilterRule *rules, size_t rule_count);

@@ -23,15 +23,6 @@
 #include "pack/tree.h"
 #include "pack/view.h"
 
-#ifdef KEDGE_SANITIZED
-/* Finding leaks takes a /proc, which the tree need not have. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-#endif
-
 typedef struct Options {
 	bool tree, volume, layer, plan, sizes, changes, difference, help, version;
 	char *lower, *copy, *look;

@@ -2,7 +2,6 @@
 #include "telemetry/jail.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <nss.h>
 #include <sys/resource.h>
@@ -16,7 +15,6 @@
 
 enum { OPEN_FILES_MAX = 16384, ROOT_GROUP = 0 };
 
-#ifndef KEDGE_SANITIZED /* whose runtime calls what it likes */
 /* By name: what an architecture has not is left out. */
 static const char *const allowed[] = {
 	/* descriptors */
@@ -90,38 +88,10 @@ static const FilterRule restricted[] = {
 	{SCMP_SYS(ioctl), SCMP_ACT_ALLOW, 1, {SCMP_A1(SCMP_CMP_EQ, 0x5411 /* SIOCOUTQ, TIOCOUTQ */)}},
 	{SCMP_SYS(ioctl), SCMP_ACT_ALLOW, 1, {SCMP_A1(SCMP_CMP_EQ, 0x541b /* FIONREAD: how long an answer is */)}},
 };
-#endif
-
-static fallible load_filter(void)
-{
-#ifndef KEDGE_SANITIZED
-	autoptr(Filter) filter = NULL;
-
-	TRY(filter_new(&filter, SCMP_ACT_ERRNO(EPERM)));
-	TRY(filter_add_names(filter, SCMP_ACT_ALLOW, allowed, COUNT(allowed)));
-	TRY(filter_add_deadly(filter));
-	TRY(filter_add_memory_and_threads(filter));
-	TRY(filter_add_rules(filter, restricted, COUNT(restricted)));
-	TRY(filter_load(filter));
-#endif
-	return NULL;
-}
-
-#ifdef KEDGE_SANITIZED
-/* Finding leaks takes a /proc that is the process's own. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-#endif
 
 fallible log_jail_enter(const char *user)
 {
-	struct rlimit now = {0};
-	rlim_t files =
-		getrlimit(RLIMIT_NOFILE, &now) < 0 || now.rlim_max > OPEN_FILES_MAX ? OPEN_FILES_MAX : now.rlim_max;
-	const ConfineLimit limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, files}};
+	const ConfineLimit limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, confine_open_files(OPEN_FILES_MAX)}};
 	uid_t uid = 0;
 	gid_t gid = 0;
 
@@ -133,9 +103,6 @@ fallible log_jail_enter(const char *user)
 	__nss_configure_lookup("passwd", "files");
 	__nss_configure_lookup("hosts", "files dns");
 	TRY(jail_user_find(user, &uid, &gid));
-	TRY(confine_limits(limits, COUNT(limits)));
-	TRY(confine_bounding(0));
-	TRY(jail_user_become(uid, ROOT_GROUP));
-	TRY(confine_capabilities(0));
-	return load_filter();
+	TRY(jail_user_lower(uid, ROOT_GROUP, limits, COUNT(limits)));
+	return filter_enter(allowed, COUNT(allowed), restricted, COUNT(restricted));
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tls/jail.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -65,30 +64,6 @@ static const FilterRule restricted[] = {
 	{SCMP_SYS(socket), SCMP_ACT_ALLOW, 1, {SCMP_A0(SCMP_CMP_EQ, AF_UNIX)}},
 };
 
-static fallible load_filter(void)
-{
-#ifndef KEDGE_SANITIZED /* whose runtime calls what it likes */
-	autoptr(Filter) filter = NULL;
-
-	TRY(filter_new(&filter, SCMP_ACT_ERRNO(EPERM)));
-	TRY(filter_add_names(filter, SCMP_ACT_ALLOW, allowed, COUNT(allowed)));
-	TRY(filter_add_deadly(filter));
-	TRY(filter_add_memory_and_threads(filter));
-	TRY(filter_add_rules(filter, restricted, COUNT(restricted)));
-	TRY(filter_load(filter));
-#endif
-	return NULL;
-}
-
-#ifdef KEDGE_SANITIZED
-/* Finding leaks takes a /proc, which a jail has not. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-#endif
-
 fallible tls_jail_enter(const char *user, int root, size_t open_files_max)
 {
 	const ConfineLimit limits[] = {
@@ -105,9 +80,6 @@ fallible tls_jail_enter(const char *user, int root, size_t open_files_max)
 	TRY(jail_root_of(&tree, root));
 	TRY(confine_namespaces(CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET));
 	TRY(confine_root(tree, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC));
-	TRY(confine_limits(limits, COUNT(limits)));
-	TRY(confine_bounding(0));
-	TRY(jail_user_become(uid, gid));
-	TRY(confine_capabilities(0));
-	return load_filter();
+	TRY(jail_user_lower(uid, gid, limits, COUNT(limits)));
+	return filter_enter(allowed, COUNT(allowed), restricted, COUNT(restricted));
 }

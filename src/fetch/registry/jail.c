@@ -69,9 +69,6 @@ Error *fetch_jail_enter(const char *user)
 	TRY(jail_user_find(user, &uid, &gid));
 	__nss_configure_lookup("hosts", "files dns");
 	TRY(enter_root());
-	TRY(confine_limits(limits, COUNT(limits)));
-	TRY(confine_bounding(0));
-	TRY(jail_user_become(uid, gid));
-	TRY(confine_capabilities(0));
+	TRY(jail_user_lower(uid, gid, limits, COUNT(limits)));
 	return fetch_jail_filter_load();
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fetch/registry/jail_filter.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <sys/socket.h>
@@ -94,22 +93,7 @@ static const FilterRule restricted[] = {
 	{SCMP_SYS(socket), SCMP_ACT_ALLOW, 2, {SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE)}},
 };
 
-#ifdef KEDGE_SANITIZED
-enum { IS_SANITIZED = 1 };
-#else
-enum { IS_SANITIZED = 0 };
-#endif
-
 Error *fetch_jail_filter_load(void)
 {
-	autoptr(Filter) filter = NULL;
-
-	if (IS_SANITIZED)
-		return NULL; /* the sanitizers' runtime calls what it likes */
-	TRY(filter_new(&filter, SCMP_ACT_ERRNO(EPERM)));
-	TRY(filter_add_names(filter, SCMP_ACT_ALLOW, allowed, COUNT(allowed)));
-	TRY(filter_add_deadly(filter));
-	TRY(filter_add_memory_and_threads(filter));
-	TRY(filter_add_rules(filter, restricted, COUNT(restricted)));
-	return filter_load(filter);
+	return filter_enter(allowed, COUNT(allowed), restricted, COUNT(restricted));
 }

@@ -21,15 +21,6 @@
 
 enum { OPEN_FILES_MAX = 128 };
 
-#ifdef KEDGE_SANITIZED
-/* Finding leaks takes a /proc, which a jail has not. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-#endif
-
 /* ---- capabilities and limits ---- */
 
 #define BIT(capability) (UINT64_C(1) << (capability))
@@ -66,10 +57,7 @@ static fallible give_up_rights(int64_t max_file_bytes)
 	TRY(set_limits(max_file_bytes));
 	TRY(confine_bounding(capabilities_kept));
 	TRY(confine_capabilities(capabilities_kept));
-#ifndef KEDGE_SANITIZED /* whose runtime calls what it likes */
-	TRY(jail_filter_load());
-#endif
-	return NULL;
+	return jail_filter_load();
 }
 
 Error *jail_enter(int *ret_root, int take_directory, int64_t max_file_bytes)
