@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -24,7 +23,7 @@
 #define LASTING (10 * NANOS_PER_SECOND) /* who lived so long is started again at once */
 
 /* What waits for one that does not read; more than that is for one that never will. */
-enum { QUEUE_MAX = 64 << 20, BACKLOG = 4 };
+enum { QUEUE_MAX = 64 << 20 };
 
 typedef enum CompanionState {
 	OFF,      /* no connection */
@@ -333,54 +332,4 @@ Companion *companion_close(Companion *it)
 	free(it->program);
 	free(it);
 	return NULL;
-}
-
-/* ---- the helper's side ---- */
-
-static fallible make_address(struct sockaddr_un *ret, const char *path)
-{
-	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(ret->sun_path))
-		return error_new(
-			ERROR_INVALID, "socket path \"%s\" is longer than %zu bytes", path, sizeof(ret->sun_path) - 1);
-	strcpy(ret->sun_path, path);
-	return NULL;
-}
-
-static fallible bind_to(int fd, const char *program, const char *path)
-{
-	struct sockaddr_un address;
-
-	TRY(make_address(&address, path));
-	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
-		return NULL;
-	if (errno != EADDRINUSE)
-		return error_errno(errno, "could not bind \"%s\"", path);
-	autofd probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (connect(probe, (const struct sockaddr *)&address, sizeof(address)) == 0)
-		return error_new(ERROR_CONFLICT, "another %s answers at \"%s\"", program, path);
-	TRY(file_unlink(AT_FDCWD, path));
-	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		return error_errno(errno, "could not bind \"%s\"", path);
-	return NULL;
-}
-
-fallible companion_listen(int *ret_fd, const char *program, const char *path)
-{
-	autofd fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return error_errno(errno, "could not make a socket");
-	TRY(bind_to(fd, program, path));
-	if (chmod(path, 0600) < 0 || listen(fd, BACKLOG) < 0)
-		return error_errno(errno, "could not listen at \"%s\"", path);
-	*ret_fd = take_fd(&fd);
-	return NULL;
-}
-
-int companion_first_connection(void)
-{
-	struct stat status;
-
-	return fstat(COMPANION_FD, &status) == 0 && S_ISSOCK(status.st_mode) ? COMPANION_FD : -1;
 }

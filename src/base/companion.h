@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * A helper process that outlives kedged (kedge-dns, kedge-log), as the engine sees it: one for the device, found again
- * by the next kedged through its socket in the run directory, and started again when it was killed.
+ * A helper process that outlives kedged (kedge-dns, kedge-log), as the engine sees it (base/attendant.h is the other
+ * side): one for the device, found again by the next kedged through its socket in the run directory, and started again
+ * when it was killed.
  *
  * Nothing is remembered here. What is to be known over there is said whenever `ready` asks for everything, and with
  * each change afterwards. While there is no connection whatever is said is dropped. What is not said between the
@@ -40,8 +41,3 @@ bool companion_is_ready(const Companion *it);
 /* Behind what waits already. take_fds: NULL, or a list that ends with -1; those that are -1 afterwards were kept, the
  * others are still the caller's. */
 void companion_say(Companion *it, Buffer *packet, int *take_fds);
-
-/* ---- the helper's side ---- */
-/* A socket that nobody answers at is replaced; program is the name for errors. */
-fallible companion_listen(int *ret_fd, const char *program, const char *path);
-int companion_first_connection(void); /* whoever started us may have handed it over; -1: nobody has */

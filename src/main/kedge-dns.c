@@ -39,8 +39,7 @@ static const char usage[] =
 
 static fallible serve(const DnsOptions *options)
 {
-	DnsServerOptions server_options = {.listener = -1,
-		.connection = companion_first_connection(),
+	DnsServerOptions server_options = {
 		.resolv_conf = options->resolv_conf ? options->resolv_conf : "/etc/resolv.conf"};
 	autoptr(Loop) loop = NULL;
 	autoptr(DnsServer) server = NULL;
@@ -48,7 +47,7 @@ static fallible serve(const DnsOptions *options)
 	if (!options->socket)
 		return error_hint(
 			error_new(ERROR_INVALID, "\"--socket\" is missing"), "kedge-dns is started by kedged");
-	TRY(companion_listen(&server_options.listener, "kedge-dns", options->socket));
+	TRY(attendant_listen(&server_options.sockets, "kedge-dns", options->socket));
 	TRY(loop_new(&loop));
 	TRY_WRAP(dns_jail_enter(options->user ? options->user : "nobody"), "could not enter the jail");
 	TRY(dns_server_new(&server, loop, &server_options));

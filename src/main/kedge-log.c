@@ -42,14 +42,14 @@ static const char usage[] =
 /* What takes rights, or files that the jail hides, comes first: the time zone, too. */
 static fallible serve(const LogOptions *options)
 {
-	LogServerOptions server_options = {.listener = -1, .connection = companion_first_connection(), .notifier = -1};
+	LogServerOptions server_options = {.notifier = -1};
 	autoptr(Loop) loop = NULL;
 	autoptr(LogServer) server = NULL;
 
 	if (!options->socket)
 		return error_hint(
 			error_new(ERROR_INVALID, "\"--socket\" is missing"), "kedge-log is started by kedged");
-	TRY(companion_listen(&server_options.listener, "kedge-log", options->socket));
+	TRY(attendant_listen(&server_options.sockets, "kedge-log", options->socket));
 	server_options.notifier = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (server_options.notifier < 0)
 		return error_errno(errno, "could not watch for what is logged");

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "telemetry/server.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -19,11 +17,10 @@
 #include "telemetry/forward.h"
 #include "telemetry/protocol.h"
 
-#define LONELY_LIMIT (3 * NANOS_PER_SECOND)
-#define ACCEPT_PAUSE (NANOS_PER_SECOND / 10) /* after one that failed: the listener stays readable */
+#define LINGER (3 * NANOS_PER_SECOND)
 #define LOOK_AGAIN (250 * NANOS_PER_MILLI)
 
-enum { PACKETS_PER_TURN = 64, EVENTS_SIZE = 16 * 1024, NO_WATCH = -1 };
+enum { EVENTS_SIZE = 16 * 1024, NO_WATCH = -1 };
 
 /* A container's log. Of one that was removed it stays until everything is sent. */
 typedef struct Logged {
@@ -41,8 +38,9 @@ struct LogServer {
 	List all;
 	Table *by_id; /* those that are not removed */
 	unsigned generation;
-	int listener, connection, notifier;
-	Source *listener_source, *connection_source, *notifier_source, *lonely, *look, *pause;
+	Attendant *attendant;
+	int notifier;
+	Source *notifier_source, *look;
 };
 
 /* ---- logs ---- */
@@ -61,14 +59,6 @@ static void logged_free(void *arg)
 	free(logged);
 }
 
-static void on_lonely(void *arg)
-{
-	LogServer *server = arg;
-
-	if (server->connection < 0 && list_empty(&server->all))
-		loop_stop(server->loop);
-}
-
 static void on_done(void *arg)
 {
 	Logged *logged = arg;
@@ -76,7 +66,7 @@ static void on_done(void *arg)
 	if (logged->is_done)
 		return;
 	logged->is_done = true;
-	source_rearm(logged->server->lonely, LONELY_LIMIT);
+	attendant_finished(logged->server->attendant);
 	loop_defer_free(logged->server->loop, logged_free, logged);
 }
 
@@ -111,14 +101,18 @@ static Logged *logged_new(LogServer *server, const char *id, LogTarget *take_tar
 
 /* ---- what kedged says ---- */
 
-static void on_begin(LogServer *server, Packet *packet)
+static void on_begin(void *arg, Packet *packet)
 {
+	LogServer *server = arg;
+
 	(void)packet;
 	server->generation++;
 }
 
-static void on_end(LogServer *server, Packet *packet)
+static void on_end(void *arg, Packet *packet)
 {
+	LogServer *server = arg;
+
 	(void)packet;
 	list_each(&server->all, Logged, in_all, logged) {
 		if (!logged->is_last && logged->generation != server->generation)
@@ -126,8 +120,9 @@ static void on_end(LogServer *server, Packet *packet)
 	}
 }
 
-static void on_log(LogServer *server, Packet *packet)
+static void on_log(void *arg, Packet *packet)
 {
+	LogServer *server = arg;
 	autoclear(LogTarget) target = {.tls = {-1, -1, -1}};
 	const char *id = packet_next(packet);
 
@@ -143,8 +138,9 @@ static void on_log(LogServer *server, Packet *packet)
 		logged->generation = server->generation;
 }
 
-static void on_last(LogServer *server, Packet *packet)
+static void on_last(void *arg, Packet *packet)
 {
+	LogServer *server = arg;
 	const char *id = packet_next(packet);
 	Logged *logged = id ? table_get(server->by_id, id) : NULL;
 	size_t count = 0;
@@ -158,104 +154,22 @@ static void on_last(LogServer *server, Packet *packet)
 	forward_last(logged->forward, packet->fds, count);
 }
 
-static void on_retire(LogServer *server, Packet *packet)
-{
-	(void)packet;
-	loop_stop(server->loop);
-}
-
-static const struct {
-	const char *verb;
-	void (*handle)(LogServer *server, Packet *packet);
-} verbs[] = {
+static const AttendantVerb verbs[] = {
 	{"begin", on_begin},
 	{"end", on_end},
 	{"log", on_log},
 	{"last", on_last},
-	{"retire", on_retire},
+	{0},
 };
 
-static void handle(LogServer *server, Packet *packet)
+static bool is_idle(const void *arg)
 {
-	const char *verb = packet_next(packet);
+	const LogServer *server = arg;
 
-	for (size_t i = 0; i < COUNT(verbs); i++)
-		if (string_equal(verb, verbs[i].verb))
-			verbs[i].handle(server, packet);
-	packet_close(packet);
+	return list_empty(&server->all);
 }
 
-/* ---- the connection ---- */
-
-static void disconnect(LogServer *server)
-{
-	server->connection_source = source_free(server->connection_source);
-	close_fd(&server->connection);
-}
-
-static void on_connection(void *arg, int fd, unsigned events)
-{
-	LogServer *server = arg;
-	PacketResult result = PACKET_DONE;
-	Packet packet;
-
-	(void)events;
-	for (int i = 0; i < PACKETS_PER_TURN && result == PACKET_DONE; i++) {
-		result = packet_receive(&packet, fd);
-		if (result == PACKET_DONE)
-			handle(server, &packet);
-	}
-	if (result != PACKET_END)
-		return;
-	disconnect(server);
-	source_rearm(server->lonely, LONELY_LIMIT);
-}
-
-static bool greet(const LogServer *server)
-{
-	autoclear(Buffer) hello = {0};
-	autoclear(Buffer) ready = {0};
-
-	packet_init(&hello, "hello");
-	packet_add(&hello, LOG_VERSION);
-	packet_init(&ready, "ready");
-	return packet_send(server->connection, &hello, NULL) == PACKET_DONE &&
-	       packet_send(server->connection, &ready, NULL) == PACKET_DONE;
-}
-
-static void serve(LogServer *server, int take_connection)
-{
-	disconnect(server);
-	server->connection = take_connection;
-	Error *error = loop_watch(
-		&server->connection_source, server->loop, server->connection, LOOP_READ, on_connection, server);
-
-	if (error)
-		error_log(error, "could not serve kedged");
-	if (error || !greet(server))
-		disconnect(server);
-}
-
-static void on_listener(void *arg, int fd, unsigned events)
-{
-	LogServer *server = arg;
-	int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	(void)events;
-	if (connection >= 0) {
-		serve(server, connection);
-	} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-		source_set_events(server->listener_source, 0);
-		source_rearm(server->pause, ACCEPT_PAUSE);
-	}
-}
-
-static void on_pause(void *arg)
-{
-	LogServer *server = arg;
-
-	source_set_events(server->listener_source, LOOP_READ);
-}
+static const AttendantKind kind = {.version = LOG_VERSION, .verbs = verbs, .linger_ns = LINGER, .is_idle = is_idle};
 
 /* ---- something was written ---- */
 
@@ -298,28 +212,17 @@ static void on_look(void *arg)
 
 /* ---- life ---- */
 
-static fallible begin(LogServer *server)
-{
-	TRY(loop_timer(&server->lonely, server->loop, LONELY_LIMIT, on_lonely, server));
-	TRY(loop_timer(&server->pause, server->loop, -1, on_pause, server));
-	TRY(loop_timer(&server->look, server->loop, -1, on_look, server));
-	TRY(loop_watch(&server->notifier_source, server->loop, server->notifier, LOOP_READ, on_notifier, server));
-	return loop_watch(&server->listener_source, server->loop, server->listener, LOOP_READ, on_listener, server);
-}
-
 fallible log_server_new(LogServer **ret, Loop *loop, const LogServerOptions *options)
 {
 	autoptr(LogServer) server = mem_new(LogServer);
 
 	server->loop = loop;
-	server->listener = options->listener;
 	server->notifier = options->notifier;
-	server->connection = -1;
 	server->by_id = table_new();
 	list_init(&server->all);
-	TRY(begin(server));
-	if (options->connection >= 0)
-		serve(server, options->connection);
+	TRY(loop_timer(&server->look, loop, -1, on_look, server));
+	TRY(loop_watch(&server->notifier_source, loop, server->notifier, LOOP_READ, on_notifier, server));
+	TRY(attendant_new(&server->attendant, loop, &options->sockets, &kind, server));
 	*ret = take(server);
 	return NULL;
 }
@@ -331,14 +234,9 @@ LogServer *log_server_free(LogServer *server)
 	list_each(&server->all, Logged, in_all, logged)
 		logged_free(logged);
 	table_free(server->by_id);
-	source_free(server->connection_source);
-	source_free(server->listener_source);
+	attendant_free(server->attendant);
 	source_free(server->notifier_source);
-	source_free(server->lonely);
 	source_free(server->look);
-	source_free(server->pause);
-	close_fd(&server->connection);
-	close_fd(&server->listener);
 	close_fd(&server->notifier);
 	free(server);
 	return NULL;

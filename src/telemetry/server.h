@@ -4,14 +4,13 @@
  * kedge-log: what kedged told it (telemetry/protocol.h), and the logs that it sends. It goes on when kedged dies; it
  * ends when there is neither a kedged nor a log to be sent.
  */
-#include "base/loop.h"
+#include "base/attendant.h"
 
 typedef struct LogServer LogServer;
 
 typedef struct LogServerOptions {
-	int listener;   /* taken */
-	int connection; /* taken; -1: none */
-	int notifier;   /* inotify's; taken */
+	AttendantSockets sockets; /* taken */
+	int notifier;             /* inotify's; taken */
 } LogServerOptions;
 
 fallible log_server_new(LogServer **ret, Loop *loop, const LogServerOptions *options);
