@@ -10,26 +10,19 @@
 
 #define TARGET "/kedge/v1/enforcement"
 
-typedef struct ShowOptions {
-	bool help;
-	char *format;
-} ShowOptions;
-
 typedef struct PlainOptions {
 	bool help;
 } PlainOptions;
 
 static const Option show_table[] = {
-	HELP_OPTION(ShowOptions),
-	{"format", 'f', OPTION_STRING, offsetof(ShowOptions, format), "FORMAT",
-		"\"json\", or a template such as \"{{.enabled}}\"", .complete = "json"},
+	HELP_OPTION(FactsOptions),
+	FORMAT_OPTION(FactsOptions, "{{.enabled}}"),
 	OPTION_END,
 };
 
 static const Option removals_table[] = {
-	HELP_OPTION(ShowOptions),
-	{"format", 'f', OPTION_STRING, offsetof(ShowOptions, format), "FORMAT",
-		"\"json\", or a template such as \"{{len .removals}}\"", .complete = "json"},
+	HELP_OPTION(FactsOptions),
+	FORMAT_OPTION(FactsOptions, "{{len .removals}}"),
 	OPTION_END,
 };
 
@@ -45,14 +38,12 @@ static void print_summary(const Value *answer)
 	const Value *status = value_get(answer, "status");
 	long long allowed = value_int(value_get(status, "allowed"), 0);
 	long long pinned = value_int(value_get(status, "pinned"), 0);
-	const char *problem = value_string(value_get(status, "problem"));
 
 	printf("enforcement is %s: %lld digest%s allowed",
 		value_bool(value_get(answer, "enabled"), false) ? "on" : "off", allowed,
 		allowed == 1 ? " is" : "s are");
 	printf(pinned ? ", %lld of them by declarations\n" : "\n", pinned);
-	if (problem)
-		printf("the file does not say so: %s\n", problem);
+	problem_print(status);
 }
 
 static void print_whole(const Value *answer)
@@ -67,16 +58,10 @@ static void print_whole(const Value *answer)
 
 static fallible run_show(Cli *cli, const void *opts, const StringList *arguments)
 {
-	const ShowOptions *given = opts;
-	autoptr(Value) answer = NULL;
+	const FactsOptions *given = opts;
 
 	(void)arguments;
-	TRY(facts_check(given->format));
-	TRY(api_get(cli, &answer, TARGET));
-	if (given->format)
-		return facts_print(given->format, answer);
-	print_whole(answer);
-	return NULL;
+	return facts_show(cli, given->format, TARGET, print_whole);
 }
 
 const Command enforcement_show_command = {
@@ -84,7 +69,7 @@ const Command enforcement_show_command = {
 	.usage = "[OPTIONS]",
 	.summary = "Show which images may run, and the rules",
 	.options = show_table,
-	.options_size = sizeof(ShowOptions),
+	.options_size = sizeof(FactsOptions),
 	.run = run_show,
 };
 
@@ -183,34 +168,31 @@ const Command enforcement_disallow_command = {
 
 /* ---- what it removes ---- */
 
-static fallible show_removals(const ShowOptions *given, const Value *answer)
+static void print_removals(const Value *answer)
 {
-	if (given->format)
-		return facts_print(given->format, answer);
 	removals_print(value_get(answer, "removals"));
-	return NULL;
 }
 
 static fallible run_dry(Cli *cli, const void *opts, const StringList *arguments)
 {
-	const ShowOptions *given = opts;
+	const FactsOptions *given = opts;
 	autoptr(Value) answer = NULL;
 
 	(void)arguments;
 	TRY(facts_check(given->format));
 	TRY(api_post(cli, &answer, TARGET "/dry-run", NULL));
-	return show_removals(given, answer);
+	if (given->format)
+		return facts_print(given->format, answer);
+	print_removals(answer);
+	return NULL;
 }
 
 static fallible run_removed(Cli *cli, const void *opts, const StringList *arguments)
 {
-	const ShowOptions *given = opts;
-	autoptr(Value) answer = NULL;
+	const FactsOptions *given = opts;
 
 	(void)arguments;
-	TRY(facts_check(given->format));
-	TRY(api_get(cli, &answer, TARGET "/removed"));
-	return show_removals(given, answer);
+	return facts_show(cli, given->format, TARGET "/removed", print_removals);
 }
 
 const Command enforcement_dry_run_command = {
@@ -218,7 +200,7 @@ const Command enforcement_dry_run_command = {
 	.usage = "[OPTIONS]",
 	.summary = "Show which containers would be removed if enforcement were switched on",
 	.options = removals_table,
-	.options_size = sizeof(ShowOptions),
+	.options_size = sizeof(FactsOptions),
 	.run = run_dry,
 };
 
@@ -227,6 +209,6 @@ const Command enforcement_removed_command = {
 	.usage = "[OPTIONS]",
 	.summary = "Show which containers enforcement has removed, and why",
 	.options = removals_table,
-	.options_size = sizeof(ShowOptions),
+	.options_size = sizeof(FactsOptions),
 	.run = run_removed,
 };

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/api.h"
 #include "cli/template.h"
 #include "cli/units.h"
 
@@ -93,5 +94,17 @@ fallible facts_print(const char *format, const Value *value)
 
 	TRY(facts_format(&out, format, value));
 	fputs(buffer_text(&out), stdout);
+	return NULL;
+}
+
+fallible facts_show(Cli *cli, const char *format, const char *target, void (*print)(const Value *answer))
+{
+	autoptr(Value) answer = NULL;
+
+	TRY(facts_check(format));
+	TRY(api_get(cli, &answer, target));
+	if (format)
+		return facts_print(format, answer);
+	print(answer);
 	return NULL;
 }

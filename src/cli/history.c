@@ -33,13 +33,6 @@ static const Option options[] = {
 
 /* ---- fields ---- */
 
-static const char *text_of(const Row *row, const char *key)
-{
-	const char *text = value_string(value_get(row->item, key));
-
-	return text ? text : "";
-}
-
 static int64_t created_ns(const Row *row)
 {
 	return value_int(value_get(row->item, "Created"), 0) * NANOS_PER_SECOND;
@@ -47,7 +40,7 @@ static int64_t created_ns(const Row *row)
 
 static void write_id(Buffer *out, const Row *row)
 {
-	const char *id = text_of(row, "Id");
+	const char *id = row_text(row, "Id");
 
 	if (row->truncates && string_starts(id, "sha256:"))
 		buffer_printf(out, "%.*s", SHORT_ID, id + strlen("sha256:"));
@@ -76,7 +69,7 @@ static void write_age(Buffer *out, const Row *row)
 
 static void write_created_by(Buffer *out, const Row *row)
 {
-	autofree char *text = mem_strdup(text_of(row, "CreatedBy"));
+	autofree char *text = mem_strdup(row_text(row, "CreatedBy"));
 
 	for (char *tab = strchr(text, '\t'); tab; tab = strchr(tab, '\t'))
 		*tab = ' ';
@@ -99,18 +92,13 @@ static void write_bytes(Buffer *out, const Row *row)
 	buffer_printf(out, "%lld", (long long)value_int(value_get(row->item, "Size"), 0));
 }
 
-static void write_comment(Buffer *out, const Row *row)
-{
-	buffer_add_text(out, text_of(row, "Comment"));
-}
-
 static const Column human_columns[] = {
 	{"ID", "IMAGE", COLUMN_SHOWN, GRID_FIXED, write_id},
 	{"CreatedSince", "CREATED", COLUMN_SHOWN, 10, write_age},
 	{"CreatedAt", "CREATED AT", COLUMN_ASKED, 10, write_created_at},
 	{"CreatedBy", "CREATED BY", COLUMN_SHOWN, 10, write_created_by, .rank = 2},
 	{"Size", "SIZE", COLUMN_SHOWN, GRID_FIXED, write_human_size},
-	{"Comment", "COMMENT", COLUMN_SHOWN, 10, write_comment, .rank = 1, .may_go = true},
+	{"Comment", "COMMENT", COLUMN_SHOWN, 10, .key = "Comment", .rank = 1, .may_go = true},
 	{NULL},
 };
 
@@ -120,7 +108,7 @@ static const Column exact_columns[] = {
 	{"CreatedAt", "CREATED AT", COLUMN_ASKED, 10, write_created_at},
 	{"CreatedBy", "CREATED BY", COLUMN_SHOWN, 10, write_created_by, .rank = 2},
 	{"Size", "SIZE", COLUMN_SHOWN, GRID_FIXED, write_bytes},
-	{"Comment", "COMMENT", COLUMN_SHOWN, 10, write_comment, .rank = 1, .may_go = true},
+	{"Comment", "COMMENT", COLUMN_SHOWN, 10, .key = "Comment", .rank = 1, .may_go = true},
 	{NULL},
 };
 

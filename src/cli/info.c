@@ -5,15 +5,9 @@
 #include "cli/commands.h"
 #include "cli/facts.h"
 
-typedef struct InfoOptions {
-	bool help;
-	char *format;
-} InfoOptions;
-
 static const Option options[] = {
-	HELP_OPTION(InfoOptions),
-	{"format", 'f', OPTION_STRING, offsetof(InfoOptions, format), "FORMAT",
-		"\"json\", or a template such as \"{{.Containers}}\"", .complete = "json"},
+	HELP_OPTION(FactsOptions),
+	FORMAT_OPTION(FactsOptions, "{{.Containers}}"),
 	OPTION_END,
 };
 
@@ -46,7 +40,7 @@ static const Fact facts[] = {
 
 static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 {
-	const InfoOptions *given = opts;
+	const FactsOptions *given = opts;
 	autoptr(Value) info = NULL;
 	autoclear(Buffer) out = {0};
 
@@ -71,6 +65,6 @@ const Command info_command = {
 	.usage = "[OPTIONS]",
 	.summary = "Show what the daemon knows about itself and this machine",
 	.options = options,
-	.options_size = sizeof(InfoOptions),
+	.options_size = sizeof(FactsOptions),
 	.run = run,
 };

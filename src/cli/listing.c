@@ -54,13 +54,41 @@ fallible listing_check(const Listing *listing)
 	return template_check(text);
 }
 
+/* ---- cells ---- */
+
+const char *row_text(const Row *row, const char *key)
+{
+	const char *text = value_string(value_get(row->item, key));
+
+	return text ? text : "";
+}
+
+void row_labels(Buffer *out, const Row *row)
+{
+	const Value *labels = value_get(row->item, "Labels");
+	const char *key;
+	Value *value;
+	size_t cursor = 0;
+
+	for (bool first = true; value_each(labels, &cursor, &key, &value); first = false)
+		buffer_printf(out, "%s%s=%s", first ? "" : ",", key, value_string(value) ? value_string(value) : "");
+}
+
+static void write_cell(Buffer *out, const Column *column, const Row *row)
+{
+	if (column->write)
+		column->write(out, row);
+	else
+		buffer_add_text(out, row_text(row, column->key));
+}
+
 /* ---- one row as an object, for JSON and templates ---- */
 
 static Value *cell_value(const Column *column, const Row *row)
 {
 	autoclear(Buffer) text = {0};
 
-	column->write(&text, row);
+	write_cell(&text, column, row);
 	return value_new_string(buffer_text(&text));
 }
 
@@ -242,7 +270,7 @@ static void add_cell(Grid *grid, const Column *column, const Row *row)
 {
 	autoclear(Buffer) text = {0};
 
-	column->write(&text, row);
+	write_cell(&text, column, row);
 	grid_cell(grid, buffer_text(&text), column->colour ? column->colour(buffer_text(&text)) : NULL);
 }
 
@@ -267,7 +295,7 @@ static void write_quiet(const Listing *listing, const Row *rows, size_t count, B
 	const Column *id = find_column(listing, "ID");
 
 	for (size_t i = 0; i < count; i++) {
-		id->write(out, &rows[i]);
+		write_cell(out, id, &rows[i]);
 		buffer_add_char(out, '\n');
 	}
 }

@@ -27,13 +27,18 @@ typedef enum ColumnUse {
 typedef struct Column {
 	const char *field, *header;
 	ColumnUse use;
-	int least; /* how narrow the table may cut it: see cli/grid.h */
-	void (*write)(Buffer *out, const Row *row);
-	const char *(*colour)(const char *text); /* NULL: none */
-	const char *object;                      /* COLUMN_HIDDEN: the key of the API's object */
-	int rank;                                /* when it is cut, and whether it may be left out: see there, too */
+	int least;                                  /* how narrow the table may cut it: see cli/grid.h */
+	void (*write)(Buffer *out, const Row *row); /* NULL: the item's text at key */
+	const char *(*colour)(const char *text);    /* NULL: none */
+	const char *object;                         /* COLUMN_HIDDEN: the key of the API's object */
+	int rank;                                   /* when it is cut, and whether it may be left out: see there, too */
 	bool may_go;
+	const char *key;
 } Column;
+
+/* For cells that are more than a text. */
+const char *row_text(const Row *row, const char *key); /* "" without one */
+void row_labels(Buffer *out, const Row *row);          /* "a=b,c=d" */
 
 typedef struct Listing {
 	const Column *columns; /* ends with field NULL */

@@ -27,38 +27,9 @@ static const Option options[] = {
 	OPTION_END,
 };
 
-static void write_text(Buffer *out, const Row *row, const char *key)
-{
-	const char *text = value_string(value_get(row->item, key));
-
-	buffer_add_text(out, text ? text : "");
-}
-
 static void write_id(Buffer *out, const Row *row)
 {
-	const char *id = value_string(value_get(row->item, "Id"));
-
-	buffer_printf(out, "%.*s", row->truncates ? SHORT_ID : INT32_MAX, id ? id : "");
-}
-
-static void write_name(Buffer *out, const Row *row)
-{
-	write_text(out, row, "Name");
-}
-
-static void write_driver(Buffer *out, const Row *row)
-{
-	write_text(out, row, "Driver");
-}
-
-static void write_scope(Buffer *out, const Row *row)
-{
-	write_text(out, row, "Scope");
-}
-
-static void write_created_at(Buffer *out, const Row *row)
-{
-	write_text(out, row, "Created");
+	buffer_printf(out, "%.*s", row->truncates ? SHORT_ID : INT32_MAX, row_text(row, "Id"));
 }
 
 static void write_flag(Buffer *out, const Row *row, const char *key)
@@ -76,26 +47,15 @@ static void write_internal(Buffer *out, const Row *row)
 	write_flag(out, row, "Internal");
 }
 
-static void write_labels(Buffer *out, const Row *row)
-{
-	const Value *labels = value_get(row->item, "Labels");
-	const char *key;
-	Value *value;
-	size_t cursor = 0;
-
-	for (bool first = true; value_each(labels, &cursor, &key, &value); first = false)
-		buffer_printf(out, "%s%s=%s", first ? "" : ",", key, value_string(value) ? value_string(value) : "");
-}
-
 static const Column columns[] = {
 	{"ID", "NETWORK ID", COLUMN_SHOWN, GRID_FIXED, write_id},
-	{"Name", "NAME", COLUMN_SHOWN, 8, write_name},
-	{"Driver", "DRIVER", COLUMN_SHOWN, GRID_FIXED, write_driver},
-	{"Scope", "SCOPE", COLUMN_SHOWN, GRID_FIXED, write_scope},
+	{"Name", "NAME", COLUMN_SHOWN, 8, .key = "Name"},
+	{"Driver", "DRIVER", COLUMN_SHOWN, GRID_FIXED, .key = "Driver"},
+	{"Scope", "SCOPE", COLUMN_SHOWN, GRID_FIXED, .key = "Scope"},
 	{"IPv6", "IPV6", COLUMN_ASKED, GRID_FIXED, write_ipv6},
 	{"Internal", "INTERNAL", COLUMN_ASKED, GRID_FIXED, write_internal},
-	{"Labels", "LABELS", COLUMN_ASKED, 8, write_labels},
-	{"CreatedAt", "CREATED AT", COLUMN_ASKED, 8, write_created_at},
+	{"Labels", "LABELS", COLUMN_ASKED, 8, row_labels},
+	{"CreatedAt", "CREATED AT", COLUMN_ASKED, 8, .key = "Created"},
 	{"Label", .use = COLUMN_HIDDEN, .object = "Labels"},
 	{NULL},
 };

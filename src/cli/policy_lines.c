@@ -22,6 +22,14 @@ void rules_print(const Value *rules)
 	}
 }
 
+void problem_print(const Value *status)
+{
+	const char *problem = value_string(value_get(status, "problem"));
+
+	if (problem)
+		printf("the file does not say so: %s\n", problem);
+}
+
 typedef struct RemovalColumn {
 	const char *header, *key;
 	GridColumn shape;

@@ -44,22 +44,15 @@ static const Option options[] = {
 
 /* ---- fields ---- */
 
-static const char *text_of(const Row *row, const char *key)
-{
-	const char *text = value_string(value_get(row->item, key));
-
-	return text ? text : "";
-}
-
 static void write_id(Buffer *out, const Row *row)
 {
-	buffer_printf(out, "%.*s", row->truncates ? SHORT_ID : INT32_MAX, text_of(row, "Id"));
+	buffer_printf(out, "%.*s", row->truncates ? SHORT_ID : INT32_MAX, row_text(row, "Id"));
 }
 
 /* An image that has no name any more is shown by its id. */
 static void write_image(Buffer *out, const Row *row)
 {
-	const char *image = text_of(row, "Image");
+	const char *image = row_text(row, "Image");
 
 	if (row->truncates && string_starts(image, "sha256:"))
 		buffer_printf(out, "%.*s", SHORT_ID, image + strlen("sha256:"));
@@ -72,7 +65,7 @@ static void write_command(Buffer *out, const Row *row)
 {
 	autoclear(Buffer) command = {0};
 
-	text_cut(&command, text_of(row, "Command"), row->truncates ? SHORT_COMMAND : INT32_MAX);
+	text_cut(&command, row_text(row, "Command"), row->truncates ? SHORT_COMMAND : INT32_MAX);
 	buffer_add_char(out, '"');
 	for (const char *c = buffer_text(&command); *c; c++) {
 		if (*c == '"' || *c == '\\')
@@ -106,16 +99,6 @@ static void write_running_for(Buffer *out, const Row *row)
 	buffer_printf(out, "%s ago", text);
 }
 
-static void write_state(Buffer *out, const Row *row)
-{
-	buffer_add_text(out, text_of(row, "State"));
-}
-
-static void write_status(Buffer *out, const Row *row)
-{
-	buffer_add_text(out, text_of(row, "Status"));
-}
-
 static void write_ports(Buffer *out, const Row *row)
 {
 	port_list_write(out, value_get(row->item, "Ports"));
@@ -141,17 +124,6 @@ static void write_size(Buffer *out, const Row *row)
 	buffer_add_text(out, own);
 	if (whole > 0)
 		buffer_printf(out, " (virtual %s)", all);
-}
-
-static void write_labels(Buffer *out, const Row *row)
-{
-	const Value *labels = value_get(row->item, "Labels");
-	const char *key;
-	Value *value;
-	size_t cursor = 0;
-
-	for (bool first = true; value_each(labels, &cursor, &key, &value); first = false)
-		buffer_printf(out, "%s%s=%s", first ? "" : ",", key, value_string(value) ? value_string(value) : "");
 }
 
 static const char *mount_name(const Value *mount)
@@ -204,16 +176,16 @@ const Column container_columns[] = {
 	{"Image", "IMAGE", COLUMN_SHOWN, 12, write_image, .rank = 3, .may_go = true},
 	{"Command", "COMMAND", COLUMN_SHOWN, 8, write_command, .rank = 1, .may_go = true},
 	{"RunningFor", "CREATED", COLUMN_SHOWN, GRID_FIXED, write_running_for, .rank = 2, .may_go = true},
-	{"Status", "STATUS", COLUMN_SHOWN, 12, write_status, status_colour},
+	{"Status", "STATUS", COLUMN_SHOWN, 12, .key = "Status", .colour = status_colour},
 	{"Ports", "PORTS", COLUMN_SHOWN, 6, write_ports, .rank = 4, .may_go = true},
 	{"Names", "NAMES", COLUMN_SHOWN, 16, write_names, .rank = 5},
 	{"Size", "SIZE", COLUMN_ASKED, 8, write_size},
 	{"CreatedAt", "CREATED AT", COLUMN_ASKED, 8, write_created_at},
-	{"Labels", "LABELS", COLUMN_ASKED, 8, write_labels},
+	{"Labels", "LABELS", COLUMN_ASKED, 8, row_labels},
 	{"LocalVolumes", "LOCAL VOLUMES", COLUMN_ASKED, GRID_FIXED, write_local_volumes, .rank = 2, .may_go = true},
 	{"Mounts", "MOUNTS", COLUMN_ASKED, 8, write_mounts},
 	{"Networks", "NETWORKS", COLUMN_ASKED, 8, write_networks},
-	{"State", "STATE", COLUMN_ASKED, 8, write_state},
+	{"State", "STATE", COLUMN_ASKED, 8, .key = "State"},
 	{"Label", .use = COLUMN_HIDDEN, .object = "Labels"},
 	{NULL},
 };

@@ -10,19 +10,13 @@
 
 #define TARGET "/kedge/v1/service"
 
-typedef struct ShowOptions {
-	bool help;
-	char *format;
-} ShowOptions;
-
 typedef struct ChangeOptions {
 	bool help, dry_run;
 } ChangeOptions;
 
 static const Option show_table[] = {
-	HELP_OPTION(ShowOptions),
-	{"format", 'f', OPTION_STRING, offsetof(ShowOptions, format), "FORMAT",
-		"\"json\", or a template such as \"{{.enabled}}\"", .complete = "json"},
+	HELP_OPTION(FactsOptions),
+	FORMAT_OPTION(FactsOptions, "{{.enabled}}"),
 	OPTION_END,
 };
 
@@ -43,28 +37,20 @@ static const char *switch_word(const Value *truth)
 static void print_summary(const Value *answer)
 {
 	const char *url = value_string(value_path(answer, "engine.url"));
-	const char *problem = value_string(value_path(answer, "status.problem"));
 
 	printf("declared containers are %s\n", value_bool(value_get(answer, "enabled"), false) ? "kept" : "removed");
 	printf("another engine: %s\n", url && *url ? url : "none");
 	printf("enforcement is %s\n", switch_word(value_path(answer, "enforcement.enabled")));
 	rules_print(value_path(answer, "enforcement.rules"));
-	if (problem)
-		printf("the file does not say so: %s\n", problem);
+	problem_print(value_get(answer, "status"));
 }
 
 static fallible run_show(Cli *cli, const void *opts, const StringList *arguments)
 {
-	const ShowOptions *given = opts;
-	autoptr(Value) answer = NULL;
+	const FactsOptions *given = opts;
 
 	(void)arguments;
-	TRY(facts_check(given->format));
-	TRY(api_get(cli, &answer, TARGET));
-	if (given->format)
-		return facts_print(given->format, answer);
-	print_summary(answer);
-	return NULL;
+	return facts_show(cli, given->format, TARGET, print_summary);
 }
 
 const Command service_show_command = {
@@ -72,7 +58,7 @@ const Command service_show_command = {
 	.usage = "[OPTIONS]",
 	.summary = "Show the service's own options",
 	.options = show_table,
-	.options_size = sizeof(ShowOptions),
+	.options_size = sizeof(FactsOptions),
 	.run = run_show,
 };
 

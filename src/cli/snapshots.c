@@ -32,21 +32,9 @@ static const Option list_table[] = {
 	OPTION_END,
 };
 
-static void write_text(Buffer *out, const Row *row, const char *key)
-{
-	const char *text = value_string(value_get(row->item, key));
-
-	buffer_add_text(out, text ? text : "");
-}
-
 static void write_number(Buffer *out, const Row *row)
 {
 	buffer_printf(out, "%lld", (long long)value_int(value_get(row->item, "number"), 0));
-}
-
-static void write_time(Buffer *out, const Row *row)
-{
-	write_text(out, row, "time");
 }
 
 static void write_containers(Buffer *out, const Row *row)
@@ -54,16 +42,11 @@ static void write_containers(Buffer *out, const Row *row)
 	buffer_printf(out, "%lld", (long long)value_int(value_get(row->item, "containers"), 0));
 }
 
-static void write_why(Buffer *out, const Row *row)
-{
-	write_text(out, row, "why");
-}
-
 static const Column columns[] = {
 	{"Number", "NUMBER", COLUMN_SHOWN, GRID_FIXED, write_number},
-	{"Time", "TIME", COLUMN_SHOWN, GRID_FIXED, write_time},
+	{"Time", "TIME", COLUMN_SHOWN, GRID_FIXED, .key = "time"},
 	{"Containers", "CONTAINERS", COLUMN_SHOWN, GRID_FIXED, write_containers},
-	{"Why", "WHY", COLUMN_SHOWN, 16, write_why},
+	{"Why", "WHY", COLUMN_SHOWN, 16, .key = "why"},
 	{NULL},
 };
 

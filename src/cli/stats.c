@@ -90,21 +90,14 @@ static void write_pair(Buffer *out, double first, double second)
 
 /* ---- fields ---- */
 
-static const char *text_of(const Row *row, const char *key)
-{
-	const char *text = value_string(value_get(row->item, key));
-
-	return text ? text : "";
-}
-
 static void write_id(Buffer *out, const Row *row)
 {
-	buffer_printf(out, "%.*s", row->truncates ? SHORT_ID : INT32_MAX, text_of(row, "id"));
+	buffer_printf(out, "%.*s", row->truncates ? SHORT_ID : INT32_MAX, row_text(row, "id"));
 }
 
 static void write_name(Buffer *out, const Row *row)
 {
-	const char *name = text_of(row, "name");
+	const char *name = row_text(row, "name");
 
 	buffer_add_text(out, name[0] == '/' ? name + 1 : name);
 }

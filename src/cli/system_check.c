@@ -12,8 +12,7 @@ typedef struct CheckOptions {
 
 static const Option options[] = {
 	HELP_OPTION(CheckOptions),
-	{"format", 'f', OPTION_STRING, offsetof(CheckOptions, format), "FORMAT",
-		"\"json\", or a template such as \"{{len .Problems}}\"", .complete = "json"},
+	FORMAT_OPTION(CheckOptions, "{{len .Problems}}"),
 	{"quiet", 'q', OPTION_SWITCH, offsetof(CheckOptions, quiet), .help = "print nothing: the exit status says it"},
 	{"repair", 0, OPTION_SWITCH, offsetof(CheckOptions, repair),
 		.help = "put right what is wrong; what was set aside earlier is removed for good"},

@@ -5,15 +5,9 @@
 #include "cli/commands.h"
 #include "cli/facts.h"
 
-typedef struct FirewallOptions {
-	bool help;
-	char *format;
-} FirewallOptions;
-
 static const Option options[] = {
-	HELP_OPTION(FirewallOptions),
-	{"format", 'f', OPTION_STRING, offsetof(FirewallOptions, format), "FORMAT",
-		"\"json\", or a template such as \"{{len .Drops}}\"", .complete = "json"},
+	HELP_OPTION(FactsOptions),
+	FORMAT_OPTION(FactsOptions, "{{len .Drops}}"),
 	OPTION_END,
 };
 
@@ -81,20 +75,10 @@ static void print_answer(const Value *answer)
 
 static fallible run(Cli *cli, const void *opts, const StringList *arguments)
 {
-	const FirewallOptions *given = opts;
-	autoptr(Value) answer = NULL;
-	autoclear(Buffer) out = {0};
+	const FactsOptions *given = opts;
 
 	(void)arguments;
-	TRY(facts_check(given->format));
-	TRY(api_get(cli, &answer, "/kedge/v1/system/firewall"));
-	if (!given->format) {
-		print_answer(answer);
-		return NULL;
-	}
-	TRY(facts_format(&out, given->format, answer));
-	fputs(buffer_text(&out), stdout);
-	return NULL;
+	return facts_show(cli, given->format, "/kedge/v1/system/firewall", print_answer);
 }
 
 const Command system_firewall_command = {
@@ -102,6 +86,6 @@ const Command system_firewall_command = {
 	.usage = "[OPTIONS]",
 	.summary = "Show what is in place for networks, and what others' rules drop",
 	.options = options,
-	.options_size = sizeof(FirewallOptions),
+	.options_size = sizeof(FactsOptions),
 	.run = run,
 };

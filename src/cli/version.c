@@ -15,8 +15,7 @@ typedef struct VersionOptions {
 
 static const Option options[] = {
 	HELP_OPTION(VersionOptions),
-	{"format", 'f', OPTION_STRING, offsetof(VersionOptions, format), "FORMAT",
-		"\"json\", or a template such as \"{{.Server.Version}}\"", .complete = "json"},
+	FORMAT_OPTION(VersionOptions, "{{.Server.Version}}"),
 	OPTION_END,
 };
 

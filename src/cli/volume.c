@@ -97,44 +97,6 @@ static const Option list_table[] = {
 	OPTION_END,
 };
 
-static void write_text(Buffer *out, const Row *row, const char *key)
-{
-	const char *text = value_string(value_get(row->item, key));
-
-	buffer_add_text(out, text ? text : "");
-}
-
-static void write_driver(Buffer *out, const Row *row)
-{
-	write_text(out, row, "Driver");
-}
-
-static void write_name(Buffer *out, const Row *row)
-{
-	write_text(out, row, "Name");
-}
-
-static void write_scope(Buffer *out, const Row *row)
-{
-	write_text(out, row, "Scope");
-}
-
-static void write_mountpoint(Buffer *out, const Row *row)
-{
-	write_text(out, row, "Mountpoint");
-}
-
-static void write_labels(Buffer *out, const Row *row)
-{
-	const Value *labels = value_get(row->item, "Labels");
-	const char *key;
-	Value *value;
-	size_t cursor = 0;
-
-	for (bool first = true; value_each(labels, &cursor, &key, &value); first = false)
-		buffer_printf(out, "%s%s=%s", first ? "" : ",", key, value_string(value) ? value_string(value) : "");
-}
-
 /* Of a volume in a list these are not known, as Docker's client has it. */
 static void write_unknown(Buffer *out, const Row *row)
 {
@@ -143,11 +105,11 @@ static void write_unknown(Buffer *out, const Row *row)
 }
 
 static const Column columns[] = {
-	{"Driver", "DRIVER", COLUMN_SHOWN, GRID_FIXED, write_driver},
-	{"Name", "VOLUME NAME", COLUMN_SHOWN, 8, write_name},
-	{"Scope", "SCOPE", COLUMN_ASKED, GRID_FIXED, write_scope},
-	{"Mountpoint", "MOUNTPOINT", COLUMN_ASKED, 8, write_mountpoint},
-	{"Labels", "LABELS", COLUMN_ASKED, 8, write_labels},
+	{"Driver", "DRIVER", COLUMN_SHOWN, GRID_FIXED, .key = "Driver"},
+	{"Name", "VOLUME NAME", COLUMN_SHOWN, 8, .key = "Name"},
+	{"Scope", "SCOPE", COLUMN_ASKED, GRID_FIXED, .key = "Scope"},
+	{"Mountpoint", "MOUNTPOINT", COLUMN_ASKED, 8, .key = "Mountpoint"},
+	{"Labels", "LABELS", COLUMN_ASKED, 8, row_labels},
 	{"Links", "LINKS", COLUMN_ASKED, GRID_FIXED, write_unknown},
 	{"Size", "SIZE", COLUMN_ASKED, GRID_FIXED, write_unknown},
 	{"Label", .use = COLUMN_HIDDEN, .object = "Labels"},
