@@ -6,13 +6,12 @@ import pathlib
 import re
 import shutil
 import subprocess
-import tempfile
 
 import pytest
 
 import dockerd
 import kedge
-import namespaces
+import sides
 from streams import Background
 from test_compose import redis_layer
 
@@ -73,26 +72,15 @@ class Side:
 
 
 @pytest.fixture
-def sides():
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="kc", dir="/tmp"))
-    places = [namespaces.Namespace(), namespaces.Namespace()]
-    docker, daemon = dockerd.Dockerd(places[0]), kedge.Daemon(namespace=places[1])
-    try:
-        docker.start()
-        daemon.start()
+def both():
+    with sides.engines() as (docker, daemon, directory):
         daemon.load_busybox("redis:test", layers=[redis_layer(directory / "layer")])
         archive = daemon.api.raw("GET", "/images/redis:test/get")[1]
         kedge.Api(docker.socket).call("POST", "/images/load", archive, {"Content-Type": "application/x-tar"})
-        yield Side(docker.socket, places[0], directory / "docker"), Side(daemon.socket, places[1], directory / "kedge")
-    finally:
-        docker.close()
-        daemon.close()
-        for place in places:
-            place.close()
-        shutil.rmtree(directory, ignore_errors=True)
+        yield Side(docker.socket, docker.namespace, directory / "docker"), Side(daemon.socket, daemon.namespace, directory / "kedge")
 
 
-def test_two_networks_and_scale(sides):
-    theirs, ours = [told.result(200) for told in [Background(side.told) for side in sides]]
+def test_two_networks_and_scale(both):
+    theirs, ours = [told.result(200) for told in [Background(side.told) for side in both]]
     assert ours == theirs
     assert ours["page"] == ours["outside"] == "counted here\n" and ours["scaled"][0] == 3 and not ours["foreign"]

@@ -7,15 +7,13 @@ KEDGE_SHOW=1 prints every step with what both said.
 import os
 import pathlib
 import re
-import shutil
 import subprocess
-import tempfile
 
 import pytest
 
 import dockerd
 import kedge
-import namespaces
+import sides
 
 pytestmark = pytest.mark.skipif(not dockerd.is_installed(), reason="dockerd is not installed")
 DIFFERENCES = kedge.TOP / "docs" / "differences-from-docker.md"
@@ -319,24 +317,14 @@ class Side:
 
 
 @pytest.fixture(scope="module")
-def sides():
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="ks", dir="/tmp"))
-    places = [namespaces.Namespace(), namespaces.Namespace()]
-    docker, daemon = dockerd.Dockerd(places[0]), kedge.Daemon(namespace=places[1]).start()
-    try:
+def both():
+    with sides.engines() as (docker, daemon, directory):
         archive = kedge.busybox_archive(directory / "busybox.tar")
         root = kedge.mkimage.layer_tar(str(kedge.busybox_directory(directory / "root")), {})
-        docker.start()
         daemon.api.call("POST", "/images/load", archive.read_bytes(), {"Content-Type": "application/x-tar"})
         kedge.Api(docker.socket).call("POST", "/images/create?fromSrc=-&repo=busybox&tag=test&changes=CMD%20%5B%22sh%22%5D&changes=ENV%20PATH=/bin", root,
                                       {"Content-Type": "application/x-tar"})
         yield Side("docker", docker.socket, directory / "docker"), Side("kedge", daemon.socket, directory / "kedge")
-    finally:
-        docker.close()
-        daemon.close()
-        for place in places:
-            place.close()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def listed():
@@ -345,10 +333,10 @@ def listed():
     return {step.replace("\\|", "|"): reason for step, reason in rows}
 
 
-def test_the_same_session(sides):
+def test_the_same_session(both):
     reasons, different, told = listed(), set(), []
     for step in SESSION:
-        theirs, ours = (side.run(step) for side in sides)
+        theirs, ours = (side.run(step) for side in both)
         if os.environ.get("KEDGE_SHOW"):
             print(f"$ docker {step}\n  docker: {theirs}\n  kedge:  {ours}")
         if theirs != ours:

@@ -63,25 +63,31 @@ class Side:
 
 
 @contextlib.contextmanager
-def started():
-    """Both, with busybox:test, each in a network namespace of its own."""
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="kl", dir="/tmp"))
-    places = [namespaces.Namespace(), namespaces.Namespace()]
-    docker, daemon = dockerd.Dockerd(places[0]), kedge.Daemon(namespace=places[1])
-    try:
+def engines():
+    """A dockerd, a kedged, each in a network namespace of its own, and an empty directory."""
+    with contextlib.ExitStack() as made:
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="kl", dir="/tmp"))
+        made.callback(shutil.rmtree, directory, ignore_errors=True)
+        places = [namespaces.Namespace(), namespaces.Namespace()]
+        for place in places:
+            made.callback(place.close)
+        docker, daemon = dockerd.Dockerd(places[0]), kedge.Daemon(namespace=places[1])
+        for engine in (daemon, docker):
+            made.callback(engine.close)
         docker.start()
         daemon.start()
+        yield docker, daemon, directory
+
+
+@contextlib.contextmanager
+def started():
+    """Both as Sides, with busybox:test."""
+    with engines() as (docker, daemon, directory):
         both = [Side(docker.socket), Side(daemon.socket, daemon)]
         root = kedge.mkimage.layer_tar(str(kedge.busybox_directory(directory / "root")), {})
         both[0].api.call("POST", "/images/create?fromSrc=-&repo=busybox&tag=test", root, {"Content-Type": "application/x-tar"})
         daemon.load_busybox()
         yield both
-    finally:
-        docker.close()
-        daemon.close()
-        for place in places:
-            place.close()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def together(sides, script, kinds=("container", "image", "volume")):
