@@ -3,16 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/socket.h"
 
 #define LONELY_LIMIT (3 * NANOS_PER_SECOND)  /* for the first kedged */
 #define ACCEPT_PAUSE (NANOS_PER_SECOND / 10) /* after one that failed: the listener stays readable */
@@ -31,21 +30,11 @@ struct Attendant {
 
 /* ---- listening ---- */
 
-static fallible make_address(struct sockaddr_un *ret, const char *path)
-{
-	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(ret->sun_path))
-		return error_new(
-			ERROR_INVALID, "socket path \"%s\" is longer than %zu bytes", path, sizeof(ret->sun_path) - 1);
-	strcpy(ret->sun_path, path);
-	return NULL;
-}
-
 static fallible bind_to(int fd, const char *program, const char *path)
 {
 	struct sockaddr_un address;
 
-	TRY(make_address(&address, path));
+	TRY(socket_address(&address, path));
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
 		return NULL;
 	if (errno != EADDRINUSE)

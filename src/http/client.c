@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 
 #include "base/memory.h"
+#include "base/socket.h"
 #include "http/response.h"
 
 enum { READ_SIZE = 64 << 10, REFUSAL_LIMIT_MS = 3000 };
@@ -81,15 +81,12 @@ static fallible connect_error(const HttpClient *client, int number)
 
 static fallible connect_socket(HttpClient *client)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address;
 
 	close_fd(&client->status_fd);
 	if (client->dial.connect)
 		return client->dial.connect(client->dial.arg, &client->fd, &client->status_fd);
-	if (strlen(client->path) >= sizeof(address.sun_path))
-		return error_new(ERROR_INVALID, "the socket path \"%s\" is longer than %zu bytes", client->path,
-			sizeof(address.sun_path) - 1);
-	strcpy(address.sun_path, client->path);
+	TRY(socket_address(&address, client->path));
 	autofd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return error_errno(errno, "could not make a socket");

@@ -3,25 +3,14 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <nss.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include "base/files.h"
+#include "base/socket.h"
 #include "http/server.h"
 
 enum { LISTEN_BACKLOG = 4096, MODE_OF_GROUP = 0660, MODE_OF_ROOT = 0600 };
-
-static fallible make_address(struct sockaddr_un *ret, const char *path)
-{
-	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(ret->sun_path))
-		return error_new(
-			ERROR_INVALID, "socket path \"%s\" is longer than %zu bytes", path, sizeof(ret->sun_path) - 1);
-	strcpy(ret->sun_path, path);
-	return NULL;
-}
 
 static bool is_live(const struct sockaddr_un *address, int fd)
 {
@@ -68,7 +57,7 @@ fallible http_listen_unix(int *ret_fd, const char *path, const char *group)
 	autofd fd = -1;
 	struct sockaddr_un address;
 
-	TRY(make_address(&address, path));
+	TRY(socket_address(&address, path));
 	TRY(refuse_live(&address));
 	TRY(file_unlink(AT_FDCWD, path));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -3,15 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 
 #include "base/cleanup.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/socket.h"
 
 enum { ANSWER_LIMIT_S = 2 };
 
@@ -19,12 +18,7 @@ static fallible make_address(struct sockaddr_un *ret, const char *directory)
 {
 	autofree char *path = path_join(directory, "takeover");
 
-	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(ret->sun_path))
-		return error_new(
-			ERROR_INVALID, "socket path \"%s\" is longer than %zu bytes", path, sizeof(ret->sun_path) - 1);
-	strcpy(ret->sun_path, path);
-	return NULL;
+	return socket_address(ret, path);
 }
 
 fallible takeover_listen(int *ret_fd, const char *directory)
