@@ -137,7 +137,7 @@ def test_a_container_that_removes_itself_is_sent_to_its_end(box):
                       host={**log_config("fluentd", fluentd_address=f"127.0.0.1:{receiver.port}"), "AutoRemove": True})
     kedge.wait_for(lambda: len(receiver.records) >= 2000, 60)
     assert [record["log"] for _, _, record in receiver.records] == [f"line {i}" for i in range(1, 2001)]
-    assert not box.api.get("/containers/json?all=1")
+    kedge.wait_for(lambda: not box.api.get("/containers/json?all=1"))
     receiver.close()
 
 
