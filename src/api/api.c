@@ -8,16 +8,17 @@
 #include "base/memory.h"
 
 const HttpRoute *const api_route_tables[] = {audit_routes, check_routes, convert_routes, declared_routes,
-	enforcement_routes, firewall_routes, inventory_routes, metrics_routes, service_routes, session_routes,
-	snapshot_routes, terminal_routes, usage_routes, web_routes, NULL};
+	enforcement_routes, external_routes, firewall_routes, inventory_routes, metrics_routes, service_routes,
+	session_routes, snapshot_routes, terminal_routes, usage_routes, web_routes, NULL};
 
-fallible api_new(Api **ret, Engine *engine, Device *device, ServiceFile *service)
+fallible api_new(Api **ret, Engine *engine, Device *device, ServiceFile *service, ExternalEngine *external)
 {
 	Api *api = mem_new(Api);
 
 	api->engine = engine;
 	api->device = device;
 	api->service = service;
+	api->external = external;
 	api->began_ns = clock_monotonic_ns();
 	*ret = api;
 	return NULL;

@@ -8,10 +8,11 @@
 #include "device/service_file.h"
 #include "docker/api.h"
 #include "engine/engine.h"
+#include "external/engine.h"
 
 typedef struct Api Api;
 
-fallible api_new(Api **ret, Engine *engine, Device *device, ServiceFile *service);
+fallible api_new(Api **ret, Engine *engine, Device *device, ServiceFile *service, ExternalEngine *external);
 /* Whom that file has (login/password_file.h), on guarded sockets. */
 void api_let_log_in(Api *api, const char *passwords);
 /* Who has logged in goes on in the next program of this process: a descriptor with it, the caller's; -1: nobody has. */

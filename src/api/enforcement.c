@@ -4,6 +4,7 @@
  * (device/service_file.h); its revision is the ETag, and who sends If-Match overwrites nobody else's change.
  */
 #include "engine/enforcement.h"
+#include "api/preview.h"
 #include "api/service_options.h"
 #include "base/memory.h"
 #include "policy/policy.h"
@@ -158,30 +159,38 @@ static void edit_allowlist(HttpRequest *request, void *context)
 
 /* ---- what it removes, and has removed ---- */
 
-static fallible dry_run_steps(Buffer *out, const HttpRequest *request, void *context)
+static fallible dry_run_steps(HttpRequest *request, Api *api)
 {
-	autoclear(PolicyConfig) config = {0};
+	autoclear(Service) service;
 	autoptr(Policy) policy = NULL;
-	FieldArray removals = {0};
-	Error *error;
 
-	fields_copy(policy_config_fields, &config, &service_file_options(api_service(context))->enforcement);
-	config.is_enabled = true; /* unless the request says something else */
-	TRY(read_document(&config, request));
-	TRY(policy_new(&policy, &config, service_file_pinned(api_service(context))));
-	error = enforcement_dry_run(&removals, api_engine(context), policy);
-	if (!error)
-		write_removals(out, &removals);
-	removals_clear(&removals);
-	return error;
+	service_init(&service);
+	service_copy(&service, service_file_options(api->service));
+	service.enabled = true;                /* what goes with its switch is none of this */
+	service.enforcement.is_enabled = true; /* unless the request says something else */
+	TRY(read_document(&service.enforcement, request));
+	TRY(policy_new(&policy, &service.enforcement, service_file_pinned(api->service)));
+	preview_respond(request, api, take(policy), &service);
+	return NULL;
 }
 
 /* As PATCH would have it, switched on: nothing is changed. */
 static void dry_run(HttpRequest *request, void *context)
 {
-	autoclear(Buffer) out = {0};
+	Error *error = dry_run_steps(request, context);
 
-	answer(request, dry_run_steps(&out, request, context), &out);
+	if (error)
+		http_respond_error(request, error);
+}
+
+static void write_removed(Buffer *out, const FieldArray *removals)
+{
+	Writer writer;
+
+	writer_init(&writer, out);
+	write_object(&writer, NULL);
+	write_removals(&writer, removals);
+	write_object_end(&writer);
 }
 
 static void removed(HttpRequest *request, void *context)
@@ -191,7 +200,7 @@ static void removed(HttpRequest *request, void *context)
 	Error *error = enforcement_removed(&removals, api_engine(context));
 
 	if (!error)
-		write_removals(&out, &removals);
+		write_removed(&out, &removals);
 	removals_clear(&removals);
 	answer(request, error, &out);
 }

@@ -5,9 +5,8 @@
  * changes nothing.
  */
 #include "api/patch.h"
+#include "api/preview.h"
 #include "api/service_options.h"
-#include "base/memory.h"
-#include "engine/container.h"
 #include "policy/policy.h"
 #include "json/fields.h"
 
@@ -50,87 +49,38 @@ static void get(HttpRequest *request, void *context)
 	respond_service(request, context);
 }
 
-/* ---- what a change removes ---- */
-
-static bool is_removed_already(const FieldArray *removals, const char *id)
-{
-	for (size_t i = 0; i < removals->count; i++)
-		if (string_equal(((const Removal *)removals->items)[i].id, id))
-			return true;
-	return false;
-}
-
-static void add_managed(FieldArray *removals, Api *api, const char *id)
-{
-	Container *container = NULL;
-	ContainerView view;
-	Error *error = container_find(&container, api->engine, id);
-
-	error_free(error); /* it went meanwhile */
-	if (!container || is_removed_already(removals, id))
-		return;
-	container_view(container, &view);
-	Removal *removal = removals_add(removals);
-	removal->id = mem_strdup(view.id);
-	removal->name = mem_strdup(view.name);
-	removal->image = mem_strdup(view.spec->image);
-	removal->state = mem_strdup(container_state_name(view.state));
-	removal->reason = mem_strdup("it is a declared container, and the service is switched off");
-}
-
-static void add_all_managed(FieldArray *removals, Api *api)
-{
-	const Directory *directory = device_directory(api->device);
-	KeptView view;
-
-	for (size_t i = 0; i < directory_count(directory); i++) {
-		const DeclaredFile *file = directory_at(directory, i);
-		if (file->is_declared && keeper_view(&view, device_keeper(api->device), file->declaration.name) &&
-			view.container_id)
-			add_managed(removals, api, view.container_id);
-	}
-}
-
-static fallible write_dry_run(Buffer *out, Api *api, const Service *service)
-{
-	autoptr(Policy) policy = NULL;
-	FieldArray removals = {0};
-	Error *error;
-
-	TRY(policy_new(&policy, &service->enforcement, service_file_pinned(api->service)));
-	error = enforcement_dry_run(&removals, api->engine, policy);
-	if (!error && !service->enabled)
-		add_all_managed(&removals, api);
-	if (!error)
-		write_removals(out, &removals);
-	removals_clear(&removals);
-	return error;
-}
-
 /* ---- changes ---- */
 
-/* out stays empty where it was changed. */
-static fallible settle(Buffer *out, const HttpRequest *request, Api *api, const Service *service)
+static fallible preview(HttpRequest *request, Api *api, const Service *service)
+{
+	autoptr(Policy) policy = NULL;
+
+	TRY(policy_new(&policy, &service->enforcement, service_file_pinned(api->service)));
+	preview_respond(request, api, take(policy), service);
+	return NULL;
+}
+
+static fallible settle(HttpRequest *request, Api *api, const Service *service)
 {
 	autofree char *revision = wanted_revision(request);
 
+	if (!string_equal(service->engine_url, service_file_options(api->service)->engine_url))
+		TRY(external_engine_check_url(api->external, service->engine_url));
 	if (http_request_flag(request, "dry-run"))
-		return write_dry_run(out, api, service);
+		return preview(request, api, service);
 	return service_file_change(api->service, service, revision);
 }
 
-static void answer(HttpRequest *request, Api *api, Error *take_error, Buffer *out)
+static void answer(HttpRequest *request, Api *api, Error *take_error)
 {
 	if (take_error)
 		http_respond_error(request, take_error);
-	else if (out->length)
-		respond_json(request, 200, out);
-	else
+	else if (!http_request_flag(request, "dry-run")) /* a preview comes by itself */
 		respond_service(request, api);
 }
 
 /* The whole of it: what is not said is as it is without a file. */
-static fallible put_steps(Buffer *out, const HttpRequest *request, Api *api)
+static fallible put_steps(HttpRequest *request, Api *api)
 {
 	autoptr(Value) document = NULL;
 	autoclear(Service) service;
@@ -138,19 +88,18 @@ static fallible put_steps(Buffer *out, const HttpRequest *request, Api *api)
 	service_init(&service);
 	TRY(request_without_status(&document, request));
 	TRY(service_read(&service, document));
-	return settle(out, request, api, &service);
+	return settle(request, api, &service);
 }
 
 static void put(HttpRequest *request, void *context)
 {
-	autoclear(Buffer) out = {0};
-	Error *error = put_steps(&out, request, context);
+	Error *error = put_steps(request, context);
 
-	answer(request, context, error, &out);
+	answer(request, context, error);
 }
 
 /* What is not said stays. */
-static fallible change_steps(Buffer *out, const HttpRequest *request, Api *api, PatchReader *reader)
+static fallible change_steps(HttpRequest *request, Api *api, PatchReader *reader)
 {
 	autoptr(Value) document = service_value(service_file_options(api->service));
 	autoptr(Value) body = NULL;
@@ -160,23 +109,21 @@ static fallible change_steps(Buffer *out, const HttpRequest *request, Api *api, 
 	TRY(request_without_status(&body, request));
 	TRY(reader(document, body));
 	TRY(service_read(&service, document));
-	return settle(out, request, api, &service);
+	return settle(request, api, &service);
 }
 
 static void patch(HttpRequest *request, void *context)
 {
-	autoclear(Buffer) out = {0};
-	Error *error = change_steps(&out, request, context, patch_merge);
+	Error *error = change_steps(request, context, patch_merge);
 
-	answer(request, context, error, &out);
+	answer(request, context, error);
 }
 
 static void set_fields(HttpRequest *request, void *context)
 {
-	autoclear(Buffer) out = {0};
-	Error *error = change_steps(&out, request, context, patch_fields);
+	Error *error = change_steps(request, context, patch_fields);
 
-	answer(request, context, error, &out);
+	answer(request, context, error);
 }
 
 const HttpRoute service_routes[] = {

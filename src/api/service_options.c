@@ -60,15 +60,10 @@ void write_enforcement(Writer *writer, const PolicyConfig *config)
 	write_rules(writer, config);
 }
 
-void write_removals(Buffer *out, const FieldArray *removals)
+void write_removals(Writer *writer, const FieldArray *removals)
 {
-	Writer writer;
-
-	writer_init(&writer, out);
-	write_object(&writer, NULL);
-	write_array(&writer, "removals");
+	write_array(writer, "removals");
 	for (size_t i = 0; i < removals->count; i++)
-		fields_write(removal_fields, (const Removal *)removals->items + i, &writer, NULL);
-	write_array_end(&writer);
-	write_object_end(&writer);
+		fields_write(removal_fields, (const Removal *)removals->items + i, writer, NULL);
+	write_array_end(writer);
 }

@@ -20,4 +20,4 @@ fallible request_without_status(Value **ret, const HttpRequest *request);
 void set_revision(HttpRequest *request, const ServiceFile *service);
 /* Into an open object. Each entry of the list is an item, however it was written. */
 void write_enforcement(Writer *writer, const PolicyConfig *config);
-void write_removals(Buffer *out, const FieldArray *removals); /* a document of its own */
+void write_removals(Writer *writer, const FieldArray *removals); /* into an open object, too */

@@ -25,6 +25,7 @@ struct Audit {
 
 const Field audit_entry_fields[] = {
 	TEXT("time", time),
+	TEXT("engine", engine),
 	TEXT("decision", decision),
 	TEXT("door", door),
 	TEXT("container", container),

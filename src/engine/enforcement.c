@@ -22,6 +22,8 @@ struct Enforcement {
 	Engine *engine;
 	bool has_begun;
 	Source *pass; /* NULL: none was wanted yet */
+	LoopHandler *policy_set;
+	void *policy_set_arg;
 };
 
 #define TEXT(key, member)                                                                                              \
@@ -30,6 +32,7 @@ struct Enforcement {
 	}
 
 const Field removal_fields[] = {
+	TEXT("engine", engine),
 	TEXT("id", id),
 	TEXT("name", name),
 	TEXT("image", image),
@@ -47,10 +50,15 @@ static Removal *removal_at(const FieldArray *removals, size_t i)
 	return (Removal *)removals->items + i;
 }
 
+void removal_clear(Removal *removal)
+{
+	fields_clear(removal_fields, removal);
+}
+
 void removals_clear(FieldArray *removals)
 {
 	for (size_t i = 0; i < removals->count; i++)
-		fields_clear(removal_fields, removal_at(removals, i));
+		removal_clear(removal_at(removals, i));
 	free(removals->items);
 	*removals = (FieldArray){0};
 }
@@ -106,7 +114,7 @@ static fallible write_record(Engine *engine, const Removal *removal)
 	return record_put(engine->store, record_kind, removal->id, NULL, buffer_text(&text));
 }
 
-static void write_record_or_log(Engine *engine, const Removal *removal)
+void removal_note(Engine *engine, const Removal *removal)
 {
 	Error *error = write_record(engine, removal);
 
@@ -114,7 +122,15 @@ static void write_record_or_log(Engine *engine, const Removal *removal)
 		error_log(error, "the record of the removal of container \"%s\"", removal->name);
 }
 
-static void stamp(char **slot)
+void removal_forget(Engine *engine, const char *id)
+{
+	Error *error = record_delete(engine->store, record_kind, id);
+
+	if (error)
+		error_log(error, "container %.12s is still said to be removed", id);
+}
+
+void removal_stamp(char **slot)
 {
 	char now[CLOCK_TEXT_MAX];
 
@@ -140,9 +156,9 @@ static void audit(Engine *engine, const char *decision, const Removal *removal)
 
 static void note_removed(Engine *engine, Removal *removal)
 {
-	stamp(&removal->removed);
+	removal_stamp(&removal->removed);
 	string_replace(&removal->error, NULL);
-	write_record_or_log(engine, removal);
+	removal_note(engine, removal);
 	audit(engine, "removed", removal);
 }
 
@@ -213,7 +229,7 @@ static void withdrawal_failed(Withdrawal *withdrawal, Error *take_error)
 	withdrawal->container->is_withdrawn = false;
 	if (!engine->closing) {
 		string_replace(&withdrawal->removal.error, error_message(take_error));
-		write_record_or_log(engine, &withdrawal->removal);
+		removal_note(engine, &withdrawal->removal);
 		pass_again(engine->enforcement, AGAIN_NS);
 	}
 	error_log(take_error, "container \"%s\" is not allowed, and could not be removed",
@@ -390,8 +406,8 @@ static void pass_one(Container *container, const FieldArray *known)
 		fields_copy(removal_fields, &removal, before);
 	if (judge(&removal, container, engine->policy)) {
 		if (!before) {
-			stamp(&removal.decided);
-			write_record_or_log(engine, &removal);
+			removal_stamp(&removal.decided);
+			removal_note(engine, &removal);
 			tell_withdrawn(container, &removal);
 		}
 		withdraw(container, &removal);
@@ -417,9 +433,20 @@ static void tidy_records(Engine *engine, const FieldArray *known)
 		Removal *removal = removal_at(known, i);
 		if (i + REMOVALS_KEPT < known->count)
 			error_free(record_delete(engine->store, record_kind, removal->id)); /* the next pass does it */
-		else if (!removal->removed && !table_get(engine->containers, removal->id))
+		else if (!removal->engine && !removal->removed && !table_get(engine->containers, removal->id))
 			note_removed(engine, removal);
 	}
+}
+
+void removals_tidy(Engine *engine)
+{
+	FieldArray known = {0};
+	Error *error = enforcement_removed(&known, engine);
+
+	if (error)
+		error_log(error, "what was removed before is not known");
+	tidy_records(engine, &known);
+	removals_clear(&known);
 }
 
 /* Those that are there now: a pass removes some of them. */
@@ -503,6 +530,14 @@ void engine_set_policy(Engine *engine, Policy *take_policy)
 	engine->policy = take_policy;
 	if (!is_same)
 		pass_again(engine->enforcement, 0);
+	if (engine->enforcement->policy_set)
+		engine->enforcement->policy_set(engine->enforcement->policy_set_arg);
+}
+
+void engine_on_policy(Engine *engine, LoopHandler *handler, void *arg)
+{
+	engine->enforcement->policy_set = handler;
+	engine->enforcement->policy_set_arg = arg;
 }
 
 const Policy *engine_policy(const Engine *engine)
@@ -513,4 +548,9 @@ const Policy *engine_policy(const Engine *engine)
 fallible engine_audit(FieldArray *ret, const Engine *engine, size_t count)
 {
 	return audit_read(ret, engine->audit, count);
+}
+
+void engine_audit_note(Engine *engine, const AuditEntry *entry, bool is_durable)
+{
+	audit_write(engine->audit, entry, is_durable);
 }

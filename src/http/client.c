@@ -312,7 +312,7 @@ int http_client_status(const HttpClient *client)
 
 const char *http_client_header(const HttpClient *client, const char *lower_name)
 {
-	return http_response_header(&client->response, lower_name);
+	return http_response_find(&client->response, lower_name);
 }
 
 fallible http_client_read(HttpClient *client, Buffer *out, bool *ret_end)

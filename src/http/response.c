@@ -23,7 +23,7 @@ bool http_response_has_head(const HttpResponse *response)
 	return response->phase > HTTP_RESPONSE_HEADERS;
 }
 
-const char *http_response_header(const HttpResponse *response, const char *lower_name)
+const char *http_response_find(const HttpResponse *response, const char *lower_name)
 {
 	return map_get(&response->headers, lower_name);
 }
@@ -90,8 +90,8 @@ static bool has_no_body(const HttpResponse *response)
 /* RFC 9112 section 6.3, from a client's side. */
 static fallible choose_body(HttpResponse *response)
 {
-	const char *coding = http_response_header(response, "transfer-encoding");
-	const char *length = http_response_header(response, "content-length");
+	const char *coding = http_response_find(response, "transfer-encoding");
+	const char *length = http_response_find(response, "content-length");
 
 	if (has_no_body(response))
 		response->phase = HTTP_RESPONSE_COMPLETE;
@@ -119,7 +119,7 @@ static fallible end_head(HttpResponse *response)
 		response->phase = HTTP_RESPONSE_STATUS;
 		return NULL;
 	}
-	const char *connection = http_response_header(response, "connection");
+	const char *connection = http_response_find(response, "connection");
 	if (connection && strcasecmp(connection, "close") == 0)
 		response->keep_alive = false;
 	TRY(choose_body(response));

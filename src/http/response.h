@@ -51,4 +51,4 @@ fallible http_response_feed(HttpResponse *response, const char *data, size_t len
 /* The connection was closed: completes a body that lasts until then, and is an error anywhere else. */
 fallible http_response_end(HttpResponse *response);
 bool http_response_has_head(const HttpResponse *response);
-const char *http_response_header(const HttpResponse *response, const char *lower_name); /* NULL when absent */
+const char *http_response_find(const HttpResponse *response, const char *lower_name); /* NULL when absent */

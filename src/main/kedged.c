@@ -23,6 +23,7 @@
 #include "device/service_file.h"
 #include "docker/api.h"
 #include "engine/engine.h"
+#include "external/engine.h"
 #include "main/handed.h"
 #include "main/notify.h"
 #include "main/upgrade.h"
@@ -404,6 +405,16 @@ static fallible serve_all(DockerApi *api, const Listening *listening)
 	return NULL;
 }
 
+/* None of our own sockets is another engine's. */
+static ExternalEngine *new_external(Engine *engine, const ServiceFile *service, const Listening *listening)
+{
+	autoclear(StringList) sockets = {0};
+
+	for (size_t i = 0; i < listening->count; i++)
+		strings_add(&sockets, listening->sockets[i].path);
+	return external_engine_new(engine, service, &sockets);
+}
+
 /* TLS comes last: its process is none of those that the program before this one had. */
 static fallible open_door(Door **ret, Loop *loop, const Settings *settings, const DoorPlace *place)
 {
@@ -418,6 +429,7 @@ static fallible serve(Successor *ret_next, Loop *loop, Engine *engine, const Set
 	autoclear(Listening) listening = {.count = 0};
 	autoptr(ServiceFile) service = NULL;
 	autoptr(Device) device = NULL;
+	autoptr(ExternalEngine) external = NULL;
 	autoptr(Api) own = NULL;
 	autoptr(DockerApi) api = NULL;
 	autoptr(Upgrade) upgrade = NULL;
@@ -437,7 +449,9 @@ static fallible serve(Successor *ret_next, Loop *loop, Engine *engine, const Set
 	TRY_WRAP(device_new(&device, engine, &settings->device, service), "could not start");
 	TRY_WRAP(engine_open(engine), "could not start");
 	serving.device = device;
-	TRY(api_new(&own, engine, device, service));
+	external = new_external(engine, service, &listening);
+	TRY(external_engine_start(external));
+	TRY(api_new(&own, engine, device, service, external));
 	if (tls_config_has_guests(&settings->tcp))
 		api_let_log_in(own, settings->tcp.passwords);
 	api_take_over_sessions(own, handed_memory());

@@ -105,8 +105,8 @@ static void headers(void **state)
 	check_ok(feed_in(&response,
 		"HTTP/1.1 200 OK\r\nX-One:  a b \r\nx-one: c\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", 7,
 		&body, &left));
-	assert_string_equal(http_response_header(&response, "x-one"), "a b, c");
-	assert_null(http_response_header(&response, "x-two"));
+	assert_string_equal(http_response_find(&response, "x-one"), "a b, c");
+	assert_null(http_response_find(&response, "x-two"));
 	assert_false(response.keep_alive);
 }
 

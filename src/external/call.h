@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * One HTTP/1.1 request to another engine, on a connection of its own, in the loop. Nothing waits: not for the
+ * connection, not for the answer. Both are bounded, in bytes and in time. An answer that comes without end (events) is
+ * given away as it comes, and lasts until it breaks off.
+ *
+ * done is called exactly once, from the loop and never from external_call_new(), unless the call was freed before. Its
+ * maker frees it, also from its own callbacks.
+ */
+#include "base/buffer.h"
+#include "base/loop.h"
+#include "external/address.h"
+
+typedef struct ExternalCall ExternalCall;
+
+typedef struct ExternalRequest {
+	const char *method, *target; /* encoded */
+	size_t body_max;             /* of the answer */
+	int64_t timeout_ns;          /* for the whole answer, or for the head of one without end */
+	/* What is without end: head when it begins, data for each piece. Both NULL: the body is collected for done. */
+	void (*head)(void *arg);
+	void (*data)(void *arg, const char *bytes, size_t length);
+	/* An error means that there was no answer, or no whole one; any status is an answer. The body is lent. */
+	void (*done)(void *arg, Error *take_error, int status, const Buffer *body);
+	void *arg;
+} ExternalRequest;
+
+ExternalCall *external_call_new(Loop *loop, const ExternalAddress *address, const ExternalRequest *request);
+ExternalCall *external_call_free(ExternalCall *call); /* whatever is under way is forgotten; NULL is fine */
+/* The words of an answer that says no: its "message", else its status. Owned. */
+char *external_call_words(int status, const Buffer *body);

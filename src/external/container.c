@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One container: what is known of it, and the look at it: its document, then its image's. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "external/internal.h"
+
+enum { REFUSALS_MAX = 3 }; /* what is answered with an error so often in a row counts as an answer */
+
+#define AGAIN_NS NANOS_PER_SECOND
+
+/* ---- life ---- */
+
+ExternalContainer *external_container_get(ExternalEngine *external, const char *id)
+{
+	ExternalContainer *container = table_get(external->by_id, id);
+
+	if (container)
+		return container;
+	container = mem_new(ExternalContainer);
+	container->external = external;
+	container->listed.id = mem_strdup(id);
+	list_append(&external->containers, &container->in_external);
+	list_init(&container->in_queue);
+	table_set(external->by_id, id, container);
+	return container;
+}
+
+void external_container_forget(ExternalContainer *container)
+{
+	ExternalEngine *external = container->external;
+
+	table_remove(external->by_id, container->listed.id);
+	list_remove(&container->in_external);
+	list_remove(&container->in_queue);
+	if (container->look)
+		external->looks--;
+	external_call_free(container->look);
+	external_leave(container);
+	external_listed_clear(&container->listed);
+	external_facts_clear(&container->facts);
+	external_facts_clear(&container->found);
+	free(container->unknown_why);
+	free(container->warned);
+	free(container);
+	external_changed(external);
+}
+
+/* ---- the end of a look ---- */
+
+static void look_is_over(ExternalContainer *container)
+{
+	ExternalEngine *external = container->external;
+
+	container->look = external_call_free(container->look);
+	external_facts_clear(&container->found);
+	external->looks--;
+	if (container->is_to_be_looked_at_again)
+		external_container_look(container);
+	container->is_to_be_looked_at_again = false;
+}
+
+/* The list is read seldom: what one container is in the middle of is shown all the same. */
+static void show(ExternalContainer *container)
+{
+	ExternalListed *listed = &container->listed;
+	const ExternalFacts *facts = &container->facts;
+
+	if (!string_equal(listed->state, facts->state)) {
+		string_replace(&listed->state, facts->state);
+		string_replace(&listed->status, facts->state);
+	}
+	string_replace(&listed->name, facts->name);
+	string_replace(&listed->image, facts->image);
+	string_replace(&listed->image_id, facts->image_id);
+}
+
+static void known(ExternalContainer *container)
+{
+	ExternalEngine *external = container->external;
+
+	external_facts_clear(&container->facts);
+	container->facts = container->found;
+	container->found = (ExternalFacts){0};
+	string_replace(&container->unknown_why, NULL);
+	container->refusals = 0;
+	show(container);
+	look_is_over(container);
+	external_changed(external);
+	external_enforce(container);
+	external_look_over(external);
+}
+
+static void gone(ExternalContainer *container)
+{
+	ExternalEngine *external = container->external;
+
+	external_gone(external, container->listed.id);
+	external_container_forget(container);
+	external_look_over(external);
+}
+
+/* It was answered, and that is no answer to judge by. */
+static void unknown(ExternalContainer *container, Error *take_error)
+{
+	ExternalEngine *external = container->external;
+
+	string_replace(&container->unknown_why, error_message(take_error));
+	error_log(take_error, "container %.12s of the other engine cannot be judged", container->listed.id);
+	look_is_over(container);
+	external_changed(external);
+	external_enforce(container);
+	external_look_over(external);
+}
+
+static void look_again(void *arg)
+{
+	external_container_look(arg);
+	external_look_over(((ExternalContainer *)arg)->external);
+}
+
+/* There was no answer: that says nothing of the container. */
+static void unanswered(ExternalContainer *container, Error *take_error)
+{
+	ExternalEngine *external = container->external;
+	Error *error = NULL;
+
+	error_log(take_error, "container %.12s of the other engine could not be looked at", container->listed.id);
+	look_is_over(container);
+	if (container->again)
+		source_rearm(container->again, AGAIN_NS);
+	else
+		error = loop_timer(&container->again, external->loop, AGAIN_NS, look_again, container);
+	if (error)
+		error_log(error, "it is looked at with the next pass");
+	external_look_over(external);
+}
+
+static void refused(ExternalContainer *container, int status, const Buffer *body)
+{
+	autofree char *words = external_call_words(status, body);
+	Error *error = error_new(ERROR_UNAVAILABLE, "%s", words);
+
+	if (++container->refusals < REFUSALS_MAX)
+		unanswered(container, error);
+	else
+		unknown(container, error);
+}
+
+/* ---- its image ---- */
+
+static bool is_too_much(const Error *error)
+{
+	return error_kind(error) == ERROR_TOO_LARGE;
+}
+
+static void on_image(void *arg, Error *take_error, int status, const Buffer *body)
+{
+	ExternalContainer *container = arg;
+	Error *error = NULL;
+
+	if (take_error) {
+		if (is_too_much(take_error))
+			unknown(container, take_error);
+		else
+			unanswered(container, take_error);
+		return;
+	}
+	if (status != 200 && status != 404) { /* 404: removed by force, its id is all that is left */
+		refused(container, status, body);
+		return;
+	}
+	if (status == 200)
+		error = external_facts_read_image(&container->found, body);
+	if (error)
+		unknown(container, error);
+	else
+		known(container);
+}
+
+static ExternalCall *ask(ExternalContainer *container, const char *target,
+	void (*done)(void *arg, Error *take_error, int status, const Buffer *body))
+{
+	const ExternalRequest request = {
+		.method = "GET",
+		.target = target,
+		.body_max = DOCUMENT_MAX,
+		.timeout_ns = ANSWER_NS,
+		.done = done,
+		.arg = container,
+	};
+
+	return external_call_new(container->external->loop, &container->external->address, &request);
+}
+
+static void look_at_image(ExternalContainer *container)
+{
+	const char *id = container->found.image_id;
+	const char *hex = string_starts(id, "sha256:") ? id + strlen("sha256:") : id;
+
+	container->look = external_call_free(container->look);
+	if (string_empty(id) || !external_is_id(hex)) { /* podman: a directory instead of an image */
+		container->look = NULL;
+		known(container);
+		return;
+	}
+	autofree char *target = string_printf("/images/sha256:%s/json", hex);
+	container->look = ask(container, target, on_image);
+}
+
+/* ---- the container ---- */
+
+static void on_document(void *arg, Error *take_error, int status, const Buffer *body)
+{
+	ExternalContainer *container = arg;
+	Error *error = take_error;
+
+	if (error && !is_too_much(error)) {
+		unanswered(container, error);
+		return;
+	}
+	if (!error && status == 404) {
+		gone(container);
+		return;
+	}
+	if (!error && status != 200) {
+		refused(container, status, body);
+		return;
+	}
+	if (!error)
+		error = external_facts_read(&container->found, body);
+	if (!error && !string_equal(container->found.id, container->listed.id))
+		error = error_new(ERROR_INVALID, "its document is another container's");
+	if (error)
+		unknown(container, error);
+	else
+		look_at_image(container);
+}
+
+void external_container_begin_look(ExternalContainer *container)
+{
+	autofree char *target = string_printf("/containers/%s/json", container->listed.id);
+
+	list_remove(&container->in_queue);
+	container->is_queued = false;
+	container->external->looks++;
+	container->look = ask(container, target, on_document);
+}
+
+void external_container_look(ExternalContainer *container)
+{
+	if (container->look)
+		container->is_to_be_looked_at_again = true;
+	else if (!container->is_queued)
+		list_append(&container->external->queue, &container->in_queue);
+	container->is_queued = container->is_queued || !container->look;
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+
+#include "base/memory.h"
+#include "external/internal.h"
+
+enum { OWNERS_MAX = 8 };
+
+/* What is asked for by no name, but by the image's id or the beginning of it. */
+static bool is_by_id(const ExternalFacts *facts)
+{
+	const char *hex = strchr(facts->image_id, ':');
+
+	return string_starts(facts->image_id, facts->image) ||
+	       (strlen(facts->image) >= 12 && hex && string_starts(hex + 1, facts->image));
+}
+
+static const ExternalFacts *facts_of(const ExternalEngine *external, const char *name)
+{
+	const ExternalContainer *container = table_get(external->by_id, name);
+
+	if (container)
+		return container->facts.id ? &container->facts : NULL;
+	list_each(&external->containers, ExternalContainer, in_external, other) {
+		if (string_equal(other->facts.name, name))
+			return &other->facts;
+	}
+	return NULL;
+}
+
+/* One that shares another one's has what that has; where that one is not known, it may be the host's. */
+static bool has_host_network(const ExternalEngine *external, const ExternalFacts *facts)
+{
+	for (int i = 0; i < OWNERS_MAX; i++) {
+		if (!string_starts(facts->network_mode, "container:"))
+			return string_equal(facts->network_mode, "host");
+		facts = facts_of(external, facts->network_mode + strlen("container:"));
+		if (!facts)
+			return true;
+	}
+	return true;
+}
+
+void external_judge(Verdict *ret, const ExternalEngine *external, const ExternalFacts *facts, const Policy *policy)
+{
+	const Candidate candidate = {
+		.image = facts->image,
+		.is_by_id = is_by_id(facts),
+		.digests = &facts->digests,
+		.tags = &facts->tags,
+		.origins = &facts->origins,
+		.is_privileged = facts->is_privileged,
+		.has_host_network = has_host_network(external, facts),
+		.capabilities = &facts->capabilities,
+	};
+
+	policy_judge(ret, policy, &candidate);
+}
+
+/* Whose network it has is not known yet. */
+bool external_depends_on_unknown(const ExternalContainer *container)
+{
+	const char *mode = container->facts.network_mode;
+
+	return mode && string_starts(mode, "container:") && !facts_of(container->external, mode + strlen("container:"));
+}
+
+bool external_is_unjudged(const ExternalContainer *container)
+{
+	return !container->facts.id && !container->unknown_why;
+}
+
+/* What cannot be judged is refused by whatever refuses anything. */
+static void judge_unknown(Verdict *ret, const ExternalContainer *container, const Policy *policy)
+{
+	static const char *const all[] = {"ALL", NULL};
+	const StringList capabilities = {(char **)all, 1};
+	const char *image = container->listed.image ? container->listed.image : "";
+	const Candidate worst = {
+		.image = image, .is_privileged = true, .has_host_network = true, .capabilities = &capabilities};
+
+	policy_judge(ret, policy, &worst);
+	map_clear(&ret->warnings);
+	if (!ret->rule)
+		return;
+	free(ret->reason);
+	ret->reason = string_printf("image \"%.300s\" is not allowed: the container cannot be judged: %s", image,
+		container->unknown_why ? container->unknown_why : "it was not looked at yet");
+}
+
+void external_judge_container(Verdict *ret, const ExternalContainer *container, const Policy *policy)
+{
+	if (container->facts.id && !container->unknown_why)
+		external_judge(ret, container->external, &container->facts, policy);
+	else
+		judge_unknown(ret, container, policy);
+}
