@@ -65,6 +65,11 @@ const Command *const commands[] = {
 	&enforcement_disallow_command,
 	&enforcement_dry_run_command,
 	&enforcement_removed_command,
+	&external_ls_command,
+	&external_start_command,
+	&external_stop_command,
+	&external_restart_command,
+	&external_rm_command,
 	&container_inspect_command,
 	&image_inspect_command,
 	&network_create_command,
@@ -88,4 +93,4 @@ const Command *const commands[] = {
 	NULL,
 };
 
-const char *const command_groups[] = {"container", "image", "network", "volume", "system", "service", "enforcement", "snapshots", NULL};
+const char *const command_groups[] = {"container", "image", "network", "volume", "system", "service", "enforcement", "external", "snapshots", NULL};

@@ -10,6 +10,10 @@ extern const Command save_command, import_command, export_command, history_comma
 extern const Command volume_create_command, volume_ls_command, volume_inspect_command, volume_rm_command,
 	volume_export_command, volume_import_command, volume_prune_command;
 
+/* Containers of another engine. */
+extern const Command external_ls_command, external_start_command, external_stop_command, external_restart_command,
+	external_rm_command;
+
 extern const Command service_show_command, service_on_command, service_off_command, service_set_command;
 
 extern const Command enforcement_show_command, enforcement_on_command, enforcement_off_command,

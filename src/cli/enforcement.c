@@ -170,7 +170,7 @@ const Command enforcement_disallow_command = {
 
 static void print_removals(const Value *answer)
 {
-	removals_print(value_get(answer, "removals"));
+	removals_print(answer);
 }
 
 static fallible run_dry(Cli *cli, const void *opts, const StringList *arguments)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "base/strings.h"
 #include "cli/grid.h"
 
 void rules_print(const Value *rules)
@@ -38,13 +39,26 @@ typedef struct RemovalColumn {
 static const RemovalColumn columns[] = {
 	{"NAME", "name", {.least = 12, .rank = 2}},
 	{"IMAGE", "image", {.least = 12, .rank = 3}},
+	{"ENGINE", "engine", {.least = GRID_FIXED}},
 	{"STATE", "state", {.least = GRID_FIXED}},
 	{"REMOVED", "removed", {.least = GRID_FIXED}},
 	{"REASON", "reason", {.least = 20, .rank = 1}},
 };
 
-void removals_print(const Value *removals)
+/* The other engine's containers are not among them. */
+static void print_problem(const Value *engine)
 {
+	const char *url = value_string(value_get(engine, "url"));
+	const char *problem = value_string(value_get(engine, "problem"));
+
+	if (url && (problem || !string_equal(value_string(value_get(engine, "state")), "connected")))
+		fprintf(stderr, "WARNING: what else is removed from the other engine, \"%s\", is not known: %s\n", url,
+			problem ? problem : "it has not answered yet");
+}
+
+void removals_print(const Value *answer)
+{
+	const Value *removals = value_get(answer, "removals");
 	autoptr(Grid) grid = grid_new();
 	autoclear(Buffer) out = {0};
 
@@ -60,4 +74,5 @@ void removals_print(const Value *removals)
 	}
 	grid_write(grid, &out, 0, false);
 	fputs(buffer_text(&out), stdout);
+	print_problem(value_get(answer, "engine"));
 }

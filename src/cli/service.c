@@ -67,7 +67,7 @@ const Command service_show_command = {
 static void print_answer(const ChangeOptions *given, const Value *answer)
 {
 	if (given->dry_run)
-		removals_print(value_get(answer, "removals"));
+		removals_print(answer);
 	else
 		print_summary(answer);
 }

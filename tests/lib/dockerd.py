@@ -33,6 +33,11 @@ class Dockerd:
                                            'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
         self.spawn("containerd", "-c", d / "containerd.toml")
         kedge.wait_for((d / "c.sock").exists, 60)
+        return self.start_dockerd()
+
+    def start_dockerd(self):
+        """Also after it was killed: its containerd goes on."""
+        d = self.directory
         without = [] if self.namespace else ["--iptables=false", "--ip6tables=false", "--bridge=none"]
         self.spawn("dockerd", "--data-root", d / "dr", "--exec-root", d / "de", "-H", f"unix://{self.socket}", "-p", d / "pid", "--containerd",
                    d / "c.sock", *without)

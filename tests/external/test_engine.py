@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real dockerd, and podman's service, beside kedged: shown, steered and held to the allow-list."""
+import json
+import socket
+import socketserver
+import threading
+
+import pytest
+
+import kedge
+from engines import EVIL, GOOD, freeze, thaw
+
+LOOP = ("sh", "-c", "trap exit TERM; while true; do sleep 1; done")
+
+
+def manifest(engine, name):
+    """The digest under which the registry has it."""
+    return engine.image(name)["RepoDigests"][0].split("@")[1]
+
+
+def identity(engine, name):
+    return "sha256:" + engine.image(name)["Id"].removeprefix("sha256:")
+
+
+def test_containers_are_listed(gateway, engine):
+    engine.run("runs")
+    engine.create("made", EVIL)
+    state = gateway.use(engine)
+    assert state["engine"] == engine.kind and state["problem"] is None and state["version"]
+    shown = gateway.list()
+    assert set(shown) == {"runs", "made"}
+    one = shown["runs"]
+    assert one["state"] == "running" and one["status"].startswith("Up") and one["allowed"] and one["reason"] is None and one["health"] is None
+    assert one["imageId"] == identity(engine, GOOD) and manifest(engine, GOOD) in one["digests"] and one["ports"] == [] and one["created"] > 1e9
+    assert shown["made"]["state"] == "created"
+    assert gateway.api.get("/containers/json?all=1") == []  # they are not kedge's own
+    table = gateway.kedge("external", "ls").out.splitlines()
+    assert table[0].split()[:2] == ["CONTAINER", "ID"] and {line.split()[-1] for line in table[1:]} == {"runs", "made"}
+    assert json.loads(gateway.kedge("external", "ls", "--format", "json").out.splitlines()[0])["Allowed"] == "yes"
+    assert set(gateway.kedge("external", "ls", "-q", "--no-trunc").out.split()) == {one["id"] for one in shown.values()}
+
+
+def test_started_stopped_deleted(gateway, engine):
+    engine.create("web", GOOD, *LOOP)
+    gateway.use(engine)
+    assert gateway.act("web", "start") == (204, "") and engine.state("web") == "running"
+    assert gateway.act("web", "start")[0] == 304
+    assert gateway.list()["web"]["state"] == "running"
+    status, words = gateway.delete("web")
+    assert status >= 400 and "message" in json.loads(words) and "web" in engine.names()  # the engine's own words
+    assert gateway.act("web", "restart")[0] == 204 and engine.state("web") == "running"
+    assert gateway.act("web", "stop")[0] == 204 and engine.state("web") == "exited"
+    assert gateway.act("web", "stop")[0] == 304
+    assert gateway.kedge("external", "start", "web").out == "web\n" and engine.state("web") == "running"
+    assert gateway.delete("web", "?force=true") == (204, "") and "web" not in engine.names()
+    assert gateway.act("web", "start")[0] == 404 and gateway.delete("web")[0] == 404
+    assert gateway.act("..%2Finfo", "start")[0] == 404
+    assert "web" not in gateway.list()
+
+
+def test_what_is_not_allowed_is_removed(gateway, engine):
+    """Running, made, paused and ended ones; what is allowed stays."""
+    kept = engine.run("good")
+    engine.run("runs", EVIL, *LOOP)
+    engine.create("made", EVIL)
+    engine.run("still", EVIL, *LOOP)
+    engine.call("pause", "still")
+    engine.run("ended", EVIL, "true")
+    kedge.wait_for(lambda: engine.state("ended") == "exited")
+    gateway.use(engine)
+    plan = gateway.api.post("/kedge/v1/enforcement/dry-run", {"allowlist": [manifest(engine, GOOD)]})
+    assert {one["name"]: one["engine"] for one in plan["removals"]} == dict.fromkeys(["runs", "made", "still", "ended"], engine.kind)
+    assert plan["engine"]["state"] == "connected" and engine.names() == {"good", "runs", "made", "still", "ended"}
+    gateway.enforce(manifest(engine, GOOD))
+    for name in ("runs", "made", "still", "ended"):
+        record = gateway.removed(name)
+        assert record["engine"] == engine.kind and manifest(engine, EVIL) in record["digests"] and "not allowed" in record["reason"]
+    assert engine.names() == {"good"} and engine.state("good") == "running" and gateway.list()["good"]["id"] == kept
+    lines = [(line["decision"], line["name"]) for line in gateway.audit() if line.get("engine") == engine.kind]
+    assert lines.count(("remove", "runs")) == 1 and lines.count(("removed", "runs")) == 1 and ("admit", "good") in lines
+
+
+def test_restarting_one_is_removed(gateway, docker):
+    docker.run("again", EVIL, "false", options=["--restart", "always"])
+    kedge.wait_for(lambda: docker.state("again") == "restarting")
+    gateway.use(docker)
+    gateway.enforce(manifest(docker, GOOD))
+    gateway.removed("again")
+    assert "again" not in docker.names()
+
+
+def test_started_later_is_removed(gateway, engine):
+    gateway.use(engine)
+    gateway.enforce(identity(engine, GOOD))  # the image's id does, too
+    engine.run("late", EVIL)
+    engine.run("fine")
+    gateway.removed("late")
+    assert engine.names() == {"fine"} and engine.state("fine") == "running"
+
+
+def test_images_without_digests(gateway, docker):
+    """What was committed came from no registry: its id alone allows it."""
+    docker.run("base")
+    docker.call("commit", "base", "own:1")
+    assert not docker.image("own:1")["RepoDigests"]
+    docker.run("own", "own:1", *LOOP)
+    gateway.use(docker)
+    gateway.enforce(identity(docker, GOOD), identity(docker, "own:1"))
+    shown = gateway.list()
+    assert shown["own"]["allowed"] and shown["own"]["digests"] == [identity(docker, "own:1")]
+    gateway.enforce(identity(docker, GOOD))
+    gateway.removed("own")
+    assert docker.names() == {"base"} and docker.state("base") == "running"
+    docker.call("rmi", "own:1")
+
+
+def test_policy_changes(gateway, engine):
+    engine.run("one", GOOD, *LOOP)
+    engine.run("two", EVIL, *LOOP)
+    gateway.use(engine)
+    gateway.enforce(identity(engine, GOOD), identity(engine, EVIL))
+    assert all(one["allowed"] for one in gateway.list().values())
+    gateway.enforce(identity(engine, EVIL))
+    assert gateway.removed("one")["state"] == "running"
+    assert engine.names() == {"two"} and engine.state("two") == "running"
+
+
+def test_rules(gateway, docker):
+    docker.create("strong", options=["--privileged"])  # which not every machine can start
+    docker.create("admin", options=["--cap-add", "SYS_ADMIN"])
+    docker.call("run", "-d", "--net", "host", "--name", "host", GOOD, "sleep", "1000")
+    docker.call("run", "-d", "--net", "container:host", "--name", "guest", GOOD, "sleep", "1000")
+    docker.run("plain")
+    gateway.use(docker)
+    gateway.api.call("PUT", "/kedge/v1/enforcement", {"enabled": False, "rules": {"privileged": {"mode": "warn"}, "hostNetwork": {}, "capabilities": {"allowed": ["ALL"]}}})
+    assert "host's network" in gateway.removed("guest")["reason"] and gateway.removed("host")
+    assert docker.names() == {"strong", "admin", "plain"}
+    assert [line["rule"] for line in gateway.audit() if line["decision"] == "warn" and line["name"] == "strong"] == ["privileged"]
+    gateway.api.call("PATCH", "/kedge/v1/enforcement", {"rules": {"capabilities": {"allowed": []}}})
+    assert "SYS_ADMIN" in gateway.removed("admin")["reason"]
+    gateway.removed("strong")
+    assert docker.names() == {"plain"}
+
+
+def test_engine_is_killed(gateway, podman):
+    """What is started while its socket is dead is found when it comes back."""
+    gateway.use(podman)
+    gateway.enforce(identity(podman, GOOD))
+    podman.kill()
+    lost = kedge.wait_for(lambda: gateway.engine()["state"] == "connecting" and gateway.engine())
+    assert lost["problem"]
+    podman.run("meanwhile", EVIL)
+    assert gateway.api.get("/kedge/v1/engine/containers")["containers"] == []
+    assert gateway.act("meanwhile", "stop")[0] == 503
+    assert "cannot be asked" in gateway.kedge("external", "ls", check=False).err
+    podman.start()
+    gateway.removed("meanwhile")
+    assert podman.names() == set()
+    assert gateway.connected()["problem"] is None
+
+
+def test_dockerd_is_killed(gateway, docker):
+    """It starts by itself what is to be started again."""
+    docker.run("good", options=["--restart", "always"])
+    gateway.use(docker)
+    gateway.enforce(identity(docker, GOOD))
+    gateway.relax()
+    docker.run("evil", EVIL, options=["--restart", "always"])
+    docker.kill()
+    kedge.wait_for(lambda: gateway.engine()["state"] == "connecting")
+    gateway.enforce(identity(docker, GOOD))
+    docker.start()
+    gateway.removed("evil")
+    gateway.connected()
+    assert docker.names() == {"good"}
+
+
+def test_engine_is_frozen(gateway, podman):
+    podman.run("good")
+    gateway.use(podman)
+    gateway.enforce(identity(podman, GOOD))
+    freeze(podman)
+    try:
+        podman.run("meanwhile", EVIL)
+    finally:
+        thaw(podman)
+    gateway.removed("meanwhile")
+    assert podman.names() == {"good"} and podman.state("good") == "running"
+
+
+def test_engine_comes_later(gateway, podman):
+    podman.run("evil", EVIL)
+    podman.kill()
+    gateway.api.call("PATCH", "/kedge/v1/service", {"engine": {"url": f"unix://{podman.socket}"}})
+    gateway.enforce(identity(podman, GOOD))
+    kedge.wait_for(lambda: gateway.engine()["problem"])
+    plan = gateway.api.post("/kedge/v1/enforcement/dry-run", {})
+    assert plan["removals"] == [] and plan["engine"]["state"] == "connecting" and plan["engine"]["problem"]
+    assert "is not known" in gateway.kedge("enforcement", "dry-run").err
+    podman.start()
+    gateway.removed("evil")
+
+
+def test_kedged_is_killed(gateway, engine):
+    engine.run("good")
+    gateway.use(engine)
+    gateway.enforce(identity(engine, GOOD))
+    gateway.kill()
+    engine.run("meanwhile", EVIL)
+    gateway.start()
+    gateway.removed("meanwhile")
+    assert engine.names() == {"good"} and engine.state("good") == "running"
+
+
+def test_previews_of_the_service(gateway, docker):
+    docker.run("evil", EVIL)
+    assert gateway.engine() == {"url": None, "state": "none", "problem": None, "engine": None, "version": None}
+    url = f"unix://{docker.socket}"
+    before = gateway.api.call("PATCH", "/kedge/v1/service?dry-run=1", {"engine": {"url": url}, "enforcement": {"enabled": True}})
+    assert before["removals"] == [] and before["engine"]["url"] == url and "not known" in before["engine"]["problem"]
+    gateway.use(docker)
+    after = gateway.api.call("PATCH", "/kedge/v1/service?dry-run=1", {"enforcement": {"enabled": True}})
+    assert [one["name"] for one in after["removals"]] == ["evil"] and docker.names() == {"evil"}
+    gateway.api.call("PATCH", "/kedge/v1/service", {"engine": {"url": ""}})
+    assert gateway.engine()["state"] == "none" and gateway.api.get("/kedge/v1/engine/containers")["containers"] == []
+    assert gateway.act("evil", "stop")[0] == 404
+
+
+@pytest.mark.parametrize("url, why", [("unix://{own}", "kedge's own socket"), ("unix://{link}", "kedge's own socket"), ("tcp://192.0.2.1:2375", "not on this device"),
+                                      ("tcp://localhost:2375", "not on this device"), ("tcp://127.0.0.1:x", "port"), ("unix:///" + 120 * "x", "longer")])
+def test_urls_that_are_refused(gateway, url, why):
+    link = gateway.directory / "link"
+    link.symlink_to(gateway.socket)
+    with pytest.raises(kedge.ApiError) as refused:
+        gateway.api.call("PATCH", "/kedge/v1/service", {"engine": {"url": url.format(own=gateway.socket, link=link)}})
+    assert refused.value.status == 400 and "engine.url" in refused.value.message and why in refused.value.message
+    gateway.service.write_text(json.dumps({"engine": {"url": url.format(own=gateway.socket, link=link)}}))
+    told = kedge.wait_for(lambda: gateway.engine()["problem"])
+    assert why in told and "engine.url" in told and gateway.engine()["state"] == "none"
+
+
+def test_kedge_behind_another_socket(gateway):
+    """Who relays kedged's own socket is found by the device's id."""
+    class Relay(socketserver.StreamRequestHandler):
+        def handle(self):
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += self.rfile.readline()
+            with socket.socket(socket.AF_UNIX) as kedged:
+                kedged.connect(str(gateway.socket))
+                kedged.sendall(head)
+                while data := kedged.recv(65536):
+                    self.wfile.write(data)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay) as relay:
+        threading.Thread(target=relay.serve_forever, daemon=True).start()
+        gateway.api.call("PATCH", "/kedge/v1/service", {"engine": {"url": f"tcp://127.0.0.1:{relay.server_address[1]}"}})
+        kedge.wait_for(lambda: "kedge itself" in (gateway.engine()["problem"] or ""))
+        assert gateway.engine()["state"] == "none"
+        relay.shutdown()
