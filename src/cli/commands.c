@@ -93,4 +93,5 @@ const Command *const commands[] = {
 	NULL,
 };
 
-const char *const command_groups[] = {"container", "image", "network", "volume", "system", "service", "enforcement", "external", "snapshots", NULL};
+const char *const command_groups[] = {
+	"container", "image", "network", "volume", "system", "service", "enforcement", "external", "snapshots", NULL};

@@ -81,8 +81,6 @@ static fallible take_bytes(ExternalCall *call, const char *bytes, size_t length)
 	size_t used = 0;
 
 	TRY(http_response_feed(&call->response, bytes, length, &used, &call->body));
-	if (buffer_overflown(&call->body))
-		return error_new(ERROR_TOO_LARGE, "the answer is longer than %zu bytes", call->request.body_max);
 	if (!http_response_has_head(&call->response) || !is_endless(call))
 		return NULL;
 	if (!call->is_told)

@@ -39,9 +39,6 @@ class Gateway(kedge.Daemon):
     def enforce(self, *digests, **more):
         self.api.call("PUT", "/kedge/v1/enforcement", {"enabled": True, "allowlist": list(digests), **more})
 
-    def relax(self):
-        self.api.call("PUT", "/kedge/v1/enforcement", {"enabled": False})
-
     def removals(self):
         return self.api.get("/kedge/v1/enforcement/removed")["removals"]
 

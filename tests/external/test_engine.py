@@ -163,13 +163,14 @@ def test_dockerd_is_killed(gateway, docker):
     """It starts by itself what is to be started again."""
     docker.run("good", options=["--restart", "always"])
     gateway.use(docker)
-    gateway.enforce(identity(docker, GOOD))
-    gateway.relax()
+    allowed = identity(docker, GOOD)
     docker.run("evil", EVIL, options=["--restart", "always"])
     docker.kill()
-    kedge.wait_for(lambda: gateway.engine()["state"] == "connecting")
-    gateway.enforce(identity(docker, GOOD))
-    docker.start()
+    try:
+        kedge.wait_for(lambda: gateway.engine()["state"] == "connecting")
+        gateway.enforce(allowed)
+    finally:
+        docker.start()
     gateway.removed("evil")
     gateway.connected()
     assert docker.names() == {"good"}

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An engine that lies, says too much, or nothing: bounded, told, and never a reason to let something run."""
+import json
+import pathlib
+import re
+import socketserver
+import threading
+
+import pytest
+
+import kedge
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
+ID, OTHER, IMAGE = "a" * 64, "b" * 64, "sha256:" + "c" * 64
+ENOUGH = 40 << 20  # bytes: more than anything may be long
+
+
+def answer(document, status="200 OK"):
+    body = json.dumps(document).encode()
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+
+
+def container(identity, **more):
+    return {"Id": identity, "Name": "/one", "Image": IMAGE, "State": {"Status": "running"}, "Config": {"Image": "web:1"},
+            "HostConfig": {"Privileged": False, "NetworkMode": "default", "CapAdd": None}, **more}
+
+
+class Liar:
+    """An engine that says what it is told to: `says` has bytes, or what makes them, by method and beginning of the path."""
+
+    def __init__(self, directory):
+        self.socket = directory / "liar.sock"
+        self.asked, self.over = [], threading.Event()
+        self.says = {
+            "GET /version": answer({"Version": "1", "Components": [{"Name": "Engine"}]}),
+            "GET /info": answer({"ID": "liar"}),
+            "GET /events": self.silence,
+            "GET /containers/json": answer([{"Id": ID, "Names": ["/one"], "Image": "web:1", "ImageID": IMAGE, "State": "running", "Status": "Up",
+                                             "Created": 1, "Ports": None}]),
+            f"GET /containers/{ID}/json": answer(container(ID)),
+            "GET /images/": answer({"Id": IMAGE, "RepoTags": None, "RepoDigests": None}),
+            "POST /containers/": b"HTTP/1.1 204 No Content\r\n\r\n",
+            "DELETE /containers/": answer({"message": "it is busy"}, "500 Internal Server Error"),
+        }
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(handler):
+                line = handler.rfile.readline().decode(errors="replace")
+                while handler.rfile.readline() not in (b"\r\n", b""):
+                    pass
+                self.asked.append(line.strip())
+                words = next((text for beginning, text in self.says.items() if line.startswith(beginning)), answer({"message": "no"}, "404 Not Found"))
+                try:
+                    for piece in (words() if callable(words) else [words]):
+                        handler.wfile.write(piece)
+                except OSError:
+                    pass  # kedged has had enough
+
+        class Server(socketserver.ThreadingUnixStreamServer):
+            daemon_threads = True
+
+        self.server = Server(str(self.socket), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def silence(self):
+        yield HEAD
+        self.over.wait()
+
+    def event(self, *lines):
+        def stream():
+            yield HEAD
+            for line in lines:
+                yield line + b"\n"
+            self.over.wait()
+        return stream
+
+    def count(self, beginning):
+        return sum(line.startswith(beginning) for line in self.asked)
+
+    def close(self):
+        self.over.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def liar(gateway):
+    it = Liar(gateway.directory)
+    yield it
+    it.close()
+
+
+def set_url(gateway, liar):
+    gateway.api.call("PATCH", "/kedge/v1/service", {"engine": {"url": f"unix://{liar.socket}"}})
+
+
+def endless(piece):
+    def stream():
+        yield HEAD
+        for _ in range(ENOUGH // len(piece)):
+            yield piece
+    return stream
+
+
+def peak_memory(gateway):
+    return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{gateway.process.pid}/status").read_text()).group(1)) * 1024
+
+
+@pytest.mark.parametrize("what", ["GET /version", "GET /info", "GET /containers/json"])
+@pytest.mark.parametrize("how, why", [
+    (b"\0\xff\x01 garbage\r\n\r\n", ""), (HEAD + b"{]", ""), (endless(b" " * 65536), "larger than"), (lambda: (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20000, ), ""),
+    (b"", ""), (answer({"message": "I am ill"}, "500 No"), "I am ill"), (answer("text"), "")], ids=["garbage", "no-json", "endless", "headers", "nothing", "refusal", "text"])
+def test_answers_that_are_none(gateway, liar, what, how, why):
+    if what != "GET /containers/json" and how == answer("text"):
+        pytest.skip("a text has no ID, and is no list")
+    liar.says[what] = how
+    set_url(gateway, liar)
+    told = kedge.wait_for(lambda: gateway.engine()["problem"], 30)
+    assert why in told and gateway.engine()["state"] == "connecting"
+    assert gateway.api.get("/kedge/v1/engine/containers")["containers"] == []
+    assert peak_memory(gateway) < 128 << 20
+
+
+@pytest.mark.parametrize("lines", [[b"garbage"], [b"{}"], [b"[" * 5000], [b"x" * (1 << 20)], [b'{"Type":"container","Action":"start","Actor":{"ID":"../../info"}}']],
+                         ids=["garbage", "empty", "deep", "long", "path"])
+def test_events_that_say_nothing(gateway, liar, lines):
+    """All of them are looked at again."""
+    liar.says["GET /events"] = liar.event(*lines)
+    set_url(gateway, liar)
+    gateway.connected()
+    kedge.wait_for(lambda: liar.count("GET /containers/json") >= 2)
+    assert not any(".." in line for line in liar.asked)
+    assert gateway.engine()["state"] == "connected" and gateway.list()["one"]["allowed"]
+
+
+def test_events_without_end(gateway, liar):
+    """Of containers that are not there: kedged answers meanwhile, and keeps none of them."""
+    def stream():
+        yield HEAD
+        for number in range(3000):
+            yield b'{"Type":"container","Action":"start","Actor":{"ID":"%064x"}}\n' % number
+        self_over.set()
+        liar.over.wait()
+    self_over = threading.Event()
+    liar.says["GET /events"] = stream
+    set_url(gateway, liar)
+    gateway.connected()
+    kedge.wait_for(lambda: self_over.is_set() and set(gateway.list()) == {"one"}, 60)
+    assert peak_memory(gateway) < 128 << 20
+
+
+@pytest.mark.parametrize("document", [b"nonsense", json.dumps({"Id": ID}).encode(), json.dumps(container(OTHER)).encode(), b" " * (5 << 20),
+                                      json.dumps(container(ID, HostConfig={"NetworkMode": "default"})).encode()],
+                         ids=["nonsense", "holes", "another", "long", "no-privileged"])
+def test_documents_that_hide_something(gateway, liar, document):
+    """What cannot be judged is not allowed, whatever its image says."""
+    liar.says[f"GET /containers/{ID}/json"] = HEAD + document
+    set_url(gateway, liar)
+    gateway.connected()
+    gateway.enforce(IMAGE)
+    record = kedge.wait_for(lambda: next((one for one in gateway.removals() if one["id"] == ID), None))
+    assert "cannot be judged" in record["reason"] and not gateway.list()["one"]["allowed"]
+    kedge.wait_for(lambda: liar.count(f"DELETE /containers/{ID}"))
+
+
+def test_silence_condemns_nobody(gateway, liar):
+    """No answer at all says nothing of a container."""
+    liar.says[f"GET /containers/{ID}/json"] = b""
+    set_url(gateway, liar)
+    gateway.connected()
+    gateway.enforce(IMAGE)
+    kedge.wait_for(lambda: liar.count(f"GET /containers/{ID}/json") >= 5)
+    assert not gateway.list()["one"]["allowed"] and gateway.removals() == [] and not liar.count("DELETE")
+
+
+def test_errors_count_after_three(gateway, liar):
+    liar.says[f"GET /containers/{ID}/json"] = answer({"message": "ill"}, "500 No")
+    set_url(gateway, liar)
+    gateway.connected()
+    gateway.enforce(IMAGE)
+    record = kedge.wait_for(lambda: next((one for one in gateway.removals() if one["id"] == ID), None))
+    assert "ill" in record["reason"] and liar.count(f"GET /containers/{ID}/json") >= 3
+
+
+def test_image_without_digests(gateway, liar):
+    """RepoDigests null, or an image that is not there any more: its id is what is left."""
+    set_url(gateway, liar)
+    gateway.connected()
+    gateway.enforce(IMAGE)
+    assert gateway.list()["one"]["digests"] == [IMAGE]
+    liar.says["GET /images/"] = answer({"message": "no such image"}, "404 Not Found")
+    gateway.enforce(IMAGE, "sha256:" + "d" * 64)
+    kedge.wait_for(lambda: liar.count("GET /images/") >= 2)
+    assert gateway.list()["one"]["allowed"] and gateway.removals() == []
+
+
+def test_removals_that_fail(gateway, liar):
+    """Tried again, the reason on record; meanwhile nobody starts it through kedge."""
+    set_url(gateway, liar)
+    gateway.connected()
+    gateway.enforce()
+    record = kedge.wait_for(lambda: next((one for one in gateway.removals() if one.get("error")), None))
+    assert record["error"] == "it is busy" and "removed" not in record
+    kedge.wait_for(lambda: liar.count(f"DELETE /containers/{ID}") >= 3)
+    before = liar.count(f"POST /containers/{ID}/start")
+    for verb in ("start", "restart"):
+        status, words = gateway.act("a" * 64, verb)
+        assert status == 403 and json.loads(words)["message"] == record["reason"]
+    assert liar.count(f"POST /containers/{ID}/start") == before == 0
+    liar.says[f"GET /containers/{ID}/json"] = answer({"message": "gone"}, "404 Not Found")
+    liar.says["GET /containers/json"] = answer([])
+    assert "error" not in gateway.removed("one")
+
+
+def test_too_many_containers(gateway, liar):
+    liar.says["GET /containers/json"] = answer([{"Id": "%064x" % number, "Names": ["/n%d" % number], "State": "exited"} for number in range(4200)] + [{"Id": "../x"}])
+    set_url(gateway, liar)
+    gateway.connected()
+    kedge.wait_for(lambda: gateway.engine()["problem"])
+    assert "4201 containers" in gateway.engine()["problem"]
+    assert not any(".." in line for line in liar.asked)
+
+
+def test_engine_that_hangs(gateway, liar):
+    """kedged itself answers at once, and the client that leaves is forgotten."""
+    liar.says = {f"POST /containers/{ID}/stop": liar.silence, **liar.says}
+    set_url(gateway, liar)
+    gateway.connected()
+    impatient = kedge.Api(gateway.socket, timeout=1)
+    with pytest.raises(OSError):
+        impatient.raw("POST", f"/kedge/v1/engine/containers/{ID}/stop")
+    assert gateway.engine()["state"] == "connected"
