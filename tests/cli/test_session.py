@@ -511,7 +511,7 @@ def test_pages_have_every_option():
     for page in pages:
         text = page.read_text().replace("\\-", "-")
         command = page.name[len("kedge-"):-2]
-        groups = ("container-", "enforcement-", "image-", "network-", "service-", "snapshots-", "system-", "volume-")
+        groups = ("container-", "enforcement-", "external-", "image-", "network-", "service-", "snapshots-", "system-", "volume-")
         words = command.split("-", 1) if command.startswith(groups) else [command]
         shown = subprocess.run([str(kedge.BIN / "kedge"), *words, "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
         options = re.findall(r"^\s{1,6}(?:-\w, )?--([a-z0-9-]+)", shown, re.M)

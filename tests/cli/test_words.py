@@ -19,7 +19,7 @@ FORMS = """container:run container:create container:start container:stop contain
  network:rm network:remove network:prune network:ls network:list network:inspect volume:create volume:ls volume:list volume:inspect volume:rm volume:remove volume:prune system:events system:info system:df
  system:prune""".split()
 OWN = {"convert", "passwd", "system check", "system firewall", "volume export", "volume import", "apply", "get", "set", "delete", "snapshots ls", "snapshots show",
-       "snapshots diff", "snapshots rollback", *("enforcement " + word for word in ("show", "on", "off", "allow", "disallow", "dry-run", "removed")),
+       "snapshots diff", "snapshots rollback", *("external " + word for word in ("ls", "start", "stop", "restart", "rm")), *("enforcement " + word for word in ("show", "on", "off", "allow", "disallow", "dry-run", "removed")),
        *("service " + word for word in ("show", "on", "off", "set"))}  # which docker has not
 WITHOUT_OPTIONS = {"wait", "tag", "logout", "pause", "unpause", "rename", "top", "port", "diff"}
 NEWER = {"container:remove", "volume:remove"}  # than Docker 20.10
