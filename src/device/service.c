@@ -9,7 +9,7 @@
 /* clang-format off */
 #define AT(member) .offset = offsetof(Service, member)
 static const Field engine_fields[] = {
-	{ .name = "url", .kind = FIELD_STRING, AT(engine_url), .omit_empty = true, .max_length = 4096, .text = "Socket of another engine (Docker, podman) whose containers are shown, steered and enforced on: unix:///PATH or tcp://HOST:PORT; without it none" },
+	{ .name = "url", .kind = FIELD_STRING, AT(engine_url), .omit_empty = true, .max_length = 4096, .text = "Socket of another engine (Docker, podman) whose containers are shown, steered and enforced on: unix:///PATH, or tcp://ADDRESS:PORT of the loopback interface; without it none" },
 	FIELDS_END,
 };
 

@@ -536,7 +536,8 @@ ExternalEngine *external_engine_free(ExternalEngine *external)
 	if (!external)
 		return NULL;
 	engine_on_policy(external->engine, NULL, NULL);
-	hang_up(external);
+	if (external->url)
+		hang_up(external);
 	forget_all(external);
 	forget_pending(external);
 	table_free(external->by_id);

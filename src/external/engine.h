@@ -49,7 +49,7 @@ typedef struct ExternalView {
 	char *reason; /* why it is not; NULL: it is */
 } ExternalView;
 
-/* For each that is there, in the engine's order, as the policy in force has it. */
+/* For each that is there, as the policy in force has it. */
 void external_engine_each(
 	const ExternalEngine *external, void (*visit)(void *arg, const ExternalView *view), void *arg);
 /* Those that a policy would remove are added. */

@@ -82,7 +82,6 @@ void external_container_begin_look(ExternalContainer *container); /* now */
 void external_judge(Verdict *ret, const ExternalEngine *external, const ExternalFacts *facts, const Policy *policy);
 bool external_depends_on_unknown(const ExternalContainer *container);
 void external_judge_container(Verdict *ret, const ExternalContainer *container, const Policy *policy);
-bool external_is_unjudged(const ExternalContainer *container); /* nothing was answered for it yet */
 
 /* enforce.c */
 void external_enforce(ExternalContainer *container); /* it was looked at */

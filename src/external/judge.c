@@ -65,11 +65,6 @@ bool external_depends_on_unknown(const ExternalContainer *container)
 	return mode && string_starts(mode, "container:") && !facts_of(container->external, mode + strlen("container:"));
 }
 
-bool external_is_unjudged(const ExternalContainer *container)
-{
-	return !container->facts.id && !container->unknown_why;
-}
-
 /* What cannot be judged is refused by whatever refuses anything. */
 static void judge_unknown(Verdict *ret, const ExternalContainer *container, const Policy *policy)
 {
