@@ -195,7 +195,7 @@ static void restart(HttpRequest *request, void *context)
 	act(request, context, EXTERNAL_RESTART);
 }
 
-static void delete (HttpRequest *request, void *context)
+static void remove_container(HttpRequest *request, void *context)
 {
 	act(request, context, EXTERNAL_DELETE);
 }
@@ -206,6 +206,6 @@ const HttpRoute external_routes[] = {
 	{"POST", "/kedge/v1/engine/containers/{id}/start", start, 0, 0},
 	{"POST", "/kedge/v1/engine/containers/{id}/stop", stop, 0, 0},
 	{"POST", "/kedge/v1/engine/containers/{id}/restart", restart, 0, 0},
-	{"DELETE", "/kedge/v1/engine/containers/{id}", delete, 0, 0},
+	{"DELETE", "/kedge/v1/engine/containers/{id}", remove_container, 0, 0},
 	{0},
 };

@@ -188,16 +188,12 @@ static void on_image(void *arg, Error *take_error, int status, const Buffer *bod
 
 static void ask_for_image(ExternalAction *action)
 {
-	const char *id = action->facts.image_id;
-	const char *hex = string_starts(id, "sha256:") ? id + strlen("sha256:") : id;
-	autofree char *target = NULL;
+	autofree char *target = external_image_target(&action->facts);
 
-	if (!external_is_id(hex)) {
+	if (target)
+		ask(action, "GET", target, DOCUMENT_MAX, on_image);
+	else
 		judge_and_act(action);
-		return;
-	}
-	target = string_printf("/images/sha256:%s/json", hex);
-	ask(action, "GET", target, DOCUMENT_MAX, on_image);
 }
 
 static void on_document(void *arg, Error *take_error, int status, const Buffer *body)

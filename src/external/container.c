@@ -117,25 +117,31 @@ static void unknown(ExternalContainer *container, Error *take_error)
 
 static void look_again(void *arg)
 {
-	external_container_look(arg);
-	external_look_over(((ExternalContainer *)arg)->external);
+	ExternalContainer *container = arg;
+
+	external_container_look(container);
+	external_look_over(container->external);
+}
+
+void external_container_look_in(ExternalContainer *container, int64_t delay_ns)
+{
+	Error *error = NULL;
+
+	if (container->again)
+		source_rearm(container->again, delay_ns);
+	else
+		error = loop_timer(&container->again, container->external->loop, delay_ns, look_again, container);
+	if (error)
+		error_log(error, "container %.12s is looked at with the next pass", container->listed.id);
 }
 
 /* There was no answer: that says nothing of the container. */
 static void unanswered(ExternalContainer *container, Error *take_error)
 {
-	ExternalEngine *external = container->external;
-	Error *error = NULL;
-
 	error_log(take_error, "container %.12s of the other engine could not be looked at", container->listed.id);
 	look_is_over(container);
-	if (container->again)
-		source_rearm(container->again, AGAIN_NS);
-	else
-		error = loop_timer(&container->again, external->loop, AGAIN_NS, look_again, container);
-	if (error)
-		error_log(error, "it is looked at with the next pass");
-	external_look_over(external);
+	external_container_look_in(container, AGAIN_NS);
+	external_look_over(container->external);
 }
 
 static void refused(ExternalContainer *container, int status, const Buffer *body)
@@ -197,17 +203,13 @@ static ExternalCall *ask(ExternalContainer *container, const char *target,
 
 static void look_at_image(ExternalContainer *container)
 {
-	const char *id = container->found.image_id;
-	const char *hex = string_starts(id, "sha256:") ? id + strlen("sha256:") : id;
+	autofree char *target = external_image_target(&container->found);
 
 	container->look = external_call_free(container->look);
-	if (string_empty(id) || !external_is_id(hex)) { /* podman: a directory instead of an image */
-		container->look = NULL;
+	if (target)
+		container->look = ask(container, target, on_image);
+	else
 		known(container);
-		return;
-	}
-	autofree char *target = string_printf("/images/sha256:%s/json", hex);
-	container->look = ask(container, target, on_image);
 }
 
 /* ---- the container ---- */

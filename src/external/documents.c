@@ -213,6 +213,15 @@ fallible external_facts_read(ExternalFacts *ret, const Buffer *document)
 
 /* ---- its image ---- */
 
+char *external_image_target(const ExternalFacts *facts)
+{
+	const char *sum = "sha256:", *id = facts->image_id;
+
+	if (!string_starts(id, sum) || !external_is_id(id + strlen(sum)))
+		return NULL;
+	return string_printf("/images/%s/json", id);
+}
+
 fallible external_facts_read_image(ExternalFacts *facts, const Buffer *document)
 {
 	TRY(fields_read_text(image_fields, facts, "its image's document", buffer_text(document), document->length, 0));

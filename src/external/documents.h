@@ -49,6 +49,8 @@ typedef struct ExternalFacts {
 /* The container's document; of its image the id alone is known by that. Replaces what *ret held. */
 fallible external_facts_read(ExternalFacts *ret, const Buffer *document);
 fallible external_facts_read_image(ExternalFacts *facts, const Buffer *document); /* adds what the image's says */
+/* Where its image is asked for; owned. NULL: it has none (podman: a directory instead). */
+char *external_image_target(const ExternalFacts *facts);
 void external_facts_clear(ExternalFacts *facts);
 DEFINE_AUTOCLEAR(ExternalFacts, external_facts_clear)
 

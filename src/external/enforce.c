@@ -115,27 +115,7 @@ void external_tidy(ExternalEngine *external)
 /* ---- removing ---- */
 
 static void failed(ExternalContainer *container, Error *take_error);
-static void delete (ExternalContainer *container);
-
-static void look_again(void *arg)
-{
-	ExternalContainer *container = arg;
-
-	external_container_look(container);
-	external_look_over(container->external);
-}
-
-static void again_in(ExternalContainer *container, int64_t delay_ns)
-{
-	Error *error = NULL;
-
-	if (container->again)
-		source_rearm(container->again, delay_ns);
-	else
-		error = loop_timer(&container->again, container->external->loop, delay_ns, look_again, container);
-	if (error)
-		error_log(error, "container %.12s is looked at with the next pass", container->listed.id);
-}
+static void remove_by_force(ExternalContainer *container);
 
 static void failed(ExternalContainer *container, Error *take_error)
 {
@@ -148,7 +128,7 @@ static void failed(ExternalContainer *container, Error *take_error)
 	error_log(take_error, "container \"%s\" of %s is not allowed, and could not be removed",
 		container->listed.name ? container->listed.name : container->listed.id, kind_of(external));
 	container->again_ns = delay_ns * 2 < AGAIN_MAX_NS ? delay_ns * 2 : AGAIN_MAX_NS;
-	again_in(container, delay_ns);
+	external_container_look_in(container, delay_ns);
 }
 
 typedef void Answered(void *arg, Error *take_error, int status, const Buffer *body);
@@ -167,22 +147,31 @@ static void step(ExternalContainer *container, const char *method, const char *t
 	container->removal = external_call_new(container->external->loop, &container->external->address, &request);
 }
 
+/* NULL where the engine has done it; 304: it was so already. */
+static fallible refusal(int status, const Buffer *body)
+{
+	autofree char *words = NULL;
+
+	if (status < 300 || status == 304)
+		return NULL;
+	words = external_call_words(status, body);
+	return error_new(ERROR_UNAVAILABLE, "%s", words);
+}
+
 static void on_deleted(void *arg, Error *take_error, int status, const Buffer *body)
 {
 	ExternalContainer *container = arg;
 
 	container->removal = external_call_free(container->removal);
-	if (!take_error && status >= 300 && status != 404) {
-		autofree char *words = external_call_words(status, body);
-		take_error = error_new(ERROR_UNAVAILABLE, "%s", words);
-	}
+	if (!take_error && status != 404)
+		take_error = refusal(status, body);
 	if (take_error)
 		failed(container, take_error);
 	else
-		look_again(container); /* which finds that it is gone, or is not */
+		external_container_look_in(container, 0); /* which finds that it is gone, or is not */
 }
 
-static void delete (ExternalContainer *container)
+static void remove_by_force(ExternalContainer *container)
 {
 	autofree char *target = string_printf(DELETE_TARGET, container->listed.id);
 
@@ -193,13 +182,13 @@ static void on_started(void *arg, Error *take_error, int status, const Buffer *b
 {
 	ExternalContainer *container = arg;
 
-	(void)status;
-	(void)body;
 	container->removal = external_call_free(container->removal);
+	if (!take_error)
+		take_error = refusal(status, body);
 	if (take_error)
 		error_log(take_error, "container \"%s\" is allowed again, and could not be started",
 			container->listed.name);
-	look_again(container);
+	external_container_look_in(container, 0);
 }
 
 /* The policy has changed while it stopped. */
@@ -222,7 +211,7 @@ static void on_stopped(void *arg, Error *take_error, int status, const Buffer *b
 	error_free(take_error);
 	container->removal = external_call_free(container->removal);
 	if (!is_reprieved(container)) {
-		delete (container);
+		remove_by_force(container);
 		return;
 	}
 	target = string_printf(START_TARGET, container->listed.id);
@@ -246,7 +235,7 @@ static void withdraw(ExternalContainer *container)
 	if (is_alive(container))
 		step(container, "POST", target, on_stopped);
 	else
-		delete (container);
+		remove_by_force(container);
 }
 
 void external_leave(ExternalContainer *container)

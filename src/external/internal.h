@@ -75,7 +75,8 @@ void external_look_over(ExternalEngine *external);               /* one look is 
 /* container.c */
 ExternalContainer *external_container_get(ExternalEngine *external, const char *id); /* made where there is none */
 void external_container_forget(ExternalContainer *container);
-void external_container_look(ExternalContainer *container);       /* queued */
+void external_container_look(ExternalContainer *container); /* queued */
+void external_container_look_in(ExternalContainer *container, int64_t delay_ns);
 void external_container_begin_look(ExternalContainer *container); /* now */
 
 /* judge.c */

@@ -180,11 +180,15 @@ def test_engine_is_frozen(gateway, podman):
     podman.run("good")
     gateway.use(podman)
     gateway.enforce(identity(podman, GOOD))
+    kedge.wait_for(lambda: ("admit", "good") in [(line["decision"], line["name"]) for line in gateway.audit()])
     freeze(podman)
+    starting = threading.Thread(target=podman.run, args=("meanwhile", EVIL))
     try:
-        podman.run("meanwhile", EVIL)
+        starting.start()
+        starting.join(10)  # the frozen service may hold a lock that this needs: then it starts when that goes on
     finally:
         thaw(podman)
+    starting.join()
     gateway.removed("meanwhile")
     assert podman.names() == {"good"} and podman.state("good") == "running"
 
