@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An engine that lies, says too much, or nothing: bounded, told, and never a reason to let something run."""
 import json
+import os
 import pathlib
 import re
 import socketserver
@@ -103,6 +104,8 @@ def endless(piece):
 
 
 def peak_memory(gateway):
+    if os.environ.get("KEDGE_SANITIZED"):
+        return 0  # what is freed is kept, to tell who uses it
     return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{gateway.process.pid}/status").read_text()).group(1)) * 1024
 
 
