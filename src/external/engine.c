@@ -166,6 +166,7 @@ static ExternalCall *ask(ExternalEngine *external, const char *target, size_t ma
 /* *ret stays NULL, and the connection is lost, where that is no answer. */
 static void read_answer(Value **ret, ExternalEngine *external, Error *take_error, int status, const Buffer *body)
 {
+	autoptr(Value) answer = NULL;
 	Error *error = take_error;
 
 	if (!error && status != 200) {
@@ -173,9 +174,13 @@ static void read_answer(Value **ret, ExternalEngine *external, Error *take_error
 		error = error_new(ERROR_UNAVAILABLE, "%s", words);
 	}
 	if (!error)
-		error = value_parse(ret, buffer_text(body), body->length);
+		error = value_parse(&answer, buffer_text(body), body->length);
+	if (!error && !value_is_object(answer) && !value_is_array(answer))
+		error = error_new(ERROR_UNAVAILABLE, "its answer is %s", value_kind_name(answer));
 	if (error)
 		external_lost(external, error);
+	else
+		*ret = take(answer);
 }
 
 /* ---- passes ---- */

@@ -128,8 +128,8 @@ def test_policy_changes(gateway, engine):
 def test_rules(gateway, docker):
     docker.create("strong", options=["--privileged"])  # which not every machine can start
     docker.create("admin", options=["--cap-add", "SYS_ADMIN"])
-    docker.call("run", "-d", "--net", "host", "--name", "host", GOOD, "sleep", "1000")
-    docker.call("run", "-d", "--net", "container:host", "--name", "guest", GOOD, "sleep", "1000")
+    docker.call("run", "-d", "--net", "host", "--name", "host", GOOD, *LOOP)
+    docker.call("run", "-d", "--net", "container:host", "--name", "guest", GOOD, *LOOP)
     docker.run("plain")
     gateway.use(docker)
     gateway.api.call("PUT", "/kedge/v1/enforcement", {"enabled": False, "rules": {"privileged": {"mode": "warn"}, "hostNetwork": {}, "capabilities": {"allowed": ["ALL"]}}})
