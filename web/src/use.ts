@@ -17,50 +17,71 @@ export function useConnection() {
 export interface Loaded<T> {
   data?: T;
   problem?: string;
-  reload: () => void;
+  reload: () => Promise<void>;
 }
 
-/** Loads, and loads again after events of these types; what comes in a burst is one reason. */
-export function useData<T>(load: () => Promise<T>, types: string[], key = "", wanted: (event: Happening) => boolean = () => true): Loaded<T> {
+/** Loads once, and again when it is told to: no answer takes the place of a later one's. */
+export function useLoad<T>(load: () => Promise<T>, key = ""): Loaded<T> {
   const [data, setData] = useState<T>();
   const [problem, setProblem] = useState<string>();
   const round = useRef(0);
-  const reload = useCallback(() => {
+  const reload = useCallback(async () => {
     const own = ++round.current;
-    load().then(
-      (next) => {
-        if (own !== round.current) return;
-        setData(next);
-        setProblem(undefined);
-      },
-      (error) => own === round.current && setProblem(messageOf(error)),
-    );
+    try {
+      const next = await load();
+      if (own !== round.current) return;
+      setData(next);
+      setProblem(undefined);
+    } catch (error) {
+      if (own === round.current) setProblem(messageOf(error));
+    }
   }, [key]);
   useEffect(() => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
     setData(undefined);
     setProblem(undefined);
     reload();
-    const leave = listen((event) => {
-      if (event && (!types.includes(event.Type) || event.Action.startsWith("exec_") || !wanted(event))) return;
-      clearTimeout(timer);
-      timer = setTimeout(reload, event ? 100 : 0);
-    });
     return () => {
       round.current++;
-      clearTimeout(timer);
-      leave();
     };
   }, [key]);
   return { data, problem, reload };
 }
 
-/** For what no event tells of, while it is under way and somebody looks. */
-export function usePoll(reload: () => void, isUnderWay: boolean) {
+/** Loads, and loads again after events of these types; what comes in a burst is one reason. */
+export function useData<T>(load: () => Promise<T>, types: string[], key = "", wanted: (event: Happening) => boolean = () => true): Loaded<T> {
+  const loaded = useLoad(load, key);
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const leave = listen((event) => {
+      if (event && (!types.includes(event.Type) || event.Action.startsWith("exec_") || !wanted(event))) return;
+      clearTimeout(timer);
+      timer = setTimeout(loaded.reload, event ? 100 : 0);
+    });
+    return () => {
+      clearTimeout(timer);
+      leave();
+    };
+  }, [key]);
+  return loaded;
+}
+
+/** For what no event tells of, while it is under way and somebody looks; an answer that is slow is waited for. */
+export function usePoll(reload: () => Promise<void>, isUnderWay: boolean) {
   useEffect(() => {
     if (!isUnderWay) return undefined;
-    const timer = setInterval(() => document.hidden || reload(), 1000);
-    return () => clearInterval(timer);
+    let isOver = false;
+    let timer: ReturnType<typeof setTimeout>;
+    const wait = () => {
+      timer = setTimeout(async () => {
+        if (!document.hidden) await reload();
+        if (!isOver) wait();
+      }, 1000);
+    };
+    wait();
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
   }, [isUnderWay, reload]);
 }
 

@@ -93,7 +93,7 @@ export function ContainerPage(props: { id: string }) {
   const [tab, setTab] = useState<Tab>("Overview");
   const [leaving, setLeaving] = useState(false);
   return (
-    <Page title={props.id} actions={data && <Steps id={data.Id} name={props.id} state={data.State.Status} remove={() => setLeaving(true)} />}>
+    <Page title={props.id} actions={data && <Steps path={`/containers/${data.Id}`} name={props.id} state={data.State.Status} canUnpause remove={() => setLeaving(true)} />}>
       <Await data={data} problem={problem}>
         {(container) => (
           <>

@@ -2,35 +2,85 @@
 import { useState } from "preact/hooks";
 import { call, post } from "../api";
 import { Delete } from "../delete";
+import { Absence, DeleteExternal, type Engine, type External, pathOf, titleOf, useEngines } from "../external";
 import { Health, State, digestOf, healthOf, managerOf, nameOf, portsOf } from "../facts";
-import { Await, type Column, Digest, Filter, Page, Table } from "../parts";
+import { type Column, Digest, Filter, LoadedPage, Mark, Table } from "../parts";
 import type { ContainerSummary, ImageSummary } from "../types";
 import { useAction, useData } from "../use";
 import { splitImage } from "../words";
 
-interface Everything {
-  containers: ContainerSummary[];
-  images: Map<string, ImageSummary>;
+/** A container of kedge's, or of another engine's. */
+interface Row {
+  id: string;
+  name: string;
+  state: string;
+  status: string;
+  health: string;
+  image: string;
+  digest: string;
+  ports: string[];
+  manager: string;
+  place?: string; // where its manager is found
+  external?: External;
 }
 
-async function load(): Promise<Everything> {
+function rowOf(container: ContainerSummary, images: Map<string, ImageSummary>): Row {
+  return {
+    id: container.Id,
+    name: nameOf(container),
+    state: container.State,
+    status: container.Status,
+    health: healthOf(container.Status),
+    image: container.Image,
+    digest: digestOf(images.get(container.ImageID)) ?? container.ImageID,
+    ports: portsOf(container.Ports),
+    manager: managerOf(container.Labels),
+  };
+}
+
+function rowOfExternal(external: External, engine: Engine): Row {
+  const { id, name, state, status, image } = external;
+  const ports = external.ports.map((port) => ({ IP: port.ip ?? "", PrivatePort: port.privatePort, PublicPort: port.publicPort ?? 0, Type: port.type }));
+  return {
+    id,
+    name,
+    state,
+    status,
+    health: external.health ?? "",
+    image,
+    digest: external.digests.find((digest) => digest !== external.imageId) ?? external.imageId,
+    ports: portsOf(ports),
+    manager: titleOf(engine),
+    place: engine.url ?? undefined,
+    external,
+  };
+}
+
+async function load(): Promise<Row[]> {
   const [containers, images] = await Promise.all([call<ContainerSummary[]>("/containers/json?all=1"), call<ImageSummary[]>("/images/json?all=1")]);
-  return { containers, images: new Map(images.map((image) => [image.Id, image])) };
+  const byId = new Map(images.map((image) => [image.Id, image]));
+  return containers.map((container) => rowOf(container, byId));
 }
 
-export function Steps(props: { id: string; name: string; state: string; remove: () => void }) {
+/** path: where the container is found. */
+export function Steps(props: { path: string; name: string; state: string; canUnpause?: boolean; remove: () => void; done?: () => void }) {
   const [busy, act] = useAction();
-  const runs = ["running", "paused", "restarting"].includes(props.state);
+  const isPaused = props.state === "paused";
+  const runs = isPaused || props.state === "running" || props.state === "restarting";
   const step = (word: string, done: string) => (
-    <button disabled={busy !== undefined} aria-label={`${word} ${props.name}`} onClick={() => act(word, () => post(`/containers/${props.id}/${word.toLowerCase()}`), `${props.name} ${done}`)}>
+    <button
+      disabled={busy !== undefined}
+      aria-label={`${word} ${props.name}`}
+      onClick={() => act(word, () => post(`${props.path}/${word.toLowerCase()}`), `${props.name} ${done}`).then(props.done)}
+    >
       {busy === word ? "…" : word}
     </button>
   );
   return (
     <div class="row steps">
       {!runs && step("Start", "was started")}
-      {props.state === "paused" && step("Unpause", "goes on")}
-      {runs && props.state !== "paused" && step("Restart", "was restarted")}
+      {isPaused && props.canUnpause && step("Unpause", "goes on")}
+      {runs && !isPaused && step("Restart", "was restarted")}
       {runs && step("Stop", "was stopped")}
       <button class="danger" aria-label={`Delete ${props.name}`} onClick={props.remove}>
         Delete
@@ -39,47 +89,73 @@ export function Steps(props: { id: string; name: string; state: string; remove: 
   );
 }
 
-function columns(images: Map<string, ImageSummary>, remove: (row: ContainerSummary) => void): Column<ContainerSummary>[] {
+function Allowed(props: { external: External }) {
+  if (props.external.allowed) return <Mark kind="good">allowed</Mark>;
+  return (
+    <details>
+      <summary>
+        <Mark kind="bad">not allowed</Mark>
+      </summary>
+      {props.external.reason}
+    </details>
+  );
+}
+
+/** after: something was done with another engine's container. */
+function columns(hasExternal: boolean, remove: (row: Row) => void, after: () => void): Column<Row>[] {
+  const allowed: Column<Row> = { name: "Allowed", by: (row) => String(row.external?.allowed), cell: (row) => row.external && <Allowed external={row.external} /> };
+  const target = (row: Row) => (row.external ? { path: pathOf(row.external), name: `${row.name} of ${row.manager}`, done: after } : { path: `/containers/${row.id}`, name: row.name, canUnpause: true });
   return [
-    {
-      name: "Name",
-      by: nameOf,
-      class: "title",
-      cell: (row) => <a href={`#/containers/${encodeURIComponent(nameOf(row))}`}>{nameOf(row)}</a>,
-    },
-    { name: "State", by: (row) => row.State, cell: (row) => <span title={row.Status}><State state={row.State} /></span> },
-    { name: "Health", by: (row) => healthOf(row.Status), cell: (row) => <Health health={healthOf(row.Status)} /> },
-    { name: "Image", by: (row) => row.Image, class: "long", cell: (row) => splitImage(row.Image)[0] },
-    { name: "Tag", by: (row) => splitImage(row.Image)[1], cell: (row) => splitImage(row.Image)[1] || <span class="quiet">–</span> },
-    { name: "Digest", cell: (row) => <Digest text={digestOf(images.get(row.ImageID)) ?? row.ImageID} /> },
-    { name: "Ports", cell: (row) => portsOf(row.Ports).map((port) => <div>{port}</div>) },
-    { name: "Managed by", by: (row) => managerOf(row.Labels), cell: (row) => managerOf(row.Labels) || <span class="quiet">nobody</span> },
-    { name: "Actions", class: "actions", cell: (row) => <Steps id={row.Id} name={nameOf(row)} state={row.State} remove={() => remove(row)} /> },
+    { name: "Name", by: (row) => row.name, class: "title", cell: (row) => (row.external ? row.name : <a href={`#/containers/${encodeURIComponent(row.name)}`}>{row.name}</a>) },
+    { name: "State", by: (row) => row.state, cell: (row) => <span title={row.status}><State state={row.state} /></span> },
+    { name: "Health", by: (row) => row.health, cell: (row) => <Health health={row.health} /> },
+    { name: "Image", by: (row) => row.image, class: "long", cell: (row) => splitImage(row.image)[0] },
+    { name: "Tag", by: (row) => splitImage(row.image)[1], cell: (row) => splitImage(row.image)[1] || <span class="quiet">–</span> },
+    { name: "Digest", cell: (row) => <Digest text={row.digest} /> },
+    { name: "Ports", cell: (row) => row.ports.map((port) => <div>{port}</div>) },
+    { name: "Managed by", by: (row) => row.manager, cell: (row) => (row.manager ? <span title={row.place}>{row.manager}</span> : <span class="quiet">nobody</span>) },
+    ...(hasExternal ? [allowed] : []),
+    { name: "Actions", class: "actions", cell: (row) => <Steps {...target(row)} state={row.state} remove={() => remove(row)} /> },
   ];
 }
 
-function matches(row: ContainerSummary, text: string): boolean {
-  return `${nameOf(row)} ${row.Image} ${row.State} ${row.Status} ${row.Id}`.toLowerCase().includes(text.toLowerCase());
+function matches(row: Row, text: string): boolean {
+  return `${row.name} ${row.image} ${row.state} ${row.status} ${row.manager} ${row.id}`.toLowerCase().includes(text.toLowerCase());
 }
 
 export function Containers() {
-  const { data, problem, reload } = useData(load, ["container", "image"]);
+  const loaded = useData(load, ["container", "image"]);
+  const engines = useEngines();
   const [filter, setFilter] = useState("");
-  const [leaving, setLeaving] = useState<ContainerSummary>();
+  const [leaving, setLeaving] = useState<Row>();
+  const close = () => setLeaving(undefined);
+  const externals = engines.data?.containers.map((external) => rowOfExternal(external, engines.data!.engine)) ?? [];
   return (
-    <Page title="Containers" actions={<Filter value={filter} set={setFilter} label="Filter containers" />}>
-      <Await data={data} problem={problem}>
-        {({ containers, images }) => (
+    <LoadedPage
+      title="Containers"
+      actions={<Filter value={filter} set={setFilter} label="Filter containers" />}
+      loaded={loaded}
+      dialogs={
+        leaving &&
+        (leaving.external ? (
+          <DeleteExternal row={leaving.external} manager={leaving.manager} close={close} done={engines.reload} />
+        ) : (
+          <Delete id={leaving.id} name={leaving.name} close={close} done={loaded.reload} />
+        ))
+      }
+    >
+      {(own) => (
+        <>
+          <Absence loaded={engines} />
           <Table
             label="Containers"
-            rows={containers.filter((row) => matches(row, filter))}
-            columns={columns(images, setLeaving)}
-            id={(row) => row.Id}
-            empty={containers.length ? "No container is like that." : "No container is on this device yet."}
+            rows={[...own, ...externals].filter((row) => matches(row, filter))}
+            columns={columns(externals.length > 0, setLeaving, engines.reload)}
+            id={(row) => row.id}
+            empty={own.length + externals.length ? "No container is like that." : "No container is on this device yet."}
           />
-        )}
-      </Await>
-      {leaving && <Delete id={leaving.Id} name={nameOf(leaving)} close={() => setLeaving(undefined)} done={reload} />}
-    </Page>
+        </>
+      )}
+    </LoadedPage>
   );
 }

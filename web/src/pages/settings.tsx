@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The service's own options: whether declared containers are kept, another engine, and which images may run.
 import { useId, useState } from "preact/hooks";
+import { EngineState } from "../external";
 import { Field, LoadedPage, Problem } from "../parts";
 import { AllowList, Apply, type Change, Draft, Removals, type Rule, type Service, entriesOf, useService, useTrial } from "../service";
 import { countOf } from "../words";
@@ -82,6 +83,7 @@ function Editor(props: { base: Service; take: (service: Service) => void }) {
         value={typed.engine.url}
         onInput={(event) => setTyped({ ...typed, engine: { url: event.currentTarget.value.trim() } })}
       />
+      <EngineState />
       <h2>Enforcement</h2>
       <label class="check">
         <input type="checkbox" checked={typed.enforcement.enabled} onChange={(event) => enforce({ enabled: event.currentTarget.checked })} /> Only images on the list may run
