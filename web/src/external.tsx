@@ -97,7 +97,7 @@ export function DeleteExternal(props: { row: External; manager: string; close: (
         <li>what it has written into its own files</li>
         <li>its log</li>
       </ul>
-      <p>Its volumes stay with {manager}. Where it was started with --rm, those without a name go.</p>
+      <p>Its volumes stay with {manager}.</p>
     </Confirm>
   );
 }
