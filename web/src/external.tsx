@@ -48,6 +48,8 @@ async function askAll(): Promise<Engines> {
   return engine.url ? call<Engines>(`${PATH}/containers`) : { engine, containers: [] };
 }
 
+export const PAUSE_MS = 2000; // each time the engine itself is asked
+
 /** Asked once where no engine is set. Where one is, no event tells what it does: it is asked as long as somebody looks. */
 function useAsked<T>(load: () => Promise<T>, isSet: (data: T) => boolean): Loaded<T> {
   const loaded = useLoad(load);
@@ -57,20 +59,20 @@ function useAsked<T>(load: () => Promise<T>, isSet: (data: T) => boolean): Loade
     if (connection === "ok" && (data || problem)) reload(); // another kedged may be there by now
   }, [connection]);
   useEffect(() => listen((event) => event?.Type === "daemon" && reload()), [reload]);
-  usePoll(reload, data !== undefined && isSet(data));
+  usePoll(reload, data !== undefined && isSet(data), PAUSE_MS);
   return loaded;
 }
 
 export const useEngine = () => useAsked(ask, ({ url }) => url !== null);
 export const useEngines = () => useAsked(askAll, ({ engine }) => engine.url !== null);
 
-/** Nothing where it is as it should be. */
-export function Absence(props: { loaded: Loaded<Engines> }) {
-  const { data, problem } = props.loaded;
-  if (problem) return <Problem text={`What another engine has is not known: ${problem}`} />;
-  if (!data?.engine.url || data.engine.state === "connected") return null;
-  const { url, problem: reason } = data.engine;
-  return reason ? <Problem text={`The engine at ${url} cannot be reached: ${reason}. kedge goes on trying.`} /> : <p class="quiet">The engine at {url} is being asked…</p>;
+/** What is wrong with it; nothing where it is as it should be. */
+export function Trouble(props: { loaded: Loaded<Engines> }) {
+  const engine = props.loaded.data?.engine;
+  if (props.loaded.problem) return <Problem text={`What another engine has is not known: ${props.loaded.problem}`} />;
+  if (!engine?.url) return null;
+  if (engine.problem) return <Problem text={`The engine at ${engine.url} ${engine.state === "connected" ? "has more than is shown" : "cannot be reached"}: ${engine.problem}`} />;
+  return engine.state === "connected" ? null : <p class="quiet">The engine at {engine.url} is being asked…</p>;
 }
 
 /** How it is with the engine that is set, beside the field that sets it. */
@@ -81,8 +83,9 @@ export function EngineState() {
   const isThere = data.state === "connected";
   return (
     <p role="status">
-      <Mark kind={isThere ? "good" : data.problem ? "bad" : "wait"}>{data.state}</Mark> <code>{data.url}</code>
-      {isThere ? `: ${titleOf(data)} ${data.version ?? ""}` : data.problem && `: ${data.problem}`}
+      <Mark kind={data.problem ? "bad" : isThere ? "good" : "wait"}>{isThere ? data.state : "not connected"}</Mark> <code>{data.url}</code>
+      {isThere && `: ${titleOf(data)} ${data.version ?? ""}`}
+      {data.problem && `: ${data.problem}`}
     </p>
   );
 }

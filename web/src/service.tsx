@@ -3,9 +3,10 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, call, messageOf } from "./api";
+import type { Engine } from "./external";
 import { Await, Confirm, Problem, Table } from "./parts";
 import { useData } from "./use";
-import { countOf } from "./words";
+import { capital, countOf } from "./words";
 
 const PATH = "/kedge/v1/service";
 
@@ -29,6 +30,7 @@ export interface Change {
 }
 
 export interface Removal {
+  engine?: string; // another one that has it
   id: string;
   name: string;
   image: string;
@@ -42,8 +44,24 @@ export function useService() {
   return useData(() => call<Service>(PATH), ["daemon", "declaration"]);
 }
 
-function wouldRemove(change: Change, signal?: AbortSignal) {
-  return call<{ removals: Removal[] }>(`${PATH}?dry-run=1`, { method: "PATCH", body: change, signal }).then(({ removals }) => removals);
+/** What a change would remove, and why nobody knows what of the other engine's it would. */
+export interface Trial {
+  removals: Removal[];
+  unknown?: string;
+}
+
+async function wouldRemove(change: Change, signal?: AbortSignal): Promise<Trial> {
+  const { removals, engine } = await call<{ removals: Removal[]; engine: Engine }>(`${PATH}?dry-run=1`, { method: "PATCH", body: change, signal });
+  return { removals, unknown: change.enforcement?.enabled && engine.problem ? `${engine.url}: ${engine.problem}` : undefined };
+}
+
+/** "no container", "no container of kedge's", "2 containers" */
+export function howMany({ removals, unknown }: Trial): string {
+  return removals.length ? countOf(removals.length, "container") : unknown ? "no container of kedge's" : "no container";
+}
+
+export function Unknown(props: { trial: Trial }) {
+  return props.trial.unknown ? <Problem text={`What would be removed of the other engine is not known. ${props.trial.unknown}`} /> : null;
 }
 
 export function Removals(props: { label: string; rows: Removal[]; empty: string }) {
@@ -55,6 +73,7 @@ export function Removals(props: { label: string; rows: Removal[]; empty: string 
       empty={props.empty}
       columns={[
         { name: "Name", class: "title", cell: (row) => row.name },
+        ...(props.rows.some((row) => row.engine) ? [{ name: "Engine", cell: (row: Removal) => row.engine ?? "kedge" }] : []),
         { name: "Image", class: "long", cell: (row) => row.image },
         { name: "Why", class: "long", cell: (row) => [row.reason, row.error].filter(Boolean).join("; ") },
         ...(props.rows.some((row) => row.removed) ? [{ name: "Removed", cell: (row: Removal) => row.removed && <time>{new Date(row.removed).toLocaleString()}</time> }] : []),
@@ -90,15 +109,15 @@ export function Draft(props: { now: Service; reload: () => void; children: (base
 }
 
 /** What a change would remove, while it is typed. */
-export function useTrial(change: Change): { removals?: Removal[]; problem: string } {
-  const [tried, setTried] = useState<{ removals?: Removal[]; problem: string }>({ problem: "" });
+export function useTrial(change: Change): { trial?: Trial; problem: string } {
+  const [tried, setTried] = useState<{ trial?: Trial; problem: string }>({ problem: "" });
   const text = JSON.stringify(change);
   useEffect(() => {
     const ends = new AbortController();
     const timer = setTimeout(
       () =>
         wouldRemove(change, ends.signal).then(
-          (removals) => setTried({ removals, problem: "" }),
+          (trial) => setTried({ trial, problem: "" }),
           (error) => ends.signal.aborted || setTried({ problem: messageOf(error) }),
         ),
       300,
@@ -123,13 +142,14 @@ export function Apply(props: { title: string; base: Service; change: Change; tol
     }
   };
   return (
-    <Confirm title={props.title} verb="Apply" isWaiting={!tried.data} isSafe={tried.data?.length === 0} work={save} told={props.told} close={props.close} after={() => props.done(saved.current!)}>
+    <Confirm title={props.title} verb="Apply" isWaiting={!tried.data} isSafe={tried.data?.removals.length === 0 && !tried.data.unknown} work={save} told={props.told} close={props.close} after={() => props.done(saved.current!)}>
       {props.children}
       <Await data={tried.data} problem={tried.problem}>
-        {(removals) => (
+        {(trial) => (
           <>
-            <p>{removals.length === 0 ? "No container is removed." : `${countOf(removals.length, "container")} would be stopped and deleted, with what was written into their own files:`}</p>
-            {removals.length > 0 && <Removals label="What would be removed" rows={removals} empty="" />}
+            <p>{trial.removals.length === 0 ? `${capital(howMany(trial))} is removed.` : `${howMany(trial)} would be stopped and deleted, with what was written into their own files:`}</p>
+            {trial.removals.length > 0 && <Removals label="What would be removed" rows={trial.removals} empty="" />}
+            <Unknown trial={trial} />
           </>
         )}
       </Await>

@@ -66,7 +66,7 @@ export function useData<T>(load: () => Promise<T>, types: string[], key = "", wa
 }
 
 /** For what no event tells of, while it is under way and somebody looks; an answer that is slow is waited for. */
-export function usePoll(reload: () => Promise<void>, isUnderWay: boolean) {
+export function usePoll(reload: () => Promise<void>, isUnderWay: boolean, pauseMs = 1000) {
   useEffect(() => {
     if (!isUnderWay) return undefined;
     let isOver = false;
@@ -75,7 +75,7 @@ export function usePoll(reload: () => Promise<void>, isUnderWay: boolean) {
       timer = setTimeout(async () => {
         if (!document.hidden) await reload();
         if (!isOver) wait();
-      }, 1000);
+      }, pauseMs);
     };
     wait();
     return () => {

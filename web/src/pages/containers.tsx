@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { call, post } from "../api";
 import { Delete } from "../delete";
-import { Absence, DeleteExternal, type Engine, type External, pathOf, titleOf, useEngines } from "../external";
+import { Trouble, DeleteExternal, type Engine, type External, pathOf, titleOf, useEngines } from "../external";
 import { Health, State, digestOf, healthOf, managerOf, nameOf, portsOf } from "../facts";
 import { type Column, Digest, Filter, LoadedPage, Mark, Table } from "../parts";
 import type { ContainerSummary, ImageSummary } from "../types";
@@ -90,11 +90,11 @@ export function Steps(props: { path: string; name: string; state: string; canUnp
 }
 
 function Allowed(props: { external: External }) {
-  if (props.external.allowed) return <Mark kind="good">allowed</Mark>;
+  if (props.external.allowed) return <Mark kind="good">yes</Mark>;
   return (
     <details>
       <summary>
-        <Mark kind="bad">not allowed</Mark>
+        <Mark kind="bad">no</Mark>
       </summary>
       {props.external.reason}
     </details>
@@ -103,7 +103,7 @@ function Allowed(props: { external: External }) {
 
 /** after: something was done with another engine's container. */
 function columns(hasExternal: boolean, remove: (row: Row) => void, after: () => void): Column<Row>[] {
-  const allowed: Column<Row> = { name: "Allowed", by: (row) => String(row.external?.allowed), cell: (row) => row.external && <Allowed external={row.external} /> };
+  const allowed: Column<Row> = { name: "Allowed", by: (row) => String(row.external?.allowed), class: "long", cell: (row) => row.external && <Allowed external={row.external} /> };
   const target = (row: Row) => (row.external ? { path: pathOf(row.external), name: `${row.name} of ${row.manager}`, done: after } : { path: `/containers/${row.id}`, name: row.name, canUnpause: true });
   return [
     { name: "Name", by: (row) => row.name, class: "title", cell: (row) => (row.external ? row.name : <a href={`#/containers/${encodeURIComponent(row.name)}`}>{row.name}</a>) },
@@ -146,7 +146,7 @@ export function Containers() {
     >
       {(own) => (
         <>
-          <Absence loaded={engines} />
+          <Trouble loaded={engines} />
           <Table
             label="Containers"
             rows={[...own, ...externals].filter((row) => matches(row, filter))}

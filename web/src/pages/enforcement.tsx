@@ -2,9 +2,10 @@
 // The images that may run, and what was removed because it may not.
 import { useState } from "preact/hooks";
 import { call } from "../api";
+import { PAUSE_MS } from "../external";
 import { Await, Mark, Page, Problem } from "../parts";
-import { AllowList, Apply, Draft, type Removal, Removals, type Service, entriesOf, useService, useTrial } from "../service";
-import { useData } from "../use";
+import { AllowList, Apply, Draft, type Removal, Removals, type Service, Unknown, entriesOf, howMany, useService, useTrial } from "../service";
+import { useData, usePoll } from "../use";
 import { countOf } from "../words";
 
 function Editor(props: { base: Service; take: (service: Service) => void }) {
@@ -13,7 +14,7 @@ function Editor(props: { base: Service; take: (service: Service) => void }) {
   const [enabled, setEnabled] = useState(enforcement.enabled);
   const [isAsking, setAsking] = useState(false);
   const allowlist = entriesOf(text);
-  const { removals, problem } = useTrial({ enforcement: { enabled: true, allowlist } });
+  const { trial, problem } = useTrial({ enforcement: { enabled: true, allowlist } });
   return (
     <div class="settings">
       <p>
@@ -25,7 +26,12 @@ function Editor(props: { base: Service; take: (service: Service) => void }) {
       </label>
       <AllowList text={text} set={setText} />
       {problem && <Problem text={problem} />}
-      {removals && <p role="status">{removals.length === 0 ? "With this list no container would be removed." : `With this list ${countOf(removals.length, "container")} would be removed.`}</p>}
+      {trial && (
+        <>
+          <p role="status">With this list {howMany(trial)} would be removed.</p>
+          <Unknown trial={trial} />
+        </>
+      )}
       <button class="first" disabled={problem !== ""} onClick={() => setAsking(true)}>
         Apply…
       </button>
@@ -48,6 +54,7 @@ function Editor(props: { base: Service; take: (service: Service) => void }) {
 export function EnforcementPage() {
   const { data, problem, reload } = useService();
   const removed = useData(() => call<{ removals: Removal[] }>("/kedge/v1/enforcement/removed"), ["container"]);
+  usePoll(removed.reload, Boolean(data?.engine.url), PAUSE_MS); // no event tells of that engine's
   return (
     <Page title="Allow-list" intro="Where it is on, only images with these digests ever run, whoever starts them.">
       <Await data={data} problem={problem}>

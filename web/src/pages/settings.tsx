@@ -3,8 +3,7 @@
 import { useId, useState } from "preact/hooks";
 import { EngineState } from "../external";
 import { Field, LoadedPage, Problem } from "../parts";
-import { AllowList, Apply, type Change, Draft, Removals, type Rule, type Service, entriesOf, useService, useTrial } from "../service";
-import { countOf } from "../words";
+import { AllowList, Apply, type Change, Draft, Removals, type Rule, type Service, Unknown, entriesOf, howMany, useService, useTrial } from "../service";
 
 interface RuleKind {
   key: string;
@@ -65,7 +64,7 @@ function Editor(props: { base: Service; take: (service: Service) => void }) {
     enforce({ rules: rule ? { ...others, [key]: rule } : others });
   };
   const change = changeOf(base, { ...typed, enforcement: { ...typed.enforcement, allowlist: entriesOf(list) } });
-  const { removals, problem } = useTrial(change);
+  const { trial, problem } = useTrial(change);
   return (
     <form class="settings" onSubmit={(event) => (event.preventDefault(), setAsking(true))}>
       <h2>Declared containers</h2>
@@ -94,8 +93,13 @@ function Editor(props: { base: Service; take: (service: Service) => void }) {
         <RuleField key={kind.key} kind={kind} rule={typed.enforcement.rules[kind.key]} set={(rule) => setRule(kind.key, rule)} />
       ))}
       {problem && <Problem text={problem} />}
-      {removals && <p role="status">{removals.length === 0 ? "With these options no container would be removed." : `With these options ${countOf(removals.length, "container")} would be removed:`}</p>}
-      {removals && removals.length > 0 && <Removals label="What these options would remove" rows={removals} empty="" />}
+      {trial && (
+        <>
+          <p role="status">{`With these options ${howMany(trial)} would be removed${trial.removals.length ? ":" : "."}`}</p>
+          {trial.removals.length > 0 && <Removals label="What these options would remove" rows={trial.removals} empty="" />}
+          <Unknown trial={trial} />
+        </>
+      )}
       <p class="quiet">
         Kept in <code>{base.status.file}</code>.
       </p>
