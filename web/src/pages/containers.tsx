@@ -89,21 +89,29 @@ export function Steps(props: { path: string; name: string; state: string; canUnp
   );
 }
 
-function Allowed(props: { external: External }) {
-  if (props.external.allowed) return <Mark kind="good">yes</Mark>;
+/** Whose it is; of another engine's, whether it may run as well. */
+function Manager(props: { row: Row }) {
+  const { manager, place, external } = props.row;
+  if (!external) return manager ? <>{manager}</> : <span class="quiet">nobody</span>;
   return (
-    <details>
-      <summary>
-        <Mark kind="bad">no</Mark>
-      </summary>
-      {props.external.reason}
-    </details>
+    <>
+      <div title={place}>{manager}</div>
+      {external.allowed ? (
+        <Mark kind="good">allowed</Mark>
+      ) : (
+        <details>
+          <summary>
+            <Mark kind="bad">not allowed</Mark>
+          </summary>
+          {external.reason}
+        </details>
+      )}
+    </>
   );
 }
 
 /** after: something was done with another engine's container. */
-function columns(hasExternal: boolean, remove: (row: Row) => void, after: () => void): Column<Row>[] {
-  const allowed: Column<Row> = { name: "Allowed", by: (row) => String(row.external?.allowed), class: "long", cell: (row) => row.external && <Allowed external={row.external} /> };
+function columns(remove: (row: Row) => void, after: () => void): Column<Row>[] {
   const target = (row: Row) => (row.external ? { path: pathOf(row.external), name: `${row.name} of ${row.manager}`, done: after } : { path: `/containers/${row.id}`, name: row.name, canUnpause: true });
   return [
     { name: "Name", by: (row) => row.name, class: "title", cell: (row) => (row.external ? row.name : <a href={`#/containers/${encodeURIComponent(row.name)}`}>{row.name}</a>) },
@@ -113,8 +121,7 @@ function columns(hasExternal: boolean, remove: (row: Row) => void, after: () => 
     { name: "Tag", by: (row) => splitImage(row.image)[1], cell: (row) => splitImage(row.image)[1] || <span class="quiet">–</span> },
     { name: "Digest", cell: (row) => <Digest text={row.digest} /> },
     { name: "Ports", cell: (row) => row.ports.map((port) => <div>{port}</div>) },
-    { name: "Managed by", by: (row) => row.manager, cell: (row) => (row.manager ? <span title={row.place}>{row.manager}</span> : <span class="quiet">nobody</span>) },
-    ...(hasExternal ? [allowed] : []),
+    { name: "Managed by", by: (row) => `${row.manager} ${row.external?.allowed}`, cell: (row) => <Manager row={row} /> },
     { name: "Actions", class: "actions", cell: (row) => <Steps {...target(row)} state={row.state} remove={() => remove(row)} /> },
   ];
 }
@@ -150,7 +157,7 @@ export function Containers() {
           <Table
             label="Containers"
             rows={[...own, ...externals].filter((row) => matches(row, filter))}
-            columns={columns(externals.length > 0, setLeaving, engines.reload)}
+            columns={columns(setLeaving, engines.reload)}
             id={(row) => row.id}
             empty={own.length + externals.length ? "No container is like that." : "No container is on this device yet."}
           />
