@@ -1,34 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Containers of another engine in the dashboard: Debian's dockerd beside kedged."""
+"""Containers of another engine in the dashboard: Debian's dockerd, and podman's service, beside kedged."""
 import contextlib
+import shutil
 import subprocess
 
 import pytest
 
 import dockerd
+import engines
 import kedge
 
 SERVICE = "/kedge/v1/service"
-ALLOWED = "docker\nallowed"
 
 
-class Docker(dockerd.Dockerd):
-    """With two images, of which a test allows one."""
+class Engine:
+    """Another engine, as these tests want it. Its containers end at once."""
 
-    def start(self):
-        super().start()
-        self.api, self.url = kedge.Api(self.socket), f"unix://{self.socket}"
-        layer = kedge.mkimage.layer_tar(str(kedge.busybox_directory(self.directory / "busybox")), {})
-        for name in ("good", "evil"):
-            self.api.post(f"/images/create?fromSrc=-&repo={name}&tag=1", layer, {"Content-Type": "application/x-tar"})
-        return self
+    def __init__(self, real):
+        self.real, self.kind, self.url = real, real.kind, f"unix://{real.socket}"
+        self.allowed, self.denied = f"{self.kind}\nallowed", f"{self.kind}\nnot allowed"
 
-    def make(self, name, image="good:1", *options, verb="run -d"):
-        self.docker(*verb.split(), "--net", "none", "--stop-signal", "KILL", "--name", name, *options, image, "sleep", "1000")
+    def run(self, name, image=engines.GOOD):
+        self.real.run(name, image, options=["--stop-signal", "KILL"])
+
+    def create(self, name, *options):
+        self.real.create(name, options=options)
+
+    def inspect(self, name):
+        return kedge.Api(self.real.socket).get(f"/containers/{name}/json")
+
+    def state(self, name):
+        return self.inspect(name)["State"]["Status"] if name in self.real.names() else None
 
     @contextlib.contextmanager
     def cannot_delete(self, name):
-        held = self.directory / "dr" / "containers" / self.api.get(f"/containers/{name}/json")["Id"] / "held"
+        held = self.real.daemon.directory / "dr" / "containers" / self.inspect(name)["Id"] / "held"
         held.touch()
         if subprocess.run(["chattr", "+i", held], stderr=subprocess.DEVNULL).returncode:
             pytest.skip("files cannot be made immutable here")
@@ -37,39 +43,49 @@ class Docker(dockerd.Dockerd):
         finally:
             subprocess.run(["chattr", "-i", held], check=True)
 
-    def state(self, name):
-        status, _ = self.api.raw("GET", f"/containers/{name}/json")
-        return self.api.get(f"/containers/{name}/json")["State"]["Status"] if status == 200 else None
 
-    def remove_all(self):
-        for container in self.api.get("/containers/json?all=1"):
-            self.api.raw("DELETE", f"/containers/{container['Id']}?force=1")
+def started(kind, is_installed):
+    if not is_installed:
+        pytest.skip("it is not installed")
+    kedge.prepare_cgroups()
+    real = kind()
+    try:
+        yield Engine(real)
+    finally:
+        real.close()
 
 
 @pytest.fixture(scope="module")
 def docker():
-    if not dockerd.is_installed():
-        pytest.skip("dockerd is not installed")
-    kedge.prepare_cgroups()
-    it = Docker()
-    try:
-        yield it.start()
-    finally:
-        it.close()
+    yield from started(engines.Docker, dockerd.is_installed())
+
+
+@pytest.fixture(scope="module")
+def podman():
+    yield from started(engines.Podman, shutil.which("podman"))
 
 
 def connect(box, url):
     box.api.call("PATCH", SERVICE, {"engine": {"url": url}})
 
 
+def connected(box, other):
+    connect(box, other.url)
+    kedge.wait_for(lambda: box.api.get("/kedge/v1/engine")["state"] == "connected", 60)
+    yield other
+    box.api.call("PUT", SERVICE, {})
+    other.real.remove_all()
+
+
 @pytest.fixture
 def engine(box, docker):
     """Connected to this test's kedged; nothing of either stays."""
-    connect(box, docker.url)
-    kedge.wait_for(lambda: box.api.get("/kedge/v1/engine")["state"] == "connected")
-    yield docker
-    box.api.call("PUT", SERVICE, {})
-    docker.remove_all()
+    yield from connected(box, docker)
+
+
+@pytest.fixture(params=["docker", "podman"])
+def either(box, request):
+    yield from connected(box, request.getfixturevalue(request.param))
 
 
 def keyboard(page, *keys):
@@ -105,66 +121,81 @@ def test_without_another_engine_it_is_asked_about_once(box, chromium, relay):
     assert chromium.js("return asked") == ["/kedge/v1/engine"] and chromium.complaints() == []
 
 
-def test_its_containers_stand_beside_kedges(box, engine, page):
-    engine.make("web")
+def test_its_containers_stand_beside_kedges(box, either, page):
+    either.run("web")
     box.run_container(["sleep", "1000"], name="web", StopSignal="KILL")
-    row = page.row(Name="web", Managed_by=ALLOWED)
-    assert (row["State"], row["Image"], row["Tag"]) == ("running", "good", "1")
-    assert row["Digest"] == engine.api.get("/images/good:1/json")["Id"].split(":")[1][:12]
-    assert page.js("return page.getByText('docker', {exact: true}).getAttribute('title')") == engine.url
-    own = page.row(Name="web", Managed_by="nobody")
-    assert own["Actions"] == row["Actions"]
-    page.shot("external")
+    row = page.row(Name="web", Managed_by=either.allowed)
+    assert row["State"] == "running" and row["Image"].endswith("busybox") and row["Tag"] == "test"
+    digests = {digest.split("sha256:")[1][:12] for digest in either.real.image(engines.GOOD)["RepoDigests"]}
+    assert row["Digest"] in digests
+    assert page.js("return page.getByText(args[0], {exact: true}).getAttribute('title')", either.kind) == either.url
+    assert page.row(Name="web", Managed_by="nobody")["Actions"] == row["Actions"]
+    page.shot(f"external-{either.kind}")
     assert page.js("return page.getByRole('link', {name: 'web', exact: true}).count()") == 1  # of the one that has a log, a terminal and charts here
-    page.fill("Filter containers", "docker")
-    kedge.wait_for(lambda: [one["Managed by"] for one in page.rows()] == [ALLOWED])
+    page.fill("Filter containers", either.kind)
+    kedge.wait_for(lambda: [one["Managed by"] for one in page.rows()] == [either.allowed])
 
 
-def test_they_are_started_stopped_restarted_and_deleted(engine, page):
-    engine.make("job", verb="create")
+def test_they_are_started_stopped_restarted_and_deleted(either, page):
+    job = f"job of {either.kind}"
+    either.create("job", "--stop-signal", "KILL")
     page.row(Name="job", State="created")
-    page.click("button", "Start job of docker")
+    page.click("button", f"Start {job}")
     page.row(Name="job", State="running")
-    page.sees("job of docker was started")
-    began = engine.api.get("/containers/job/json")["State"]["StartedAt"]
-    page.click("button", "Restart job of docker")
-    page.sees("job of docker was restarted")
-    assert engine.api.get("/containers/job/json")["State"]["StartedAt"] != began
-    engine.docker("pause", "job")
-    assert page.row(Name="job", State="paused")["Actions"].split() == ["Stop", "Delete"]
-    engine.docker("unpause", "job")
-    page.row(Name="job", State="running")
-    page.click("button", "Delete job of docker")
+    page.sees(f"{job} was started")
+    began = either.inspect("job")["State"]["StartedAt"]
+    page.click("button", f"Restart {job}")
+    page.sees(f"{job} was restarted")
+    assert either.inspect("job")["State"]["StartedAt"] != began
+    page.click("button", f"Delete {job}")
     page.sees("the container runs, and is killed")
-    page.sees("Its volumes stay with docker.")
-    page.shot("external-delete")
+    page.sees(f"Its volumes stay with {either.kind}.")
+    page.shot(f"external-{either.kind}-delete")
     keyboard(page, "Escape")
     page.misses("This is lost for good:")
-    assert engine.state("job") == "running"
-    page.click("button", "Stop job of docker")
+    assert either.state("job") == "running"
+    page.click("button", f"Stop {job}")
     page.row(Name="job", State="exited")
-    page.click("button", "Delete job of docker")
+    page.click("button", f"Delete {job}")
     page.sees("This is lost for good:")
     assert page.js("return page.getByText('the container runs, and is killed').count()") == 0
     page.click("button", "Delete")
     page.sees("No container is on this device yet.")
-    assert engine.state("job") is None
+    assert either.state("job") is None
 
 
 def test_what_docker_does_by_itself_is_seen(engine, page):
     page.sees("No container is on this device yet.")
-    engine.make("web")
+    engine.run("web")
     page.row(Name="web", State="running")
-    engine.docker("rename", "web", "other")
+    engine.real.call("pause", "web")
+    assert page.row(Name="web", State="paused")["Actions"].split() == ["Stop", "Delete"]
+    engine.real.call("unpause", "web")
+    engine.real.call("rename", "web", "other")
     page.row(Name="other", State="running")
-    engine.docker("rm", "-f", "other")
+    engine.real.call("rm", "-f", "other")
     page.sees("No container is on this device yet.")
+
+
+def test_docker_ends_and_comes_again(box, engine, page):
+    """What kedge has stays to be seen and used."""
+    engine.run("web")
+    box.create(["true"], name="own")
+    page.row(Name="web", State="running")
+    engine.real.kill()
+    try:
+        page.sees(f"The engine at {engine.url} cannot be reached: ")
+        kedge.wait_for(lambda: [row["Name"] for row in page.rows()] == ["own"])
+    finally:
+        engine.real.start()
+    page.row(Name="web", Managed_by=engine.allowed)
+    page.misses("cannot be reached")
 
 
 @pytest.fixture
 def denied(box, engine):
     """One that is not allowed any more, and that docker cannot delete."""
-    engine.make("root", "good:1", "--privileged", verb="create")
+    engine.create("root", "--privileged")
     kedge.wait_for(lambda: [one["allowed"] for one in box.api.get("/kedge/v1/engine/containers")["containers"]] == [True])
     with engine.cannot_delete("root"):
         box.api.call("PATCH", SERVICE, {"enforcement": {"rules": {"privileged": {"mode": "deny"}}}})
@@ -172,9 +203,10 @@ def denied(box, engine):
 
 
 def test_one_that_is_not_allowed_says_why(engine, denied, page):
-    page.row(Name=denied, Managed_by="docker\nnot allowed")
-    page.js("await page.locator('td summary').click()")
-    reason = 'image "good:1" is refused by the rule "privileged": it is privileged'
+    page.row(Name=denied, Managed_by=engine.denied)
+    tab_to(page, "not allowed")
+    keyboard(page, "Enter")
+    reason = 'is refused by the rule "privileged": it is privileged'
     page.sees(reason)
     page.shot("external-not-allowed")
     page.click("button", "Start root of docker")
@@ -184,23 +216,23 @@ def test_one_that_is_not_allowed_says_why(engine, denied, page):
 
 def test_an_engine_that_cannot_be_reached(box, docker, page):
     box.create(["true"], name="web")
-    connect(box, f"unix://{docker.directory}/none.sock")
-    page.sees(f"The engine at unix://{docker.directory}/none.sock cannot be reached: ")
+    connect(box, f"unix://{docker.real.socket}-none")
+    page.sees(f"The engine at unix://{docker.real.socket}-none cannot be reached: ")
     assert "No such file or directory" in page.js("return page.getByRole('alert').innerText()")
     page.row(Name="web", State="created")
     page.shot("external-away")
-    docker.make("back")
+    docker.run("back")
     connect(box, docker.url)
-    page.row(Name="back", Managed_by=ALLOWED)
+    page.row(Name="back", Managed_by=docker.allowed)
     page.misses("cannot be reached")
     box.api.call("PUT", SERVICE, {})
     kedge.wait_for(lambda: [row["Name"] for row in page.rows()] == ["web"])
-    docker.remove_all()
+    docker.real.remove_all()
 
 
-def test_its_state_stands_beside_its_field(box, docker, page):
+def test_its_state_stands_beside_its_field(docker, page):
     page.click("link", "Settings")
-    page.fill("Engine's host", f"unix://{docker.directory}/none.sock")
+    page.fill("Engine's host", f"unix://{docker.real.socket}-none")
     page.click("button", "Apply…")
     page.click("button", "Apply")
     page.sees("not connected")
@@ -208,24 +240,26 @@ def test_its_state_stands_beside_its_field(box, docker, page):
     page.fill("Engine's host", docker.url)
     page.click("button", "Apply…")
     page.click("button", "Apply")
-    page.sees(f"docker {docker.api.get('/version')['Version']}")
+    version = "docker " + docker.real.call("version", "--format", "{{.Server.Version}}").strip()
+    page.sees(version)
     assert "connected" in page.js("return page.getByRole('status').filter({hasText: args[0]}).innerText()", docker.url)
     page.shot("external-settings")
     page.fill("Engine's host", "")
     page.click("button", "Apply…")
     page.click("button", "Apply")
-    page.misses(f"docker {docker.api.get('/version')['Version']}")
+    page.misses(version)
 
 
 def test_a_preview_names_what_would_be_removed_of_it(box, engine, page):
-    engine.make("kept")
-    engine.make("bad", "evil:1")
+    engine.run("kept")
+    engine.run("bad", engines.EVIL)
     page.click("link", "Settings")
     page.js("await page.getByLabel('Only images on the list may run').check()")
-    page.fill("Allow-list", engine.api.get("/images/good:1/json")["Id"])
+    page.fill("Allow-list", engine.real.image(engines.GOOD)["Id"])
     page.sees("With these options 1 container would be removed:")
     row = page.row(Name="bad", Engine="docker")
-    assert row["Image"] == "evil:1" and "is not allowed" in row["Why"]
+    assert row["Image"] == engines.EVIL and "is not allowed" in row["Why"]
+    page.js("await page.getByRole('table').scrollIntoViewIfNeeded()")
     page.shot("external-preview")
     page.click("button", "Apply…")
     page.sees("1 container would be stopped and deleted")
@@ -235,11 +269,11 @@ def test_a_preview_names_what_would_be_removed_of_it(box, engine, page):
     kedge.wait_for(lambda: page.row(Name="bad", Engine="docker")["Removed"])
     assert engine.state("bad") is None and engine.state("kept") == "running"
     page.click("link", "Containers")
-    page.row(Name="kept", Managed_by=ALLOWED)
+    page.row(Name="kept", Managed_by=engine.allowed)
 
 
 def test_a_preview_of_an_engine_that_nobody_has_asked_says_so(box, docker, page):
-    connect(box, f"unix://{docker.directory}/none.sock")
+    connect(box, f"unix://{docker.real.socket}-none")
     page.click("link", "Settings")
     page.sees("With these options no container would be removed.")
     page.js("await page.getByLabel('Only images on the list may run').check()")
@@ -252,7 +286,7 @@ def test_a_preview_of_an_engine_that_nobody_has_asked_says_so(box, docker, page)
 
 
 def test_by_keyboard_alone(engine, page):
-    engine.make("web")
+    engine.run("web")
     page.row(Name="web")
     keyboard(page, "/")
     page.js("await page.keyboard.type('docker')")
@@ -276,7 +310,7 @@ def test_by_keyboard_alone(engine, page):
 @pytest.mark.parametrize("width", [320, 820, 1100, 1280])
 def test_nothing_is_wider_than_the_screen(box, engine, denied, relay, chromium, width):
     long = "rather-long-name-" * 4
-    engine.make(long)
+    engine.run(long)
     box.create(["true"], name="web")
     chromium.renew(relay.address, width, 800, "dark" if width == 320 else "light")
     chromium.go()

@@ -71,7 +71,7 @@ export function Trouble(props: { loaded: Loaded<Engines> }) {
   const engine = props.loaded.data?.engine;
   if (props.loaded.problem) return <Problem text={`What another engine has is not known: ${props.loaded.problem}`} />;
   if (!engine?.url) return null;
-  if (engine.problem) return <Problem text={`The engine at ${engine.url} ${engine.state === "connected" ? "has more than is shown" : "cannot be reached"}: ${engine.problem}`} />;
+  if (engine.problem) return <Problem text={`The engine at ${engine.url} ${engine.state === "connected" ? "is not as it should be" : "cannot be reached"}: ${engine.problem}`} />;
   return engine.state === "connected" ? null : <p class="quiet">The engine at {engine.url} is being asked…</p>;
 }
 
