@@ -106,7 +106,8 @@ static fallible check_arguments(const Command *command, const StringList *argume
 	if (given >= min && (max == ANY_ARGUMENTS || given <= max))
 		return NULL;
 	if (max == 0)
-		return error_new(ERROR_INVALID, "\"kedge %s\" takes no arguments", command->name);
+		return hint_at_example(
+			command, error_new(ERROR_INVALID, "\"kedge %s\" takes no arguments", command->name));
 	return hint_at_example(
 		command, error_new(ERROR_INVALID, "\"kedge %s\" takes %s %d argument%s: kedge %s %s", command->name,
 				 bound, wanted, plural(wanted), command->name, command->usage));

@@ -52,7 +52,8 @@ fallible device_read(Device *device, Declaration *ret, StringList *ret_notes, co
 	bool changed;
 
 	if (!value_is_object(document))
-		return error_new(ERROR_INVALID, "it is no declaration, but %s", value_kind_name(document));
+		return error_new(ERROR_INVALID, "it is no declaration, but %s",
+			value_is_null(document) ? "empty" : value_kind_name(document));
 	if (device->key)
 		seal_document(&changed, sealed, device->key);
 	TRY(document_read(&declaration, ret_notes, document_form(sealed), sealed, name));

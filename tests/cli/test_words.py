@@ -138,6 +138,7 @@ ERRORS = [
      "for example: kedge network connect --alias db plant store"),
     (["network", "connect", "--gw-priority", "x", "a", "b"], 1, 'option "--gw-priority": "x" is not a whole number', None),
     (["image", "build"], 1, 'command "image build" is not available: kedge does not build images yet', None),
+    (["apply", "web.yaml"], 1, '"kedge apply" takes no arguments', 'for example: kedge apply --wait --file web.yaml'),
     (["ps", "x"], 1, '"kedge ps" takes no arguments', 'see "kedge ps --help"'),
     (["rm"], 1, '"kedge rm" takes at least 1 argument: kedge rm [OPTIONS] CONTAINER [CONTAINER...]', 'see "kedge rm --help"'),
     (["tag", "a"], 1, '"kedge tag" takes exactly 2 arguments: kedge tag SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]',

@@ -42,6 +42,9 @@ def test_apply_writes_nothing_where_one_is_wrong(device, tmp_path):
     done = device.kedge("apply", "-f", tmp_path, check=False)
     assert done.returncode == 1 and 'bb: field "restart"' in done.err
     assert not list(device.containers.iterdir())
+    (tmp_path / "bb.yaml").write_text("")
+    done = device.kedge("apply", "-f", tmp_path, check=False)
+    assert done.returncode == 1 and "bb: it is no declaration, but empty" in done.err
 
 
 def test_dry_run_and_diff_change_nothing_and_tell(device, tmp_path):
