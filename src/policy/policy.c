@@ -261,17 +261,17 @@ static int mode_of(const PolicyRule *rule)
 	return rule ? rule->mode : RULE_OFF;
 }
 
-static char *describe(const char *rule, const Candidate *candidate, const char *found)
+static char *describe(const char *rule, int mode, const Candidate *candidate, const char *found)
 {
 	if (string_equal(rule, "allowlist"))
 		return string_printf("image \"%.*s\" is not allowed: %s", SHOWN_MAX, candidate->image, found);
-	return string_printf(
-		"image \"%.*s\" is refused by the rule \"%s\": %s", SHOWN_MAX, candidate->image, rule, found);
+	return string_printf("image \"%.*s\" is %s the rule \"%s\": %s", SHOWN_MAX, candidate->image,
+		mode == RULE_WARN ? "against" : "refused by", rule, found);
 }
 
 static void conclude(Verdict *verdict, const char *rule, int mode, const Candidate *candidate, const char *found)
 {
-	autofree char *text = describe(rule, candidate, found);
+	autofree char *text = describe(rule, mode, candidate, found);
 
 	if (mode == RULE_WARN) {
 		map_set(&verdict->warnings, rule, text);

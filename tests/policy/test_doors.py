@@ -246,7 +246,7 @@ def test_rules(device, name, more, bad, good, mode):
         return
     events = streams.Events(device)
     made = device.api.post("/containers/create", {**body, **bad})
-    warned = [f'refused by the rule "{name}"' in text for text in made["Warnings"]]
+    warned = [f'is against the rule "{name}"' in text for text in made["Warnings"]]
     assert warned == ([True] if mode == "warn" else [])
     if mode == "warn":
         kedge.wait_for(lambda: "create" in events.of(made["Id"]))
