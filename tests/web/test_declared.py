@@ -104,6 +104,9 @@ def test_snapshots_are_compared_and_gone_back_to(box, declared):
     declared.shot("snapshot")
     declared.click("button", "Go back to it")
     kedge.wait_for(lambda: box.inspect("web")["HostConfig"]["Memory"] == 64 << 20)
+    declared.click("button", f"Compare with snapshot {first}")
+    declared.sees("It is what is declared now.")
+    assert declared.js("return page.getByRole('button', {name: 'Go back to it'}).isDisabled()")
 
 
 def test_the_allow_list_is_tried_before_it_is_applied(box, page):

@@ -2,7 +2,7 @@
 import { call } from "./api";
 import { Chart, DISK, NETWORK, type Sample, perSecond, rate, useSamples } from "./charts";
 import { Problem } from "./parts";
-import { bytes, percent, span } from "./words";
+import { bytes, countOf, percent, span } from "./words";
 
 interface Usage {
   Time: number; // nanoseconds, monotonic
@@ -44,7 +44,7 @@ export function DeviceCharts() {
         </p>
       )}
       <div class="charts">
-        <Chart title="CPU" lines={CPU} samples={samples} format={percent} least={1} note={now && `of ${now.CPU.Count}`} />
+        <Chart title="CPU" lines={CPU} samples={samples} format={percent} least={1} note={now && `of ${countOf(now.CPU.Count, "processor")}`} />
         <Chart title="Memory" lines={MEMORY} samples={samples} format={bytes} note={now && `of ${bytes(now.Memory.Total)}`} />
         <Chart title="Network" lines={NETWORK} samples={samples} format={perSecond} />
         <Chart title="Disk" lines={DISK} samples={samples} format={perSecond} />

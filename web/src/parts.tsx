@@ -153,6 +153,7 @@ export function Confirm(props: {
   verb: string;
   isWaiting?: boolean;
   isSafe?: boolean;
+  isWide?: boolean;
   work: () => Promise<unknown>;
   told: string;
   close: () => void;
@@ -166,7 +167,7 @@ export function Confirm(props: {
     if (isDone) props.after?.();
   };
   return (
-    <Dialog title={props.title} close={props.close}>
+    <Dialog title={props.title} close={props.close} isWide={props.isWide}>
       {props.children}
       <Ends close={props.close} verb={props.verb} isDanger={!props.isSafe} isBusy={busy !== undefined || props.isWaiting} confirm={confirm} />
     </Dialog>

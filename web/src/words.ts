@@ -13,7 +13,7 @@ export function bytes(count: number | undefined): string {
 }
 
 export function percent(share: number): string {
-  return `${share >= 10 ? share.toFixed(0) : share.toFixed(1)} %`;
+  return `${share >= 10 ? share.toFixed(0) : Number(share.toFixed(share < 1 ? 2 : 1))} %`;
 }
 
 export function span(seconds: number): string {

@@ -126,7 +126,7 @@ function Form(props: { before?: Declared; close: () => void; done: () => void })
     setProblem("");
     try {
       await call(path, rest);
-      tell(`${name} was declared`);
+      tell(`${name} was ${props.before ? "changed" : "declared"}`);
       props.close();
       props.done();
     } catch (error) {

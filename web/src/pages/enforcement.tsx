@@ -18,7 +18,8 @@ function Editor(props: { base: Service; take: (service: Service) => void }) {
   return (
     <div class="settings">
       <p>
-        <Mark kind={enforcement.enabled ? "good" : "off"}>{enforcement.enabled ? "on" : "off"}</Mark> {countOf(status.allowed, "digest")} may run, of which declared containers pin {status.pinned}. Kept in{" "}
+        <Mark kind={enforcement.enabled ? "good" : "off"}>{enforcement.enabled ? "on" : "off"}</Mark> {enforcement.enabled ? "" : "Every image may run. Where it is on, "}
+        {countOf(status.allowed, "digest")} may run, of which declared containers pin {status.pinned}. Kept in{" "}
         <code>{status.file}</code>.
       </p>
       <label class="check">

@@ -8,14 +8,18 @@ import { useConnection } from "../use";
 
 const KEPT = 1000;
 
+function short(value: string): string {
+  return value.replace(/^(?:sha256:)?([0-9a-f]{12})[0-9a-f]{52}$/, "$1");
+}
+
 function subject(event: Happening): string {
-  return (event.Actor.Attributes.name ?? event.Actor.ID).replace(/^(?:sha256:)?([0-9a-f]{12})[0-9a-f]{52}$/, "$1");
+  return short(event.Actor.Attributes.name ?? event.Actor.ID);
 }
 
 function details(event: Happening): string {
   return Object.entries(event.Actor.Attributes)
     .filter(([key]) => !["name"].includes(key) && !key.includes("."))
-    .map(([key, value]) => `${key} ${value}`)
+    .map(([key, value]) => `${key} ${short(value)}`)
     .join(", ");
 }
 

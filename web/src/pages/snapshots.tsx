@@ -20,39 +20,39 @@ interface Difference {
 
 const words = (value: unknown) => (value === undefined ? "–" : typeof value === "string" ? value : JSON.stringify(value));
 
-function Differences(props: { number: number }) {
-  const { data, problem } = useData(() => call<{ differences: Difference[] }>(`/kedge/v1/snapshots/${props.number}/diff`), [], String(props.number));
+function Differences(props: { rows: Difference[] }) {
   return (
-    <Await data={data} problem={problem}>
-      {({ differences }) => (
-        <Table
-          label="What is different"
-          rows={differences}
-          id={(row) => row.Field}
-          empty="It is what is declared now."
-          columns={[
-            { name: "What", class: "title", cell: (row) => row.Field },
-            { name: "Then", class: "long", cell: (row) => words(row.From) },
-            { name: "Now", class: "long", cell: (row) => words(row.To) },
-          ]}
-        />
-      )}
-    </Await>
+    <Table
+      label="What is different"
+      rows={props.rows}
+      id={(row) => row.Field}
+      empty="It is what is declared now."
+      columns={[
+        { name: "What", class: "title", cell: (row) => row.Field },
+        { name: "Then", class: "long", cell: (row) => words(row.From) },
+        { name: "Now", class: "long", cell: (row) => words(row.To) },
+      ]}
+    />
   );
 }
 
 function Back(props: { snapshot: Snapshot; close: () => void; after: () => void }) {
   const { number } = props.snapshot;
+  const { data, problem } = useData(() => call<{ differences: Difference[] }>(`/kedge/v1/snapshots/${number}/diff`), [], String(number));
   return (
     <Confirm
       title={`Snapshot ${number}`}
       verb="Go back to it"
+      isWide
+      isWaiting={!data?.differences.length}
       work={() => post(`/kedge/v1/snapshots/${number}/rollback`)}
       told={`What is declared is that of snapshot ${number} again`}
       close={props.close}
       after={props.after}
     >
-      <Differences number={number} />
+      <Await data={data} problem={problem}>
+        {({ differences }) => <Differences rows={differences} />}
+      </Await>
       <p>Going back makes containers as they were declared then: those that are different are replaced, and lose what they have written into their own files.</p>
     </Confirm>
   );
