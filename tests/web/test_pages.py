@@ -227,6 +227,7 @@ def test_by_keyboard_alone(box, page):
     keyboard(page, "ArrowRight")
     page.sees("found")
     keyboard(page, "ArrowRight", "ArrowRight")
+    page.js("await page.getByRole('button', {name: 'Open', exact: true}).waitFor()")
     tab_to("Open")
     keyboard(page, "Enter")
     kedge.wait_for(lambda: "#" in page.dom("document.querySelector('.xterm-rows')?.innerText ?? ''"))
