@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "device/convert.h"
 #include "device/kanto.h"
 #include "device/kura.h"
 
@@ -27,7 +28,10 @@ fallible document_read(
 		return kura_read(ret, ret_notes, document, name);
 	if (form == DOCUMENT_KANTO)
 		return kanto_read(ret, ret_notes, document, name);
-	return declaration_read(ret, document, value_is_null(value_get(document, "name")) ? name : NULL);
+	Error *error = declaration_read(ret, document, value_is_null(value_get(document, "name")) ? name : NULL);
+	if (!error || !compose_is(document))
+		return error;
+	return error_hint(error, "\"kedge convert\" makes declarations of the services of a compose file");
 }
 
 /* As it was written: JSON where it began as such. */
