@@ -124,12 +124,34 @@ static void list(HttpRequest *request, void *context)
 	respond_json(request, 200, &out);
 }
 
+static bool is_left_aside(const DeclaredFile *file, const char *name)
+{
+	const char *ending = strrchr(file->file, '.');
+
+	return !file->is_declared && file->problem && ending && (size_t)(ending - file->file) == strlen(name) &&
+	       string_starts(file->file, name);
+}
+
+/* Where its file is wrong and has declared nothing before, it says why. */
+static fallible not_declared(const Directory *directory, const char *name)
+{
+	for (size_t i = 0; i < directory_count(directory); i++) {
+		const DeclaredFile *file = directory_at(directory, i);
+		if (is_left_aside(file, name))
+			return error_new(ERROR_NOT_FOUND,
+				"no container \"%.128s\" is declared: \"%s\" is left aside: %s", name, file->file,
+				file->problem);
+	}
+	return error_new(ERROR_NOT_FOUND, "no container \"%.128s\" is declared", name);
+}
+
 static fallible find(const DeclaredFile **ret, const HttpRequest *request, const Api *api)
 {
 	const char *name = http_request_param(request, "name");
+	const Directory *directory = device_directory(api->device);
 
-	*ret = directory_find(device_directory(api->device), name);
-	return *ret ? NULL : error_new(ERROR_NOT_FOUND, "no container \"%.128s\" is declared", name);
+	*ret = directory_find(directory, name);
+	return *ret ? NULL : not_declared(directory, name);
 }
 
 static void set_etag(HttpRequest *request, const char *etag)

@@ -45,6 +45,9 @@ def test_apply_writes_nothing_where_one_is_wrong(device, tmp_path):
     (tmp_path / "bb.yaml").write_text("")
     done = device.kedge("apply", "-f", tmp_path, check=False)
     assert done.returncode == 1 and "bb: it is no declaration, but empty" in done.err
+    (tmp_path / "bb.yaml").write_text(json.dumps({"services": {"web": WEB}}))
+    done = device.kedge("apply", "-f", tmp_path, check=False)
+    assert done.returncode == 1 and 'hint: "kedge convert" makes declarations' in done.err
 
 
 def test_dry_run_and_diff_change_nothing_and_tell(device, tmp_path):
@@ -162,6 +165,11 @@ def test_get_of_one_explains_it_in_a_sentence(device):
     kedge.wait_for(device.problems)
     told = device.kedge("get", "web").out
     assert 'web: its file "web.yaml" is left aside, and what it has declared before still counts: ' in told
+    device.write("never.yaml", "imag: busybox:test\n")
+    kedge.wait_for(lambda: len(device.problems()) == 2)
+    done = device.kedge("get", "never", check=False)
+    assert done.returncode == 1 and 'no container "never" is declared: "never.yaml" is left aside: field "imag' in done.err
+    (device.containers / "never.yaml").unlink()
     device.declare("web", dependsOn=["nobody"], enabled=False)
     kedge.wait_for(lambda: "web is as declared: it is not enabled, and not there" in device.kedge("get", "web").out)
     device.declare("web", dependsOn=["nobody"])
