@@ -5,26 +5,43 @@
 #include <nss.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/socket.h"
 #include "http/server.h"
 
-enum { LISTEN_BACKLOG = 4096, MODE_OF_GROUP = 0660, MODE_OF_ROOT = 0600 };
+enum { LISTEN_BACKLOG = 4096, MODE_OF_GROUP = 0660, MODE_OF_ROOT = 0600, LIVE_WAIT_MS = 2000, LIVE_STEP_MS = 10 };
 
 static bool is_live(const struct sockaddr_un *address, int fd)
 {
 	return connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN;
 }
 
-/* A socket that somebody answers on is in use; one that nobody does was left by a server that was killed. */
-static fallible refuse_live(const struct sockaddr_un *address)
+static fallible look_for_server(bool *ret, const struct sockaddr_un *address)
 {
 	autofd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return error_errno(errno, "could not make a socket");
-	if (is_live(address, fd))
+	*ret = is_live(address, fd);
+	return NULL;
+}
+
+/* A socket that somebody answers on is in use; one that nobody does was left by a server that was killed. A child of
+ * that one between fork and exec still listens: for milliseconds. */
+static fallible refuse_live(const struct sockaddr_un *address)
+{
+	const struct timespec step = {.tv_nsec = LIVE_STEP_MS * NANOS_PER_MILLI};
+	bool is_there;
+
+	TRY(look_for_server(&is_there, address));
+	for (int waited = 0; is_there && waited < LIVE_WAIT_MS; waited += LIVE_STEP_MS) {
+		nanosleep(&step, NULL);
+		TRY(look_for_server(&is_there, address));
+	}
+	if (is_there)
 		return error_new(ERROR_CONFLICT, "socket \"%s\" is in use by another server", address->sun_path);
 	return NULL;
 }
