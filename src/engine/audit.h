@@ -16,7 +16,7 @@ typedef struct Audit Audit;
 typedef struct AuditEntry {
 	char *time;     /* RFC 3339, by the wall clock */
 	char *engine;   /* another one on this device, that has the container: "docker"; NULL: ours */
-	char *decision; /* "admit", "warn", "deny", "remove", "removed", "keep" */
+	char *decision; /* "admit", "warn", "deny", "remove", "removed", "keep", "stop" */
 	char *door;     /* "create", "start", "restart", "unpause", "exec", "pass" */
 	char *container, *name, *image;
 	StringList digests;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the policy does not allow is stopped and removed. One that was allowed until now has ten seconds for its end;
- * one that never was is killed. Whatever fails is tried again, at longer and longer intervals, for as long as the
- * container is there and is not allowed. It is on record before anything is done.
+ * What the allow-list denies is stopped and removed; what a rule alone denies is stopped where it is alive, and left
+ * there. One that was allowed until now has ten seconds for its end; one that never was is killed: both end its restart
+ * policy's part in it until somebody starts it, or the engine itself is started. Whatever fails is tried again, at
+ * longer and longer intervals, for as long as the container is there, or alive, and is not allowed. It is on record, or
+ * in the audit log, before anything is done.
  */
 #include <string.h>
 
@@ -24,6 +26,11 @@
 static const char *kind_of(const ExternalEngine *external)
 {
 	return external->kind ? external->kind : "external";
+}
+
+static const char *name_of(const ExternalContainer *container)
+{
+	return container->listed.name ? container->listed.name : container->listed.id;
 }
 
 static void audit(ExternalEngine *external, const char *decision, const Removal *removal, const char *rule)
@@ -112,23 +119,26 @@ void external_tidy(ExternalEngine *external)
 		}
 }
 
-/* ---- removing ---- */
+/* ---- stopping and removing ---- */
 
-static void failed(ExternalContainer *container, Error *take_error);
-static void remove_by_force(ExternalContainer *container);
+static int64_t next_delay(ExternalContainer *container)
+{
+	int64_t delay_ns = container->again_ns ? container->again_ns : AGAIN_FIRST_NS;
 
-static void failed(ExternalContainer *container, Error *take_error)
+	container->again_ns = delay_ns * 2 < AGAIN_MAX_NS ? delay_ns * 2 : AGAIN_MAX_NS;
+	return delay_ns;
+}
+
+static void failed(ExternalContainer *container, const char *what, Error *take_error)
 {
 	ExternalEngine *external = container->external;
 	Removal *removal = table_get(external->pending, container->listed.id);
-	int64_t delay_ns = container->again_ns ? container->again_ns : AGAIN_FIRST_NS;
 
 	if (removal && string_replace(&removal->error, error_message(take_error)))
 		removal_note(external->engine, removal);
-	error_log(take_error, "container \"%s\" of %s is not allowed, and could not be removed",
-		container->listed.name ? container->listed.name : container->listed.id, kind_of(external));
-	container->again_ns = delay_ns * 2 < AGAIN_MAX_NS ? delay_ns * 2 : AGAIN_MAX_NS;
-	external_container_look_in(container, delay_ns);
+	error_log(take_error, "container \"%s\" of %s is not allowed, and could not be %s", name_of(container),
+		kind_of(external), what);
+	external_container_look_in(container, next_delay(container));
 }
 
 typedef void Answered(void *arg, Error *take_error, int status, const Buffer *body);
@@ -166,7 +176,7 @@ static void on_deleted(void *arg, Error *take_error, int status, const Buffer *b
 	if (!take_error && status != 404)
 		take_error = refusal(status, body);
 	if (take_error)
-		failed(container, take_error);
+		failed(container, "removed", take_error);
 	else
 		external_container_look_in(container, 0); /* which finds that it is gone, or is not */
 }
@@ -186,56 +196,98 @@ static void on_started(void *arg, Error *take_error, int status, const Buffer *b
 	if (!take_error)
 		take_error = refusal(status, body);
 	if (take_error)
-		error_log(take_error, "container \"%s\" is allowed again, and could not be started",
-			container->listed.name);
+		error_log(
+			take_error, "container \"%s\" is allowed again, and could not be started", name_of(container));
 	external_container_look_in(container, 0);
 }
 
-/* The policy has changed while it stopped. */
-static bool is_reprieved(const ExternalContainer *container)
+/* What the allow-list does not deny is removed by nobody. */
+static bool is_of_rule(const Verdict *verdict)
 {
-	autoclear(Verdict) verdict = {0};
-
-	external_judge_container(&verdict, container, engine_policy(container->external->engine));
-	return !verdict.rule;
+	return verdict->rule && !string_equal(verdict->rule, "allowlist");
 }
 
-/* Whether it has stopped or not, and whatever was said to that: what remains is removed by force. */
-static void on_stopped(void *arg, Error *take_error, int status, const Buffer *body)
+static void put_on_record(ExternalContainer *container, const Verdict *verdict)
 {
-	ExternalContainer *container = arg;
-	autofree char *target = NULL;
+	ExternalEngine *external = container->external;
+	Removal *removal = table_get(external->pending, container->listed.id);
 
-	(void)status;
-	(void)body;
-	error_free(take_error);
-	container->removal = external_call_free(container->removal);
-	if (!is_reprieved(container)) {
-		remove_by_force(container);
+	if (removal)
 		return;
-	}
-	target = string_printf(START_TARGET, container->listed.id);
+	removal = mem_new(Removal);
+	describe(removal, container, verdict->reason);
+	removal_stamp(&removal->decided);
+	table_set(external->pending, removal->id, removal);
+	removal_note(external->engine, removal);
+	audit(external, "remove", removal, verdict->rule);
+}
+
+static void remove_on_record(ExternalContainer *container, const Verdict *verdict)
+{
+	put_on_record(container, verdict);
+	remove_by_force(container);
+}
+
+static void start_again(ExternalContainer *container)
+{
+	autofree char *target = string_printf(START_TARGET, container->listed.id);
+
 	step(container, "POST", target, on_started);
 }
 
-static bool is_alive(const ExternalContainer *container)
+/* It is denied by a rule alone, and stays. Alive all the same, it is stopped once more, after a while. */
+static void leave_stopped(ExternalContainer *container, const char *reason, Error *take_error, bool is_ours)
 {
-	static const char *const states[] = {"running", "paused", "restarting", "stopping"};
-	const char *state = container->listed.state;
-
-	return state && names_find(states, COUNT(states), state) >= 0;
+	if (take_error) {
+		failed(container, "stopped", take_error);
+		return;
+	}
+	if (is_ours)
+		log_info("container \"%s\" of %s was stopped: %s", name_of(container), kind_of(container->external),
+			reason);
+	container->is_stop_told = container->is_stop_told && !is_ours;
+	external_container_look_in(container, next_delay(container));
 }
 
-static void withdraw(ExternalContainer *container)
+/* The policy may have changed meanwhile. What the allow-list denies is removed by force, whatever was said to that. */
+static void on_stopped(void *arg, Error *take_error, int status, const Buffer *body)
 {
-	bool has_time = container->was_allowed && string_equal(container->listed.state, "running");
+	ExternalContainer *container = arg;
+	bool is_ours = status < 300 || status >= 500; /* or may be; 304, 404, 409: it had ended by itself */
+	autoclear(Verdict) verdict = {0};
+
+	if (!take_error && status != 404)
+		take_error = refusal(status, body);
+	container->removal = external_call_free(container->removal);
+	external_judge_container(&verdict, container, engine_policy(container->external->engine));
+	if (is_of_rule(&verdict)) {
+		leave_stopped(container, verdict.reason, take_error, is_ours);
+		return;
+	}
+	error_free(take_error);
+	if (verdict.rule)
+		remove_on_record(container, &verdict);
+	else if (is_ours)
+		start_again(container);
+	else
+		external_container_look_in(container, 0);
+}
+
+/* A state that nobody has told of is none of rest. */
+static bool is_alive(const ExternalContainer *container)
+{
+	static const char *const rest[] = {
+		"created", "configured", "initialized", "exited", "stopped", "dead", "removing"};
+	const char *state = container->listed.state;
+
+	return !state || names_find(rest, COUNT(rest), state) < 0;
+}
+
+static void stop(ExternalContainer *container, bool has_time)
+{
 	autofree char *target = string_printf(has_time ? STOP_TARGET : KILL_TARGET, container->listed.id);
 
-	container->was_allowed = container->was_admitted = false;
-	if (is_alive(container))
-		step(container, "POST", target, on_stopped);
-	else
-		remove_by_force(container);
+	step(container, "POST", target, on_stopped);
 }
 
 void external_leave(ExternalContainer *container)
@@ -246,28 +298,60 @@ void external_leave(ExternalContainer *container)
 
 /* ---- the verdict ---- */
 
-static void deny(ExternalContainer *container, const Verdict *verdict)
-{
-	ExternalEngine *external = container->external;
-	Removal *removal = table_get(external->pending, container->listed.id);
-
-	if (!removal) {
-		removal = mem_new(Removal);
-		describe(removal, container, verdict->reason);
-		removal_stamp(&removal->decided);
-		table_set(external->pending, removal->id, removal);
-		removal_note(external->engine, removal);
-		audit(external, "remove", removal, verdict->rule);
-	}
-	withdraw(container);
-}
-
 static void tell(const ExternalContainer *container, const char *decision, const char *rule, const char *reason)
 {
 	autoclear(Removal) removal = {0};
 
 	describe(&removal, container, reason);
 	audit(container->external, decision, &removal, rule);
+}
+
+static void keep(ExternalContainer *container, const Removal *pending)
+{
+	ExternalEngine *external = container->external;
+
+	audit(external, "keep", pending, NULL);
+	removal_forget(external->engine, container->listed.id);
+	drop_pending(external, container->listed.id);
+}
+
+/* By the allow-list. */
+static void withdraw(ExternalContainer *container, const Verdict *verdict, bool has_time)
+{
+	put_on_record(container, verdict);
+	if (is_alive(container))
+		stop(container, has_time);
+	else
+		remove_by_force(container);
+}
+
+/* By a rule. Nothing of it is on record: it is looked at again as long as it is there. */
+static void put_to_rest(ExternalContainer *container, const Verdict *verdict, bool has_time)
+{
+	const Removal *pending = table_get(container->external->pending, container->listed.id);
+
+	if (pending)
+		keep(container, pending);
+	if (!is_alive(container)) {
+		container->is_stop_told = false;
+		container->again_ns = 0;
+		return;
+	}
+	if (!container->is_stop_told)
+		tell(container, "stop", verdict->rule, verdict->reason);
+	container->is_stop_told = true;
+	stop(container, has_time);
+}
+
+static void deny(ExternalContainer *container, const Verdict *verdict)
+{
+	bool has_time = container->was_allowed && string_equal(container->listed.state, "running");
+
+	container->was_allowed = container->was_admitted = false;
+	if (is_of_rule(verdict))
+		put_to_rest(container, verdict, has_time);
+	else
+		withdraw(container, verdict, has_time);
 }
 
 static void allow(ExternalContainer *container)
@@ -277,15 +361,14 @@ static void allow(ExternalContainer *container)
 	bool is_asked = !policy_is_idle(engine_policy(external->engine));
 
 	if (pending) {
-		log_info("container \"%s\" of %s is allowed again", container->listed.name, kind_of(external));
-		audit(external, "keep", pending, NULL);
-		removal_forget(external->engine, container->listed.id);
-		drop_pending(external, container->listed.id);
+		log_info("container \"%s\" of %s is allowed again", name_of(container), kind_of(external));
+		keep(container, pending);
 	} else if (is_asked && !container->was_admitted) {
 		tell(container, "admit", NULL, NULL);
 	}
 	container->was_admitted = is_asked;
 	container->was_allowed = true;
+	container->is_stop_told = false;
 	container->again_ns = 0;
 }
 
@@ -335,7 +418,7 @@ void external_engine_dry_run(FieldArray *removals, const ExternalEngine *externa
 	list_each(&external->containers, ExternalContainer, in_external, container) {
 		autoclear(Verdict) verdict = {0};
 		external_judge_container(&verdict, container, policy);
-		if (verdict.rule)
+		if (verdict.rule && !is_of_rule(&verdict))
 			describe(removals_add(removals), container, verdict.reason);
 	}
 }

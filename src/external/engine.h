@@ -5,9 +5,10 @@
  * started, stopped and deleted, and is held to the same policy as kedge's own containers.
  *
  * Level-triggered (invariant 4): an event only says which container to look at again. All of them are looked at after
- * each connection, whenever events may have been lost, when the policy has changed, and every so often. What is not
- * allowed is stopped and removed, again and again until it is gone. It is on record and in the audit log as kedge's own
- * containers are (engine/enforcement.h), with the engine's kind.
+ * each connection, whenever events may have been lost, when the policy has changed, and every so often. What the
+ * allow-list denies is stopped and removed, again and again until it is gone; what a rule alone denies is stopped
+ * whenever it is alive, and deleted by nobody. The former is on record as kedge's own containers are
+ * (engine/enforcement.h), with the engine's kind; both are in the audit log.
  */
 #include "device/service_file.h"
 #include "engine/enforcement.h"

@@ -2,7 +2,8 @@
 #pragma once
 /*
  * What the files of this folder share. engine.c keeps the connection and passes through the list, container.c looks at
- * one container, judge.c says what the policy makes of one, enforce.c removes it, action.c does what clients ask for.
+ * one container, judge.c says what the policy makes of one, enforce.c stops and removes it, action.c does what clients
+ * ask for.
  */
 #include "base/list.h"
 #include "base/table.h"
@@ -30,7 +31,8 @@ typedef struct ExternalContainer {
 	bool is_put_off;                /* until what it depends on was looked at */
 	bool was_allowed, was_admitted; /* by the verdict before; the latter is in the audit log */
 	char *warned;                   /* the warnings that were told last */
-	ExternalCall *removal;
+	ExternalCall *removal;          /* or a stop */
+	bool is_stop_told;              /* that it is stopped by a rule, since it was not done yet */
 	Source *again;
 	int64_t again_ns;
 } ExternalContainer;

@@ -125,21 +125,123 @@ def test_policy_changes(gateway, engine):
     assert engine.names() == {"two"} and engine.state("two") == "running"
 
 
+def stops(gateway, name):
+    return [(line["rule"], line["engine"], line["door"]) for line in gateway.audit() if line["decision"] == "stop" and line["name"] == name]
+
+
+def stopped(gateway, engine, name, count=1):
+    """By kedge, so many times: it is there, and does not run. "stopped" is what podman makes of a paused one."""
+    kedge.wait_for(lambda: len(stops(gateway, name)) == count and engine.state(name) in ("exited", "stopped"), 60)
+
+
 def test_rules(gateway, docker):
+    """What one denies is stopped where it runs, and nothing is deleted."""
     docker.create("strong", options=["--privileged"])  # which not every machine can start
     docker.create("admin", options=["--cap-add", "SYS_ADMIN"])
     docker.call("run", "-d", "--net", "host", "--name", "host", GOOD, *LOOP)
     docker.call("run", "-d", "--net", "container:host", "--name", "guest", GOOD, *LOOP)
     docker.run("plain")
+    docker.run("still", GOOD, *LOOP)
+    everything = docker.names()
     gateway.use(docker)
-    gateway.api.call("PUT", "/kedge/v1/enforcement", {"enabled": False, "rules": {"privileged": {"mode": "warn"}, "hostNetwork": {}, "capabilities": {"allowed": ["ALL"]}}})
-    assert "host's network" in gateway.removed("guest")["reason"] and gateway.removed("host")
-    assert docker.names() == {"strong", "admin", "plain"}
+    rules = {"privileged": {"mode": "warn"}, "hostNetwork": {}, "capabilities": {"allowed": ["ALL"]}}
+    assert gateway.api.post("/kedge/v1/enforcement/dry-run", {"enabled": False, "rules": rules})["removals"] == []
+    gateway.api.call("PUT", "/kedge/v1/enforcement", {"enabled": False, "rules": rules})
+    for name in ("host", "guest"):
+        stopped(gateway, docker, name)
+        assert stops(gateway, name) == [("hostNetwork", "docker", "pass")] and "host's network" in gateway.list()[name]["reason"]
+    assert docker.state("plain") == docker.state("still") == "running"
     assert [line["rule"] for line in gateway.audit() if line["decision"] == "warn" and line["name"] == "strong"] == ["privileged"]
     gateway.api.call("PATCH", "/kedge/v1/enforcement", {"rules": {"capabilities": {"allowed": []}}})
-    assert "SYS_ADMIN" in gateway.removed("admin")["reason"]
-    gateway.removed("strong")
-    assert docker.names() == {"plain"}
+    kedge.wait_for(lambda: {name for name, one in gateway.list().items() if not one["allowed"]} == {"strong", "admin", "host", "guest"})
+    docker.call("start", "admin")
+    stopped(gateway, docker, "admin")
+    assert "SYS_ADMIN" in gateway.list()["admin"]["reason"]
+    assert docker.names() == everything and docker.state("strong") == "created" and gateway.removals() == []
+    assert stops(gateway, "strong") == []
+
+
+@pytest.fixture
+def by_rule(gateway, engine):
+    """A rule refuses what may administrate; nothing else is on."""
+    gateway.use(engine)
+
+    def apply(**more):
+        gateway.api.call("PUT", "/kedge/v1/enforcement", {"enabled": False, "rules": {"capabilities": {"allowed": []}}, **more})
+    return apply
+
+
+ADMIN = ["--cap-add", "SYS_ADMIN"]
+
+
+def test_rule_stops_what_starts_again(gateway, engine, by_rule):
+    """One that ran has its time to stop; started again, also by its restart policy, it is stopped again, and never deleted."""
+    engine.run("again", GOOD, "sh", "-c", "trap 'exit 7' TERM; while true; do sleep 0.1; done", options=[*ADMIN, "--restart", "always"])
+    kedge.wait_for(lambda: "again" in gateway.list())
+    by_rule()
+    stopped(gateway, engine, "again")
+    assert json.loads(engine.call("inspect", "again"))[0]["State"]["ExitCode"] == 7
+    assert gateway.act("again", "start")[0] == 403
+    engine.call("start", "again")
+    stopped(gateway, engine, "again", 2)
+    engine.run("late", options=[*ADMIN, "--restart", "always"])
+    stopped(gateway, engine, "late")
+    engine.kill()
+    kedge.wait_for(lambda: gateway.engine()["state"] == "connecting")
+    engine.start()
+    gateway.connected()
+    if engine.kind == "docker":  # which starts them with itself
+        stopped(gateway, engine, "late", 2)
+    gateway.list()
+    assert engine.names() == {"again", "late"} and {engine.state(name) for name in engine.names()} == {"exited"} and gateway.removals() == []
+
+
+def test_rule_stops_a_paused_one(gateway, engine, by_rule):
+    engine.run("paused", options=ADMIN)
+    engine.call("pause", "paused")
+    kedge.wait_for(lambda: gateway.list()["paused"]["state"] == "paused")
+    by_rule()
+    stopped(gateway, engine, "paused")
+    assert gateway.removals() == []
+
+
+def test_rule_stops_a_restarting_one(gateway, docker):
+    docker.run("fails", GOOD, "false", options=[*ADMIN, "--restart", "always"])
+    kedge.wait_for(lambda: docker.state("fails") == "restarting")
+    gateway.use(docker)
+    gateway.api.call("PUT", "/kedge/v1/enforcement", {"enabled": False, "rules": {"capabilities": {"allowed": []}}})
+    kedge.wait_for(lambda: docker.state("fails") == "exited" and stops(gateway, "fails"))
+    restarts = json.loads(docker.call("inspect", "fails"))[0]["RestartCount"]
+    gateway.enforce(identity(docker, EVIL), rules={})  # the list removes what the rule has left
+    assert gateway.removed("fails")["state"] == "exited" and restarts >= 1 and docker.names() == set()
+
+
+def test_list_comes_before_rules(gateway, engine, by_rule):
+    """What both deny is removed; what was about to be removed, and is denied by a rule alone by now, stays."""
+    engine.create("both", EVIL, options=ADMIN)
+    engine.create("rule", GOOD, options=ADMIN)
+    kedge.wait_for(lambda: set(gateway.list()) == {"both", "rule"})
+    by_rule(enabled=True, allowlist=[identity(engine, GOOD)])
+    assert "is not allowed" in gateway.removed("both")["reason"]
+    assert engine.names() == {"rule"} and not gateway.list()["rule"]["allowed"]
+
+
+def test_allowed_while_it_is_stopped(gateway, docker):
+    """One that is allowed again while a rule has it stopped is started again; what was stopped before stays so."""
+    wait = "trap 'touch /told' TERM; while true; do sleep 0.1; done"
+    docker.run("stubborn", GOOD, "sh", "-c", wait, options=ADMIN)
+    docker.run("ended", GOOD, *LOOP, options=ADMIN)
+    docker.call("stop", "ended")
+    gateway.use(docker)
+    gateway.api.call("PUT", "/kedge/v1/enforcement", {"enabled": False, "rules": {"capabilities": {"allowed": ["ALL"]}}})
+    kedge.wait_for(lambda: all(one["allowed"] for one in gateway.list().values()))
+    before = json.loads(docker.call("inspect", "stubborn"))[0]["State"]["StartedAt"]
+    gateway.api.call("PATCH", "/kedge/v1/enforcement", {"rules": {"capabilities": {"allowed": []}}})
+    kedge.wait_for(lambda: "/told" in docker.call("diff", "stubborn"))
+    gateway.api.call("PATCH", "/kedge/v1/enforcement", {"rules": {"capabilities": {"allowed": ["ALL"]}}})
+    kedge.wait_for(lambda: json.loads(docker.call("inspect", "stubborn"))[0]["State"]["StartedAt"] != before, 60)
+    assert docker.state("stubborn") == "running" and docker.state("ended") == "exited"
+    assert len(stops(gateway, "stubborn")) == 1 and stops(gateway, "ended") == []
 
 
 def test_engine_is_killed(gateway, podman):

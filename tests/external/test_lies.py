@@ -213,6 +213,53 @@ def test_removals_that_fail(gateway, liar):
     assert "error" not in gateway.removed("one")
 
 
+def by_rule(gateway):
+    gateway.api.call("PUT", "/kedge/v1/enforcement", {"enabled": False, "rules": {"privileged": {}}})
+
+
+def stops(gateway):
+    return [line for line in gateway.audit() if line["decision"] == "stop"]
+
+
+def test_stops_that_fail(gateway, liar):
+    """Tried again while it is alive, one line of the audit log, and nothing is deleted."""
+    liar.says[f"GET /containers/{ID}/json"] = answer(container(ID, HostConfig={"Privileged": True, "NetworkMode": "default", "CapAdd": None}))
+    liar.says["POST /containers/"] = answer({"message": "it is busy"}, "500 Internal Server Error")
+    set_url(gateway, liar)
+    gateway.connected()
+    by_rule(gateway)
+    kedge.wait_for(lambda: liar.count(f"POST /containers/{ID}/kill") >= 2)
+    assert "it is privileged" in stops(gateway)[0]["reason"] and len(stops(gateway)) == 1
+    liar.says["POST /containers/"] = b"HTTP/1.1 204 No Content\r\n\r\n"  # which is no truth: it runs on
+    kedge.wait_for(lambda: len(stops(gateway)) == 2, 30)
+    assert gateway.removals() == [] and not liar.count("DELETE")
+
+
+def test_what_cannot_be_judged_is_stopped_by_rules(gateway, liar):
+    liar.says[f"GET /containers/{ID}/json"] = HEAD + b"nonsense"
+    set_url(gateway, liar)
+    gateway.connected()
+    by_rule(gateway)
+    kedge.wait_for(lambda: liar.count(f"POST /containers/{ID}/"))
+    assert "cannot be judged" in stops(gateway)[0]["reason"]
+    assert gateway.removals() == [] and not liar.count("DELETE")
+    gateway.enforce(IMAGE, rules={"privileged": {}})
+    kedge.wait_for(lambda: liar.count(f"DELETE /containers/{ID}"))
+    assert "cannot be judged" in gateway.removals()[0]["reason"]
+
+
+def test_removal_that_the_policy_takes_back(gateway, liar):
+    """Denied by a rule alone by now: it is not removed any more, and on no record."""
+    liar.says[f"GET /containers/{ID}/json"] = answer(container(ID, HostConfig={"Privileged": True, "NetworkMode": "default", "CapAdd": None}))
+    set_url(gateway, liar)
+    gateway.connected()
+    gateway.enforce()
+    kedge.wait_for(lambda: any(one.get("error") for one in gateway.removals()))
+    by_rule(gateway)
+    kedge.wait_for(lambda: stops(gateway) and gateway.removals() == [])
+    assert [line["decision"] for line in gateway.audit() if line["decision"] in ("remove", "removed", "keep")] == ["remove", "keep"]
+
+
 def test_too_many_containers(gateway, liar):
     liar.says["GET /containers/json"] = answer([{"Id": "%064x" % number, "Names": ["/n%d" % number], "State": "exited"} for number in range(4200)] + [{"Id": "../x"}])
     set_url(gateway, liar)

@@ -51,10 +51,8 @@ export interface Trial {
 }
 
 async function wouldRemove(change: Change, signal?: AbortSignal): Promise<Trial> {
-  const { enabled, rules } = change.enforcement ?? {};
-  const denies = enabled || Object.values(rules ?? {}).some((rule) => rule && (rule.mode ?? "deny") === "deny");
   const { removals, engine } = await call<{ removals: Removal[]; engine: Engine }>(`${PATH}?dry-run=1`, { method: "PATCH", body: change, signal });
-  return { removals, unknown: denies && engine.problem ? `${engine.url}: ${engine.problem}` : undefined };
+  return { removals, unknown: change.enforcement?.enabled && engine.problem ? `${engine.url}: ${engine.problem}` : undefined };
 }
 
 /** "no container", "no container of kedge's", "2 containers" */

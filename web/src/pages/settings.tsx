@@ -88,7 +88,7 @@ function Editor(props: { base: Service; take: (service: Service) => void }) {
         <input type="checkbox" checked={typed.enforcement.enabled} onChange={(event) => enforce({ enabled: event.currentTarget.checked })} /> Only images on the list may run
       </label>
       <AllowList text={list} set={setList} />
-      <p class="quiet">Rules hold whether the list is on or not. They are asked at each start, and remove nothing of kedge's; what they refuse of another engine's is removed.</p>
+      <p class="quiet">Rules hold whether the list is on or not. They are asked at each start, and remove nothing; what they refuse of another engine's is stopped whenever it runs.</p>
       {RULES.map((kind) => (
         <RuleField key={kind.key} kind={kind} rule={typed.enforcement.rules[kind.key]} set={(rule) => setRule(kind.key, rule)} />
       ))}
