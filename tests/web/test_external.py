@@ -111,8 +111,8 @@ def test_without_another_engine_it_is_asked_about_once(box, chromium, relay):
 def test_its_containers_stand_beside_kedges(box, either, page):
     either.run("web")
     box.run_container(["sleep", "1000"], name="web", StopSignal="KILL")
-    row = page.row(Name="web", Managed_by=either.allowed)
-    assert row["State"] == "running" and row["Image"].endswith("busybox") and row["Tag"] == "test"
+    row = page.row(Name="web", Managed_by=either.allowed, State="running")
+    assert row["Image"].endswith("busybox") and row["Tag"] == "test"
     digests = {digest.split("sha256:")[1][:12] for digest in either.real.image(engines.GOOD)["RepoDigests"]}
     assert row["Digest"] in digests
     assert page.js("return page.getByText(args[0], {exact: true}).getAttribute('title')", either.kind) == either.url
@@ -273,7 +273,7 @@ def test_a_preview_of_an_engine_that_nobody_has_asked_says_so(box, docker, page)
 
 def test_by_keyboard_alone(engine, page):
     engine.run("web")
-    page.row(Name="web")
+    page.row(Name="web", State="running")
     keyboard(page, "/")
     page.js("await page.keyboard.type('docker')")
     tab_to(page, "Stop web of docker")
