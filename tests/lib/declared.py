@@ -51,9 +51,10 @@ class Device(kedge.Daemon):
         return {one["Names"][0][1:]: one for one in found if "kedge.declared" in one["Labels"]}
 
     def container(self, name):
-        """inspect's answer; None: it is not there."""
+        """inspect's answer; None: it is not there. A short name may be the beginning of another one's id."""
         status, body = self.api.raw("GET", f"/containers/{name}/json")
-        return json.loads(body) if status == 200 else None
+        found = json.loads(body) if status == 200 else None
+        return found if found and found["Name"] == f"/{name}" else None
 
     def cmd_of(self, name):
         """None: it is not there, as in the middle of a replacement."""
