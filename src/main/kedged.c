@@ -26,6 +26,7 @@
 #include "external/engine.h"
 #include "main/handed.h"
 #include "main/notify.h"
+#include "main/root.h"
 #include "main/upgrade.h"
 #include "tls/door.h"
 #include "json/fields.h"
@@ -507,6 +508,7 @@ static fallible run(const Settings *settings, char *const *argv)
 	autofree char *program = NULL;
 	Successor next = {0};
 
+	TRY(root_check());
 	umask(022);
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptor_limit();
