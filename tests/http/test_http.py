@@ -14,14 +14,22 @@ import pytest
 DEMO = os.environ.get("HTTP_DEMO_SERVER", "build/tests/http/demo_server")
 
 
+def wait_until_it_listens(server, seconds=30):
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return Client(server).close()
+        except (FileNotFoundError, ConnectionRefusedError):  # the socket is there before anybody listens on it
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     path = str(tmp_path_factory.mktemp("http") / "sock")
     process = subprocess.Popen([DEMO, path])
-    deadline = time.monotonic() + 10
-    while not os.path.exists(path) and time.monotonic() < deadline:
-        time.sleep(0.01)
     process.path = path
+    wait_until_it_listens(process)
     yield process
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
