@@ -110,11 +110,15 @@ static fallible remove_refused(const Container *container)
 		container_state_name(container->state), container->id, first);
 }
 
-/* Completions run from the loop, never inside the call that asked. */
+/* Completions run from the loop, never inside the call that asked. By then the end of the shim's clean-up may have come
+ * first, and the removal may have failed: those who asked were told. */
 static void remove_deferred(void *arg)
 {
-	container_remove_now(arg);
-	container_unref(arg);
+	Container *container = arg;
+
+	if (container->state == CONTAINER_REMOVING)
+		container_remove_now(container);
+	container_unref(container);
 }
 
 fallible container_remove(Container *container, bool force, bool volumes, ContainerDone *done, void *arg)
