@@ -77,8 +77,7 @@ def test_what_is_typed_is_checked_at_once(box, declared):
 
 def test_why_something_is_not_as_declared(box, declared):
     box.api.call("PUT", "/kedge/v1/containers/web", {"image": "busybox:test", "dependsOn": ["nobody"]})
-    why = declared.row(Name="web", As_declared="not yet", State="–")["Why"]
-    assert why == 'it waits for "nobody", which is neither declared nor there'
+    assert declared.row(Name="web", As_declared="not yet", State="–", Why='it waits for "nobody", which is neither declared nor there')
     (box.containers / "bad.yaml").write_text("image: [")
     declared.sees('"bad.yaml": ')
     (box.containers / "bad.yaml").unlink()
