@@ -54,7 +54,7 @@ class Device(kedge.Daemon):
         """inspect's answer; None: it is not there. A short name may be the beginning of another one's id."""
         status, body = self.api.raw("GET", f"/containers/{name}/json")
         found = json.loads(body) if status == 200 else None
-        return found if found and found["Name"] == f"/{name}" else None
+        return found if found and name in (found["Name"][1:], found["Id"]) else None
 
     def cmd_of(self, name):
         """None: it is not there, as in the middle of a replacement."""
