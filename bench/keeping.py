@@ -12,7 +12,7 @@ import disk
 import measure
 import peers
 import workplace
-from many import in_parallel, list_of_all, running
+from many import in_parallel, listed_after, running
 from measure import Target, paired
 from peers import kedge
 
@@ -107,12 +107,7 @@ def booted(engine, count):
     """Milliseconds from the start of the engine's first program until all run, on a machine that was switched off."""
     def once():
         engine.switch_off()
-        begin = time.monotonic()
-        engine.boot()
-        client = list_of_all(engine, count)
-        elapsed = time.monotonic() - begin
-        client.close()
-        return elapsed * 1000
+        return listed_after(engine.boot, engine, count)
     return once
 
 

@@ -40,10 +40,7 @@ static void audit(HttpRequest *request, void *context)
 	autoclear(Buffer) out = {0};
 	Error *error = read_entries(&out, request, api_engine(context));
 
-	if (error)
-		http_respond_error(request, error);
-	else
-		respond_json(request, 200, &out);
+	respond_json_or_error(request, error, &out);
 }
 
 const HttpRoute audit_routes[] = {

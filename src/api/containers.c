@@ -497,10 +497,7 @@ static void apply(HttpRequest *request, void *context)
 	autoclear(Buffer) out = {0};
 	Error *error = apply_steps(&out, request, context);
 
-	if (error)
-		http_respond_error(request, error);
-	else
-		respond_json(request, 200, &out);
+	respond_json_or_error(request, error, &out);
 }
 
 const HttpRoute declared_routes[] = {

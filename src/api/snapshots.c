@@ -118,10 +118,7 @@ static void diff(HttpRequest *request, void *context)
 	autoclear(Buffer) out = {0};
 	Error *error = diff_steps(&out, request, context);
 
-	if (error)
-		http_respond_error(request, error);
-	else
-		respond_json(request, 200, &out);
+	respond_json_or_error(request, error, &out);
 }
 
 /* ---- going back ---- */
@@ -147,10 +144,7 @@ static void roll_back(HttpRequest *request, void *context)
 	autoclear(Buffer) out = {0};
 	Error *error = roll_back_steps(&out, request, context);
 
-	if (error)
-		http_respond_error(request, error);
-	else
-		respond_json(request, 200, &out);
+	respond_json_or_error(request, error, &out);
 }
 
 const HttpRoute snapshot_routes[] = {

@@ -186,10 +186,7 @@ static void usage(HttpRequest *request, void *context)
 	autoclear(Buffer) out = {0};
 	Error *error = write_usage(&out, api_engine(context));
 
-	if (error)
-		http_respond_error(request, error);
-	else
-		respond_json(request, 200, &out);
+	respond_json_or_error(request, error, &out);
 }
 
 const HttpRoute usage_routes[] = {

@@ -86,10 +86,7 @@ static void respond_usage(HttpRequest *request, void *context, const ContainerSi
 	autoclear(Buffer) out = {0};
 	Error *error = make_usage(&out, request, context, sizes);
 
-	if (error)
-		http_respond_error(request, error);
-	else
-		respond_json(request, 200, &out);
+	respond_json_or_error(request, error, &out);
 }
 
 static void measure_and_respond(HttpRequest *request, void *context)

@@ -156,10 +156,7 @@ static void list_images(HttpRequest *request, void *context)
 	query.wants_shared = docker_version(request) >= 42 && http_request_flag(request, "shared-size");
 	if (!error)
 		error = make_list(&out, docker_engine(context), &query);
-	if (error)
-		http_respond_error(request, error);
-	else
-		respond_json(request, 200, &out);
+	respond_json_or_error(request, error, &out);
 }
 
 /* ---- inspect ---- */
@@ -258,10 +255,7 @@ static void inspect_image(HttpRequest *request, void *context)
 	autoclear(Buffer) out = {0};
 	Error *error = make_inspect(&out, docker_engine(context), http_request_param(request, "name"));
 
-	if (error)
-		http_respond_error(request, error);
-	else
-		respond_json(request, 200, &out);
+	respond_json_or_error(request, error, &out);
 }
 
 /* ---- history, newest first; layers belong to the entries that are not empty, in order ---- */
@@ -318,10 +312,7 @@ static void image_history(HttpRequest *request, void *context)
 	autoclear(Buffer) out = {0};
 	Error *error = make_history(&out, docker_engine(context), http_request_param(request, "name"));
 
-	if (error)
-		http_respond_error(request, error);
-	else
-		respond_json(request, 200, &out);
+	respond_json_or_error(request, error, &out);
 }
 
 /* ---- tag, remove ---- */
@@ -455,10 +446,7 @@ static void prune_images(HttpRequest *request, void *context)
 	autoclear(Buffer) out = {0};
 	Error *error = prune(&out, docker_engine(context), request);
 
-	if (error)
-		http_respond_error(request, error);
-	else
-		respond_json(request, 200, &out);
+	respond_json_or_error(request, error, &out);
 }
 
 const HttpRoute image_routes[] = {

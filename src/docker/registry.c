@@ -40,10 +40,7 @@ static void question_done(void *arg, Error *take_error, const LookupAnswer *answ
 
 	http_request_on_gone(request, NULL, NULL);
 	question_free(question);
-	if (error)
-		http_respond_error(request, error);
-	else
-		respond_json(request, 200, &out);
+	respond_json_or_error(request, error, &out);
 }
 
 /* begin starts the lookup and says how its answer is written. */

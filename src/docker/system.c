@@ -96,10 +96,7 @@ static void version(HttpRequest *request, void *context)
 	autoclear(Buffer) out = {0};
 	Error *error = make_version(&out, docker_engine(context));
 
-	if (error)
-		http_respond_error(request, error);
-	else
-		respond_json(request, 200, &out);
+	respond_json_or_error(request, error, &out);
 }
 
 const HttpRoute system_routes[] = {

@@ -167,10 +167,7 @@ static void container_top(HttpRequest *request, void *context)
 		return;
 	container_view(container, &view);
 	error = make_top(&out, &view, http_request_query(request, "ps_args"));
-	if (error)
-		http_respond_error(request, error);
-	else
-		respond_json(request, 200, &out);
+	respond_json_or_error(request, error, &out);
 }
 
 const HttpRoute top_routes[] = {

@@ -12,6 +12,14 @@ void respond_json(HttpRequest *request, int status, Buffer *take)
 	http_respond_buffer(request, status, "application/json", take);
 }
 
+void respond_json_or_error(HttpRequest *request, Error *take_error, Buffer *take)
+{
+	if (take_error)
+		http_respond_error(request, take_error);
+	else
+		respond_json(request, 200, take);
+}
+
 void respond_status(HttpRequest *request, int status)
 {
 	http_respond(request, status, NULL, NULL, 0);

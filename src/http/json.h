@@ -8,6 +8,8 @@
 
 /* ---- answers ---- */
 void respond_json(HttpRequest *request, int status, Buffer *take);
+/* 200 with it, or, of a request that has failed, the error. */
+void respond_json_or_error(HttpRequest *request, Error *take_error, Buffer *take);
 void respond_status(HttpRequest *request, int status); /* no body */
 
 /* ---- requests ---- */
