@@ -62,11 +62,11 @@ def test_the_log_stays_where_it_was_scrolled_to(box, page):
     page.sees("line 3")
     at_end = "(box => box.scrollHeight - box.scrollTop - box.clientHeight < 24)(document.querySelector('.log'))"
     kedge.wait_for(lambda: page.dom(at_end))
-
-    def leaves_the_end():  # a line that comes at the same moment may take it back there
-        page.dom("document.querySelector('.log').scrollTop = 100")
-        return not page.js("return page.getByLabel('Follow').isChecked()")
-    kedge.wait_for(leaves_the_end)
+    page.dom("""new MutationObserver((_, observer) => {  // at the worst moment: as a line is put in
+        observer.disconnect();
+        document.querySelector('.log').scrollTop = 100;
+    }).observe(document.querySelector('.log'), { childList: true })""")
+    kedge.wait_for(lambda: not page.js("return page.getByLabel('Follow').isChecked()"))
     count = len(log_lines(page))
     kedge.wait_for(lambda: len(log_lines(page)) > count + 5)
     assert page.dom("document.querySelector('.log').scrollTop") == 100 and not page.js("return page.getByLabel('Follow').isChecked()")

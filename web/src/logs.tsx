@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A container's log as it is written, with a search. So many lines are kept, the newest ones.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { messageOf, stream } from "./api";
 import { Problem } from "./parts";
 import { useConnection } from "./use";
@@ -102,7 +102,8 @@ export function Logs(props: { id: string; name: string; isTerminal: boolean; sta
 
   const wanted = search.toLowerCase();
   const shown = wanted ? lines.filter((line) => line.text.toLowerCase().includes(wanted)) : lines;
-  useEffect(() => {
+  // Together with the lines, not after them: whoever scrolls in between would be taken back to the end.
+  useLayoutEffect(() => {
     if (follows && box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [shown.length, lines[lines.length - 1]?.number, follows]);
   const scrolled = () => {
