@@ -374,11 +374,12 @@ static fallible open_parts(Rules *rules)
 	Engine *engine = rules->engine;
 
 	autofree char *mark = mark_path(engine);
+	autofree char *record = path_join(engine->config.run_dir, "firewalld");
 
 	TRY(file_replace(AT_FDCWD, mark, "", 0, 0600));
 	TRY(firewall_open(&rules->firewall, engine->config.firewall_table));
 	TRY(conntrack_open(&rules->conntrack, engine->loop));
-	TRY(foreign_opener_new(&rules->opener, engine->loop, rules->firewall, NULL, NULL));
+	TRY(foreign_opener_new(&rules->opener, engine->loop, rules->firewall, record, NULL, NULL));
 	return ruleset_watch_open(&rules->watch, engine->loop, rules->firewall, &handlers, rules);
 }
 

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "network/opener.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/memory.h"
 #include "network/firewall_internal.h"
 #include "network/tool.h"
 
 #define PAUSE (20 * NANOS_PER_MILLI)
+
+enum { RECORD_MAX = 64 * 1024 };
 
 static const char zone[] = "trusted";
 
@@ -41,6 +45,7 @@ struct ForeignOpener {
 	bool is_asked;           /* somebody wants a look while jobs run */
 	char *applied[PROGRAMS]; /* the rules of our chain, when we last wrote it */
 	StringList zoned;        /* bridges that we have put into the zone */
+	char *record;            /* a file with these; may be NULL */
 	char *zone_tried;        /* bridges, and what firewalld had then: it did not help */
 	ForeignReport report;
 	char *report_text;
@@ -279,6 +284,33 @@ static void add_zone_job(ForeignOpener *opener, const char *option, const String
 		strings_printf(&job->argv, "--%s=%s", option, bridges->items[i]);
 }
 
+static void read_record(ForeignOpener *opener)
+{
+	autofree char *text = NULL;
+	Error *error;
+
+	if (!opener->record || !file_exists(AT_FDCWD, opener->record))
+		return;
+	error = file_read(&text, NULL, AT_FDCWD, opener->record, RECORD_MAX);
+	if (error)
+		error_log(error, "bridges that are in firewalld's zone by an earlier kedged may stay there");
+	else
+		strings_split(&opener->zoned, text, '\n');
+}
+
+/* Before firewalld is told: a bridge that is named in vain is removed in vain. */
+static void write_record(const ForeignOpener *opener)
+{
+	autofree char *text = strings_join(&opener->zoned, "\n");
+	Error *error;
+
+	if (!opener->record)
+		return;
+	error = file_replace(AT_FDCWD, opener->record, text, strlen(text), 0600);
+	if (error)
+		error_log(error, "could not note which bridges are in firewalld's zone");
+}
+
 /* What we told firewalld, and what it had made of it, so that nothing is told twice in vain. */
 static char *zone_state(const Ruleset *ruleset, const StringList *bridges)
 {
@@ -302,6 +334,7 @@ static void open_firewalld(ForeignOpener *opener, const Ruleset *ruleset, const 
 	for (size_t i = 0; i < drop->bridges.count; i++)
 		if (!strings_has(&opener->zoned, drop->bridges.items[i]))
 			strings_add(&opener->zoned, drop->bridges.items[i]);
+	write_record(opener);
 }
 
 static void close_firewalld(ForeignOpener *opener)
@@ -314,8 +347,10 @@ static void close_firewalld(ForeignOpener *opener)
 		strings_add(&gone, opener->zoned.items[i]);
 		strings_remove(&opener->zoned, i--);
 	}
-	if (gone.count)
-		add_zone_job(opener, "remove-interface", &gone);
+	if (!gone.count)
+		return;
+	write_record(opener);
+	add_zone_job(opener, "remove-interface", &gone);
 }
 
 /* ---- what should be ---- */
@@ -469,13 +504,16 @@ static char *chain_name(const char *table)
 	return name;
 }
 
-Error *foreign_opener_new(ForeignOpener **ret, Loop *loop, const Firewall *ours, ForeignHandler *handler, void *arg)
+Error *foreign_opener_new(
+	ForeignOpener **ret, Loop *loop, const Firewall *ours, const char *record, ForeignHandler *handler, void *arg)
 {
 	autoptr(ForeignOpener) opener = mem_new(ForeignOpener);
 
 	*opener = (ForeignOpener){.loop = loop, .ours = ours, .handler = handler, .arg = arg};
 	opener->chain = chain_name(firewall_table(ours));
 	opener->report_text = mem_strdup("");
+	opener->record = record ? mem_strdup(record) : NULL;
+	read_record(opener);
 	TRY(loop_timer(&opener->timer, loop, -1, on_time, opener));
 	*ret = take(opener);
 	return NULL;
@@ -491,6 +529,7 @@ ForeignOpener *foreign_opener_free(ForeignOpener *opener)
 	for (int program = 0; program < PROGRAMS; program++)
 		free(opener->applied[program]);
 	strings_clear(&opener->zoned);
+	free(opener->record);
 	free(opener->zone_tried);
 	firewall_state_clear(&opener->networks);
 	foreign_report_clear(&opener->report);

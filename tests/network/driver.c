@@ -386,7 +386,7 @@ static fallible run_open(Driver *driver, const StringList *words, Buffer *answer
 	(void)words;
 	(void)answer;
 	if (!driver->opener)
-		TRY(foreign_opener_new(&driver->opener, driver->loop, driver->firewall, on_report, driver));
+		TRY(foreign_opener_new(&driver->opener, driver->loop, driver->firewall, NULL, on_report, driver));
 	foreign_opener_look(driver->opener, &driver->state);
 	return NULL;
 }

@@ -276,8 +276,25 @@ def test_firewalld(net):
         manager.cmd("--complete-reload")
         kedge.wait_for(lambda: asks_outside(net, daemon), 30, 0.1)
         ways(net, daemon, 8080)
+        zone_forgets_a_network(manager, daemon)
     finally:
         manager.close()
+
+
+def zone_forgets_a_network(manager, daemon):
+    """One that goes under another kedged than the one that told firewalld of it."""
+    def zone():
+        return set(manager.cmd("--zone=trusted", "--list-interfaces").split())
+    before = zone()
+    daemon.api.post("/networks/create", {"Name": "shop"})
+    identity = run(daemon, "shop", network_name="shop")
+    bridge, = kedge.wait_for(lambda: zone() - before, 30, 0.1)
+    daemon.kill()
+    daemon.start()
+    daemon.api.delete(f"/containers/{identity}?force=1")
+    daemon.api.delete("/networks/shop")
+    kedge.wait_for(lambda: bridge not in zone(), 30, 0.1)
+    assert zone() == before
 
 
 # ---- flows of ports that have moved
