@@ -79,7 +79,7 @@ static void answer(HttpRequest *request, Api *api, Error *take_error)
 		respond_service(request, api);
 }
 
-/* The whole of it: what is not said is as it is without a file. */
+/* The whole of it: what is not said is as it is without a file. But silence does not end enforcement. */
 static fallible put_steps(HttpRequest *request, Api *api)
 {
 	autoptr(Value) document = NULL;
@@ -88,6 +88,10 @@ static fallible put_steps(HttpRequest *request, Api *api)
 	service_init(&service);
 	TRY(request_without_status(&document, request));
 	TRY(service_read(&service, document));
+	if (service_file_options(api->service)->enforcement.is_enabled && !service_says_enforced(document))
+		return error_hint(
+			error_new(ERROR_INVALID, "field \"enforcement.enabled\" is missing, and enforcement is on"),
+			"a PUT says all of it; PATCH changes what it names alone");
 	return settle(request, api, &service);
 }
 

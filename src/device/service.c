@@ -130,6 +130,12 @@ fallible service_read(Service *ret, const Value *document)
 	return NULL;
 }
 
+bool service_says_enforced(const Value *document)
+{
+	return !value_is_null(value_get(value_get(document, "enforcement"), "enabled")) ||
+	       !value_is_null(value_get(kura_properties(document), KURA_ENFORCED));
+}
+
 fallible service_parse(Service *ret, const char *text, size_t length)
 {
 	autoptr(Value) document = NULL;

@@ -26,5 +26,7 @@ bool service_equal(const Service *a, const Service *b);
 
 /* ret is replaced; untouched on failure. Errors name the field, or Kura's property. */
 fallible service_read(Service *ret, const Value *document);
+/* Whether a document, in either form, says if enforcement is on. */
+bool service_says_enforced(const Value *document);
 fallible service_parse(Service *ret, const char *text, size_t length); /* YAML or JSON */
 Value *service_value(const Service *service);                          /* the canonical form */

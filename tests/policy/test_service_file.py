@@ -165,6 +165,22 @@ def test_a_document_that_does_not_say_whether_it_is_on_changes_nothing(device, b
     assert is_on(device) and device.enforcement()["allowlist"] == [device.good]
 
 
+@pytest.mark.parametrize("body", [{}, {"enabled": True}, {"enforcement": {}}, {"enforcement": {"enabled": None}}, {"container.engine.host": ""}])
+def test_options_that_do_not_say_whether_it_is_on_do_not_switch_it_off(device, body):
+    device.enforce(device.good)
+    with pytest.raises(kedge.ApiError) as refused:
+        device.api.call("PUT", "/kedge/v1/service", body)
+    assert refused.value.status == 400 and 'field "enforcement.enabled" is missing' in refused.value.message
+    assert is_on(device) and device.enforcement()["allowlist"] == [device.good]
+
+
+@pytest.mark.parametrize("body", [{"enforcement": {"enabled": False}}, {"enabled": True, "enforcement.enabled": False}])
+def test_options_that_say_that_it_is_off_switch_it_off(device, body):
+    device.enforce(device.good)
+    device.api.call("PUT", "/kedge/v1/service", body)
+    assert not is_on(device)
+
+
 def test_a_directory_that_cannot_be_written(device):
     """Is the writer's error; what holds goes on."""
     device.stop()

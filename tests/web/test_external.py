@@ -60,7 +60,7 @@ def connected(box, other):
     connect(box, other.url)
     kedge.wait_for(lambda: box.api.get("/kedge/v1/engine")["state"] == "connected", 60)
     yield other
-    box.api.call("PUT", SERVICE, {})
+    box.api.call("PUT", SERVICE, {"enforcement": {"enabled": False}})
     other.real.remove_all()
 
 
@@ -211,7 +211,7 @@ def test_an_engine_that_cannot_be_reached(box, docker, page):
     connect(box, docker.url)
     page.row(Name="back", Managed_by=docker.allowed)
     page.misses("cannot be reached")
-    box.api.call("PUT", SERVICE, {})
+    box.api.call("PUT", SERVICE, {"enforcement": {"enabled": False}})
     kedge.wait_for(lambda: [row["Name"] for row in page.rows()] == ["web"])
     docker.real.remove_all()
 
@@ -268,7 +268,7 @@ def test_a_preview_of_an_engine_that_nobody_has_asked_says_so(box, docker, page)
     page.click("button", "Apply…")
     page.sees("No container of kedge's is removed.")
     keyboard(page, "Escape")
-    box.api.call("PUT", SERVICE, {})
+    box.api.call("PUT", SERVICE, {"enforcement": {"enabled": False}})
 
 
 def test_by_keyboard_alone(engine, page):

@@ -13,7 +13,7 @@ def settings(box, page):
     page.click("link", "Settings")
     page.sees("With these options no container would be removed.")
     yield page
-    box.api.call("PUT", SERVICE, {})
+    box.api.call("PUT", SERVICE, {"enforcement": {"enabled": False}})
     for one in box.api.get("/kedge/v1/containers")["containers"]:
         box.api.delete(f"/kedge/v1/containers/{one['name']}")
     kedge.wait_for(lambda: box.api.raw("GET", "/containers/web/json")[0] == 404, 30)
