@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -15,6 +16,7 @@ import kedge
 
 LINE = re.compile(r'([a-z_]+)(?:\{(.*)\})? (-?[0-9.]+)')
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"(?:,|$)')
+HAS_DISK = subprocess.check_output(["stat", "-fc", "%T", tempfile.gettempdir()], text=True) != "tmpfs\n"  # whose blocks are counted
 CROWD = int(os.environ.get("KEDGE_CONTAINERS") or 40)
 
 # cAdvisor's names, as its documentation lists them
@@ -65,14 +67,14 @@ def test_a_container(box):
     identity = box.run_container(["sh", "-c", "dd if=/dev/zero of=/file bs=1M count=4 oflag=direct; head -c 5m /dev/zero >/dev/shm/file; while :; do :; done"], name="one",
                                  host={"NetworkMode": "bridge", "Memory": 96 << 20, "NanoCpus": 500000000, "PidsLimit": 33})
     kedge.wait_for(lambda: Scrape(box).value("container_cpu_usage_seconds_total", name="one", cpu="total") > 0.1)
-    kedge.wait_for(lambda: Scrape(box).values("container_fs_writes_bytes_total", name="one") not in ([], [0]))
+    kedge.wait_for(lambda: not HAS_DISK or Scrape(box).values("container_fs_writes_bytes_total", name="one") not in ([], [0]))
     now = Scrape(box)
-    assert now.names(name="one") >= {*OF_A_CONTAINER, *WITH_A_QUOTA, *OF_A_NETWORK, *OF_A_DISK}
+    assert now.names(name="one") >= {*OF_A_CONTAINER, *WITH_A_QUOTA, *OF_A_NETWORK, *(OF_A_DISK if HAS_DISK else [])}
     assert {labels["id"] for _, labels, _ in now.samples if labels.get("name") == "one"} == {f"{box.cgroup_parent}/{identity}"}
     assert {labels["image"] for _, labels, _ in now.samples if labels.get("name") == "one"} == {"busybox:test"}
     assert now.value("container_spec_memory_limit_bytes", name="one") == 96 << 20
     assert now.value("container_spec_cpu_quota", name="one") == 50000 and now.value("container_threads_max", name="one") == 33
-    assert now.value("container_fs_writes_bytes_total", name="one") >= 4 << 20
+    assert not HAS_DISK or now.value("container_fs_writes_bytes_total", name="one") >= 4 << 20
     assert 4 << 20 <= now.value("container_memory_usage_bytes", name="one") <= 96 << 20
     assert now.value("container_memory_working_set_bytes", name="one") <= now.value("container_memory_usage_bytes", name="one")
     assert abs(now.value("container_last_seen", name="one") - time.time()) < 60
@@ -160,7 +162,7 @@ def test_health(box):
 def test_promtool_has_no_complaint(box):
     box.run_container(["sh", "-c", "dd if=/dev/zero of=/file bs=1M count=1 oflag=direct; exec sleep 1000"], name="full",
                       host={"NetworkMode": "bridge", "NanoCpus": 500000000}, Healthcheck={"Test": ["CMD", "true"]})
-    kedge.wait_for(lambda: Scrape(box).values("container_fs_writes_bytes_total", name="full"))
+    kedge.wait_for(lambda: not HAS_DISK or Scrape(box).values("container_fs_writes_bytes_total", name="full"))
     done = subprocess.run(["promtool", "check", "metrics"], input=Scrape(box).text, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT)
     assert (done.returncode, done.stdout) == (0, "")

@@ -354,7 +354,7 @@ REFUSED = [
     ("--security-opt|magic=1", "magic"), ("--security-opt|apparmor=mine", "AppArmor is not available"), ("--ulimit|nofile=4000000000", "nofile cannot be raised above"),
     ("--network|host|--sysctl|net.core.somaxconn=5", "cannot be set on the host's network"), ("--ipc|host|--sysctl|kernel.msgmax=5", "host's IPC namespace"),
     ("--ipc|sideways", "sideways"), ("--uts|host|-h|x", "utsMode"), ("--cgroup-parent|../x", "is not a plain path"), ("--add-host|a:b", "b"),
-    ("--dns|nowhere", "nowhere"), ("-p|80:80|--network|container:nobody", "the container type network mode"), ("--network|mine|-p|80:80", "mine"), ("--link|nobody:x|--network|bridge", "No such container: nobody"), ("--network|mine", "mine"), ("--stop-signal|NONESUCH", "NONESUCH"),
+    ("--dns|nowhere", "nowhere"), ("-p|80:80|--network|container:nobody", "the container type network mode"), ("--network|mine|-p|80:80", "mine"), ("--link|nobody:x", "No such container: nobody"), ("--network|mine", "mine"), ("--stop-signal|NONESUCH", "NONESUCH"),
     ("--oom-score-adj|-500", "-500 cannot be set without CAP_SYS_RESOURCE"), ("--add-host|up:host-gateway", "no way to the host")]
 
 
@@ -365,7 +365,7 @@ def test_refusal(engine, places, program, words, message):
     if "CAP_SYS_RESOURCE" in message and BOUNDING & 1 << 24:
         pytest.skip("this machine may do it")
     run = getattr(engine, program)
-    network = [] if "--network" in words else ["--network", "none"]
+    network = [] if "--network" in words or "--link" in words else ["--network", "none"]
     try:
         done = run("run", "--rm", *network, *words.split("|"), IMAGE, "true", check=False)
         assert done.returncode == 125, (done.out, done.err)

@@ -22,7 +22,7 @@ OWN = {"convert", "passwd", "system check", "system firewall", "volume export", 
        "snapshots diff", "snapshots rollback", *("external " + word for word in ("ls", "start", "stop", "restart", "rm")), *("enforcement " + word for word in ("show", "on", "off", "allow", "disallow", "dry-run", "removed")),
        *("service " + word for word in ("show", "on", "off", "set"))}  # which docker has not
 WITHOUT_OPTIONS = {"wait", "tag", "logout", "pause", "unpause", "rename", "top", "port", "diff"}
-NEWER = {"container:remove", "volume:remove"}  # than Docker 20.10
+NEWER = {"container:remove", "volume:remove", "network:rm", "network:remove"}  # than Docker 20.10, or their options
 
 
 OLDER_DOCKERS = {"kubeconfig"}  # of Docker 20.10, gone since
