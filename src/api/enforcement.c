@@ -4,6 +4,7 @@
  * (device/service_file.h); its revision is the ETag, and who sends If-Match overwrites nobody else's change.
  */
 #include "engine/enforcement.h"
+#include "api/patch.h"
 #include "api/preview.h"
 #include "api/service_options.h"
 #include "base/memory.h"
@@ -24,14 +25,6 @@ static void edit_clear(Edit *edit)
 	fields_clear(edit_fields, edit);
 }
 DEFINE_AUTOCLEAR(Edit, edit_clear)
-
-static void answer(HttpRequest *request, Error *take_error, Buffer *take_body)
-{
-	if (take_error)
-		http_respond_error(request, take_error);
-	else
-		respond_json(request, 200, take_body);
-}
 
 /* ---- what holds ---- */
 
@@ -63,11 +56,11 @@ static void respond_document(HttpRequest *request, void *context)
 
 /* ---- changes ---- */
 
-static fallible read_document(PolicyConfig *config, const HttpRequest *request)
+static fallible read_document(PolicyConfig *config, const Value *document)
 {
-	autoptr(Value) document = NULL;
-
-	TRY(request_without_status(&document, request));
+	if (value_is_null(value_get(document, "enabled")))
+		return error_hint(error_new(ERROR_INVALID, "field \"enabled\" is missing"),
+			"a PUT says all of it; PATCH changes what it names alone");
 	return fields_read(policy_config_fields, config, document, FIELDS_STRICT);
 }
 
@@ -91,41 +84,46 @@ static void settle(HttpRequest *request, void *context, Error *take_error)
 		respond_document(request, context);
 }
 
-/* An empty document is no wish to have nothing enforced. */
-static fallible read_whole(PolicyConfig *config, const HttpRequest *request)
+/* The whole of it: what is not said is off, but whether it is on is said; an empty document is no wish to have nothing
+ * enforced. */
+static fallible put_steps(HttpRequest *request, void *context)
 {
 	autoptr(Value) document = NULL;
+	autoclear(PolicyConfig) config = {0};
 
-	TRY(read_document(config, request));
-	TRY(request_object(&document, request));
-	if (!value_is_null(value_get(document, "enabled")))
-		return NULL;
-	return error_hint(error_new(ERROR_INVALID, "field \"enabled\" is missing"),
-		"a PUT says all of it; PATCH changes what it names alone");
+	TRY(request_without_status(&document, request));
+	TRY(read_document(&config, document));
+	return change(request, context, &config);
 }
 
-/* The whole of it: what is not said is off, but whether it is on is said. */
 static void put(HttpRequest *request, void *context)
 {
-	autoclear(PolicyConfig) config = {0};
-	Error *error = read_whole(&config, request);
-
-	settle(request, context, error ? error : change(request, context, &config));
+	settle(request, context, put_steps(request, context));
 }
 
-/* What is not said stays. */
-static fallible merged(PolicyConfig *ret, const HttpRequest *request, void *context)
+/* A merge patch of what `options` say of it. Source: RFC 7396. */
+static fallible merge(PolicyConfig *ret, const HttpRequest *request, const Service *options)
 {
-	fields_copy(policy_config_fields, ret, &service_file_options(api_service(context))->enforcement);
-	return read_document(ret, request);
+	autoptr(Value) document = service_value(options);
+	autoptr(Value) body = NULL;
+	Value *enforcement = value_get(document, "enforcement");
+
+	TRY(request_without_status(&body, request));
+	TRY(patch_merge(enforcement, body));
+	return read_document(ret, enforcement);
+}
+
+static fallible patch_steps(HttpRequest *request, void *context)
+{
+	autoclear(PolicyConfig) config = {0};
+
+	TRY(merge(&config, request, service_options_now(context)));
+	return change(request, context, &config);
 }
 
 static void patch(HttpRequest *request, void *context)
 {
-	autoclear(PolicyConfig) config = {0};
-	Error *error = merged(&config, request, context);
-
-	settle(request, context, error ? error : change(request, context, &config));
+	settle(request, context, patch_steps(request, context));
 }
 
 /* All entries in one go: each time, the whole list is read. */
@@ -147,7 +145,7 @@ static fallible edit_steps(HttpRequest *request, void *context)
 
 	TRY(request_object(&body, request));
 	TRY(fields_read(edit_fields, &edit, body, FIELDS_STRICT));
-	fields_copy(policy_config_fields, &config, &service_file_options(api_service(context))->enforcement);
+	fields_copy(policy_config_fields, &config, &service_options_now(context)->enforcement);
 	TRY(edit_list(&config.allowlist, &edit));
 	return change(request, context, &config);
 }
@@ -162,13 +160,15 @@ static void edit_allowlist(HttpRequest *request, void *context)
 static fallible dry_run_steps(HttpRequest *request, Api *api)
 {
 	autoclear(Service) service;
+	autoclear(PolicyConfig) config = {0};
 	autoptr(Policy) policy = NULL;
 
 	service_init(&service);
 	service_copy(&service, service_file_options(api->service));
 	service.enabled = true;                /* what goes with its switch is none of this */
 	service.enforcement.is_enabled = true; /* unless the request says something else */
-	TRY(read_document(&service.enforcement, request));
+	TRY(merge(&config, request, &service));
+	fields_copy(policy_config_fields, &service.enforcement, &config);
 	TRY(policy_new(&policy, &service.enforcement, service_file_pinned(api->service)));
 	preview_respond(request, api, take(policy), &service);
 	return NULL;
@@ -202,7 +202,7 @@ static void removed(HttpRequest *request, void *context)
 	if (!error)
 		write_removed(&out, &removals);
 	removals_clear(&removals);
-	answer(request, error, &out);
+	respond_json_or_error(request, error, &out);
 }
 
 const HttpRoute enforcement_routes[] = {

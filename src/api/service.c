@@ -79,7 +79,17 @@ static void answer(HttpRequest *request, Api *api, Error *take_error)
 		respond_service(request, api);
 }
 
-/* The whole of it: what is not said is as it is without a file. But silence does not end enforcement. */
+/* Silence, or a null, does not end enforcement. */
+static fallible read_options(Service *ret, const Service *now, const Value *document)
+{
+	if (now->enforcement.is_enabled && !service_says_enforced(document))
+		return error_hint(
+			error_new(ERROR_INVALID, "field \"enforcement.enabled\" is missing, and enforcement is on"),
+			"a PUT says all of it; PATCH changes what it names alone");
+	return service_read(ret, document);
+}
+
+/* The whole of it: what is not said is as it is without a file. */
 static fallible put_steps(HttpRequest *request, Api *api)
 {
 	autoptr(Value) document = NULL;
@@ -87,11 +97,7 @@ static fallible put_steps(HttpRequest *request, Api *api)
 
 	service_init(&service);
 	TRY(request_without_status(&document, request));
-	TRY(service_read(&service, document));
-	if (service_file_options(api->service)->enforcement.is_enabled && !service_says_enforced(document))
-		return error_hint(
-			error_new(ERROR_INVALID, "field \"enforcement.enabled\" is missing, and enforcement is on"),
-			"a PUT says all of it; PATCH changes what it names alone");
+	TRY(read_options(&service, service_options_now(api), document));
 	return settle(request, api, &service);
 }
 
@@ -105,14 +111,15 @@ static void put(HttpRequest *request, void *context)
 /* What is not said stays. */
 static fallible change_steps(HttpRequest *request, Api *api, PatchReader *reader)
 {
-	autoptr(Value) document = service_value(service_file_options(api->service));
+	const Service *now = service_options_now(api);
+	autoptr(Value) document = service_value(now);
 	autoptr(Value) body = NULL;
 	autoclear(Service) service;
 
 	service_init(&service);
 	TRY(request_without_status(&body, request));
 	TRY(reader(document, body));
-	TRY(service_read(&service, document));
+	TRY(read_options(&service, now, document));
 	return settle(request, api, &service);
 }
 

@@ -6,6 +6,12 @@
 #include "base/memory.h"
 #include "policy/policy.h"
 
+const Service *service_options_now(Api *api)
+{
+	service_file_look(api->service);
+	return service_file_options(api->service);
+}
+
 char *wanted_revision(const HttpRequest *request)
 {
 	const char *text = http_request_header(request, "If-Match");

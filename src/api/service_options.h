@@ -10,6 +10,9 @@ static inline ServiceFile *api_service(void *context)
 	return ((Api *)context)->service;
 }
 
+/* What holds at this moment, an edit by hand that nobody has looked at yet included: what a change begins with. */
+const Service *service_options_now(Api *api);
+
 /* ---- requests ---- */
 /* The revision within If-Match; NULL: any will do. Owned. */
 char *wanted_revision(const HttpRequest *request);

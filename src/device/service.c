@@ -85,6 +85,19 @@ static fallible read_kura(Service *service, const Value *properties)
 	return NULL;
 }
 
+/* Kura's properties and options of ours in one document: what would hold is not clear. */
+static fallible refuse_mixture(const Value *document)
+{
+	static const char *const ours[] = {"engine", "enforcement"};
+
+	for (size_t i = 0; i < COUNT(ours); i++)
+		if (value_get(document, ours[i]))
+			return error_hint(
+				error_new(ERROR_INVALID, "field \"%s\" stands beside properties of Kura's", ours[i]),
+				"a document has one form");
+	return NULL;
+}
+
 /* ---- both ---- */
 
 static fallible check_url(const char *url, const char *field)
@@ -107,9 +120,10 @@ static fallible read_service(Service *service, const Value *document)
 {
 	bool kura = is_kura(document);
 
-	if (kura)
+	if (kura) {
+		TRY(refuse_mixture(document));
 		TRY(read_kura(service, kura_properties(document)));
-	else if (!value_is_null(document)) /* an empty file says nothing */
+	} else if (!value_is_null(document)) /* an empty file says nothing */
 		TRY(fields_read(service_fields, service, document, FIELDS_STRICT));
 	if (string_empty(service->engine_url))
 		string_replace(&service->engine_url, NULL);

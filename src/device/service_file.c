@@ -196,13 +196,35 @@ static bool is_gone(ServiceFile *file)
 	return false;
 }
 
+static char *directory_of(const ServiceFile *file)
+{
+	size_t length = (size_t)(strrchr(file->path, '/') - file->path);
+
+	return mem_strndup(file->path, length ? length : 1);
+}
+
+/* Nobody ends enforcement by a directory that is not mounted: without one, what has been in force is not undone. */
+static fallible check_directory(const ServiceFile *file)
+{
+	autofree char *directory = directory_of(file);
+	autoclear(Service) nothing;
+
+	service_init(&nothing);
+	if (file_exists(AT_FDCWD, directory) || service_equal(&file->options, &nothing))
+		return NULL;
+	return error_new(ERROR_UNAVAILABLE, "its directory is not there");
+}
+
 static void look(ServiceFile *file, bool is_first)
 {
 	autofree char *text = NULL;
 	size_t length = 0;
 	Error *error = read_file(&text, &length, file->path);
 
+	if (!error && !text)
+		error = check_directory(file);
 	if (error) {
+		file->missing_ns = 0;
 		report(file, error);
 		return;
 	}
@@ -231,13 +253,6 @@ void service_file_look(ServiceFile *file)
 static void look_again(void *arg)
 {
 	service_file_look(arg);
-}
-
-static char *directory_of(const ServiceFile *file)
-{
-	size_t length = (size_t)(strrchr(file->path, '/') - file->path);
-
-	return mem_strndup(file->path, length ? length : 1);
 }
 
 static fallible watch_file(ServiceFile *file)
