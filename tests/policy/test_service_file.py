@@ -50,6 +50,67 @@ def test_damage_changes_nothing(device, text):
     assert device.enforcement()["status"]["problem"] is None
 
 
+@pytest.mark.parametrize("options", [{"container.engine.host": ""}, {"properties": {"enforcement.allowlist": ""}}])
+def test_a_document_in_two_forms_changes_nothing(device, options):
+    """Kura's properties would take the place of what stands beside them."""
+    device.enforce(device.good)
+    mixture = {"enabled": True, "enforcement": {"enabled": True, "allowlist": [device.good, device.evil]}, **options}
+    device.service.write_text(json.dumps(mixture))
+    assert 'field "enforcement"' in kedge.wait_for(lambda: device.enforcement()["status"]["problem"])
+    assert is_on(device) and device.enforcement()["allowlist"] == [device.good]
+    with pytest.raises(kedge.ApiError) as refused:
+        device.api.call("PUT", "/kedge/v1/service", mixture)
+    assert refused.value.status == 400 and 'field "enforcement"' in refused.value.message
+
+
+@pytest.fixture
+def with_directory(device):
+    """The service's file in a directory of its own."""
+    device.stop()
+    service, device.service = device.service, device.directory / "etc" / "service.yaml"
+    device.service.parent.mkdir()
+    device.start()
+    yield device
+    device.stop()
+    device.service = service
+    device.start()
+
+
+def test_without_its_directory_what_was_in_force_stays(with_directory):
+    device, directory = with_directory, with_directory.service.parent
+    device.enforce(device.good)
+    device.stop()
+    directory.rename(device.directory / "aside")
+    device.start()
+    assert is_on(device) and "its directory is not there" in device.enforcement()["status"]["problem"]
+    device.restart()
+    assert is_on(device)
+    (device.directory / "aside").rename(directory)
+    kedge.wait_for(lambda: device.enforcement()["status"]["problem"] is None)
+    device.service.unlink()
+    kedge.wait_for(lambda: not is_on(device))
+
+
+@pytest.mark.parametrize("change", [("PATCH", {"rules": {"privileged": {"mode": "deny"}}}, ""), ("POST", {"add": ["sha256:" + "a" * 64]}, "/allowlist")])
+def test_a_change_over_the_api_begins_with_the_file_as_it_is(device, change):
+    method, body, path = change
+    device.enforce(device.good)
+    device.service.write_text(json.dumps({"enforcement": {"enabled": True, "allowlist": [device.good, device.evil], "rules": {"latest": {"mode": "deny"}}}}))
+    document = device.enforcement(method, body, path)
+    assert {device.good, device.evil} <= set(document["allowlist"]) and document["rules"]["latest"] == {"mode": "deny"}
+
+
+def test_a_patch_with_nulls(device):
+    """It takes away what it names, but not whether it is on."""
+    device.enforce(device.good, rules={"latest": {"mode": "deny"}, "privileged": {"mode": "warn"}})
+    assert list(device.enforcement("PATCH", {"rules": {"latest": None}})["rules"]) == ["privileged"]
+    for path, body in (("enforcement", {"enabled": None}), ("service", {"enforcement": None}), ("service", {"enforcement": {"enabled": None}})):
+        with pytest.raises(kedge.ApiError) as refused:
+            device.api.call("PATCH", f"/kedge/v1/{path}", body)
+        assert refused.value.status == 400 and "is missing" in refused.value.message
+    assert is_on(device) and device.enforcement()["allowlist"] == [device.good]
+
+
 def damage_both(device):
     """The file and its kept copy, while kedged is away."""
     device.stop()
