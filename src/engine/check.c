@@ -61,7 +61,7 @@ static bool id_has_run(const Engine *engine, const char *id)
 
 static void check_shim(const Check *check, Container *container)
 {
-	if (!container_is_live(container) || container->shim || container->retry)
+	if (!container_is_live(container) || container->shim || container->retry || container->launch_when_gone)
 		return;
 	found(check, "container \"%s\" is %s on record, and nothing holds it", container->record.name,
 		container_state_name(container->state));

@@ -70,7 +70,7 @@ fallible network_up(Network *network)
 	int index;
 
 	TRY(network_open_links(network->engine));
-	if (network->is_up || network->record.spec.driver == NETWORK_DRIVER_CNI)
+	if ((network->is_up && !network->is_doubtful) || network->record.spec.driver == NETWORK_DRIVER_CNI)
 		return NULL;
 	TRY(network_settle(network));
 	if (network_has_bridge(network)) {
@@ -79,6 +79,7 @@ fallible network_up(Network *network)
 		TRY(prepare_host(network));
 	}
 	network->is_up = true;
+	network->is_doubtful = false;
 	return network_has_bridge(network) ? rules_add_network(network) : NULL;
 }
 

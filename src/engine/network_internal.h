@@ -31,10 +31,11 @@ struct Network {
 	char id[65];
 	NetworkRecord record;
 	bool is_predefined;
-	bool is_leaving; /* its bridge is being removed */
-	bool is_up;      /* bridge and rules are there, as far as we know */
-	bool is_covered; /* a route of the host takes its addresses away; that was said */
-	bool is_noted;   /* its CNI configuration was there when they were read */
+	bool is_leaving;  /* its bridge is being removed */
+	bool is_up;       /* bridge and rules are there, as far as we know */
+	bool is_doubtful; /* up when it was looked at last; who needs it looks again */
+	bool is_covered;  /* a route of the host takes its addresses away; that was said */
+	bool is_noted;    /* its CNI configuration was there when they were read */
 	char bridge[INTERFACE_NAME_MAX + 1];
 	NetworkPool *pools;
 	size_t pool_count;

@@ -105,7 +105,7 @@ static fallible try_network(Network *network, bool has_all)
 	if (!index && network->is_up)
 		log_warning("network \"%s\": its bridge \"%s\" was removed, and is made again",
 			network->record.spec.name, network->bridge);
-	is_missing = !index || !network->is_up;
+	is_missing = !index || !network->is_up || network->is_doubtful;
 	network->is_up &= !is_missing;
 	TRY(network_up(network));
 	TRY(network_make_bridge(network, &index));
@@ -122,15 +122,27 @@ static bool has_members(const Network *network)
 	return false;
 }
 
+/* Nobody needs it now. */
+static fallible look_later(Network *network)
+{
+	int index;
+
+	network->is_doubtful = true;
+	TRY(link_index(&index, network->engine->links, network->bridge));
+	if (!index && network->is_up) {
+		network->is_up = false;
+		rules_remove_network(network);
+	}
+	return NULL;
+}
+
 /* One that is not up has members when making its bridge again has failed. */
 static void mend_network(Network *network, bool has_all)
 {
 	if (network->is_leaving || !network_has_bridge(network))
 		return;
-	if (has_members(network))
-		note_failure(network->engine, try_network(network, has_all), "network", network->record.spec.name);
-	else
-		network->is_up = false; /* looked at when somebody needs it */
+	note_failure(network->engine, has_members(network) ? try_network(network, has_all) : look_later(network),
+		"network", network->record.spec.name);
 }
 
 /* ---- by a link's name ---- */

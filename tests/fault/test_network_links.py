@@ -138,6 +138,37 @@ def test_a_bridge_that_loses_its_addresses_has_them_again(world):
     world.wait_whole()
 
 
+def check(daemon):
+    return daemon.api.post("/kedge/v1/system/check")["Problems"]
+
+
+def test_addresses_that_change_beside_a_network_that_nobody_uses_are_no_damage():
+    with network.Net() as net:
+        world = World(net)
+        for identity in (world.one, world.other):
+            world.daemon.api.delete(f"/containers/{identity}?force=1")
+        kedge.wait_for(lambda: check(world.daemon) == [])
+        for round in range(20):
+            net.run("host", "ip", "addr", "add" if round % 2 == 0 else "del", "198.51.100.7/32", "dev", "lo")
+            assert [check(world.daemon) for _ in range(10)] == [[]] * 10
+        world.one = world.run("one", PortBindings={f"80/{protocol}": [{"HostPort": str(PUBLISHED)}] for protocol in ("tcp", "udp")})
+        world.other = world.run("other")
+        world.addresses = [world.address(world.one), world.address(world.other)]
+        world.wait_whole()
+
+
+def test_a_start_that_waits_for_the_packet_filter_is_no_damage():
+    with network.Net() as net:
+        daemon = net.daemon().start()
+        network.load_peer(daemon)
+        identity = daemon.create(["peer", "80"], image="peer:test", name="one", host={"NetworkMode": "bridge"})
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            start = pool.submit(daemon.start_container, identity)
+            while not start.done():
+                assert check(daemon) == []
+            start.result()
+
+
 def test_a_bridge_that_is_set_down_is_set_up(world):
     world.net.run("host", "ip", "link", "set", bridge_of(world), "down")
     world.wait_whole()
