@@ -121,13 +121,18 @@ def limit_file(daemon, identity):
     raise AssertionError("no memory group")
 
 
+def children(daemon):
+    return set(pathlib.Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text().split())
+
+
 def test_a_limit_that_the_kernel_takes_long_over(daemon):
     """Less memory than is used is reclaimed in write(2), which here is a file that never answers."""
     identity = daemon.run_container(["sleep", "1000"], host={"Memory": 64 << 20})
     file = limit_file(daemon, identity)
+    before = children(daemon)
     with stalled_mount(file):
         first = Background(daemon.api.raw, "POST", f"/containers/{identity}/update", b'{"Memory": 33554432}')
-        kedge.wait_for(pathlib.Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text)  # it writes: the other one is second
+        kedge.wait_for(lambda: children(daemon) - before)  # it writes: the other one is second
         second = Background(daemon.api.raw, "POST", f"/containers/{identity}/update", b'{"CpuShares": 300}')
         times = ask_for_a_while(daemon, [first, second], 30)
         assert statistics.median(times) < 50 and max(times) < 1000
