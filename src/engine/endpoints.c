@@ -176,6 +176,26 @@ char *endpoints_relay_to(const Container *container)
 	return way ? mem_strndup(way->ipv4, strcspn(way->ipv4, "/")) : NULL;
 }
 
+static bool has_relay(const Container *container)
+{
+	const PortBinding *ports = container->network.ports.items;
+
+	for (size_t i = 0; i < container->network.ports.count; i++)
+		if (ports[i].is_relayed)
+			return true;
+	return false;
+}
+
+/* Its shim must not go on with an address that is about to be another container's. */
+static void tell_relay(const Container *container)
+{
+	autofree char *to = endpoints_relay_to(container);
+	Error *error = container->shim && has_relay(container) ? shim_relay(container->shim, to) : NULL;
+
+	if (error)
+		error_log(error, "container \"%s\": its relayed ports", container->record.name);
+}
+
 /* ---- at create ---- */
 
 EndpointSpec *endpoints_add_spec(ContainerSpec *spec)
@@ -503,6 +523,7 @@ fallible endpoints_end_add(Container *container)
 	autofd namespace_fd = -1;
 
 	TRY(open_namespace(&namespace_fd, container));
+	tell_relay(container);
 	TRY(name_server_attach(container, namespace_fd));
 	TRY(endpoints_save(container));
 	return etc_files_follow(container, container_named_networks(container) > 1);
@@ -568,6 +589,7 @@ static void leave(Container *container, Endpoint *endpoint)
 	bool had_names = container_has_names(container);
 	Error *error = turn(container, endpoint, true);
 
+	tell_relay(container);
 	endpoint_give_back(container, endpoint);
 	name_server_leave(container, endpoint->network);
 	name_server_tell(container);
@@ -665,6 +687,7 @@ fallible endpoints_restore(Container *container)
 	if (!container_has_network(&container->record.spec))
 		return NULL;
 	TRY(read_run(&container->network, container));
+	tell_relay(container); /* the last kedged may have died before it could */
 	container->network.is_published = container->network.ports.count;
 	TRY(network_open_links(container->engine));
 	restore_all(container);

@@ -572,6 +572,14 @@ Error *shim_resize(Shim *shim, const ShimResize *size)
 	return send_request(shim, SHIM_RESIZE, size, sizeof(*size), NULL);
 }
 
+Error *shim_relay(Shim *shim, const char *to)
+{
+	ShimRelay request = {.to = ""};
+
+	snprintf(request.to, sizeof(request.to), "%s", to ? to : "");
+	return send_request(shim, SHIM_RELAY, &request, sizeof(request), NULL);
+}
+
 Error *shim_forget(Shim *shim)
 {
 	return send_request(shim, SHIM_FORGET, NULL, 0, NULL);

@@ -105,6 +105,9 @@ fallible shim_exec(Shim *shim, uint64_t exec, const char *process_file, int64_t 
  * counts are 0. */
 fallible shim_client(Shim *shim, const ShimClient *client, const void *keys, const void *early, int fd);
 fallible shim_resize(Shim *shim, const ShimResize *size);
+/* Where relayed sockets lead from now on; NULL: nowhere. What they lead to so far ends. A shim of an earlier version
+ * goes on with the address that it was started with. */
+fallible shim_relay(Shim *shim, const char *to);
 fallible shim_forget(Shim *shim);
 /* Hears what has been said already; handlers run inside this call. */
 void shim_catch_up(Shim *shim);

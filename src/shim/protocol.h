@@ -32,6 +32,7 @@ typedef enum ShimMessage {
 	SHIM_CLIENT,     /* ShimClient, its detach keys, input that came early; with the client's socket */
 	SHIM_RESIZE,     /* ShimResize */
 	SHIM_HOLD,       /* ShimAttach */
+	SHIM_RELAY,      /* ShimRelay: the container's address is another one, or none */
 	/* from the shim */
 	SHIM_STATUS = 64, /* ShimStatus */
 	SHIM_STARTED,     /* ShimStatus */
@@ -99,6 +100,13 @@ typedef struct ShimResize {
 	uint16_t rows, columns; /* of the terminal, in characters */
 	uint32_t reserved[3];
 } ShimResize;
+
+enum { SHIM_ADDRESS_MAX = 64 };
+
+typedef struct ShimRelay {
+	char to[SHIM_ADDRESS_MAX]; /* NUL-terminated; "": none */
+	uint32_t reserved[4];
+} ShimRelay;
 
 typedef struct ShimExec {
 	uint64_t exec;      /* the caller's number, comes back in ShimExecExit */

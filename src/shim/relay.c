@@ -49,14 +49,16 @@ static fallible read_target(Relay *relay, const char *text)
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&relay->target;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&relay->target;
 
-	if (text && inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+	if (string_empty(text)) {
+		v4->sin_family = AF_UNSPEC; /* no socket leads there: who comes is sent away */
+	} else if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
 		v4->sin_family = AF_INET;
 		relay->target_size = sizeof(*v4);
-	} else if (text && inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
+	} else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
 		v6->sin6_family = AF_INET6;
 		relay->target_size = sizeof(*v6);
 	} else {
-		return error_new(ERROR_INVALID, "--relay-to \"%s\" is not an address", text ? text : "");
+		return error_new(ERROR_INVALID, "--relay-to \"%s\" is not an address", text);
 	}
 	return NULL;
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -46,6 +47,7 @@ Error *relaywatch_begin(RelayWatch *watch, const ShimSettings *settings)
 {
 	if (!settings->relay_ports.count)
 		return NULL;
+	snprintf(watch->to, sizeof(watch->to), "%s", settings->relay_to);
 	watch->doors = epoll_create1(EPOLL_CLOEXEC);
 	watch->netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (watch->doors < 0 || watch->netns < 0)
@@ -67,7 +69,7 @@ int64_t relaywatch_deadline(const RelayWatch *watch, int64_t now_ns)
 
 /* ---- the relay's process ---- */
 
-static void make_command(StringList *words, const ShimSettings *settings)
+static void make_command(StringList *words, const RelayWatch *watch, const ShimSettings *settings)
 {
 	strings_add(words, "kedge-shim");
 	strings_add(words, "--relay");
@@ -76,7 +78,7 @@ static void make_command(StringList *words, const ShimSettings *settings)
 	strings_printf(words, "--netns-fd=%d", NETNS_FD);
 	strings_printf(words, "--held-fd=%d", FIRST_HELD_FD);
 	strings_printf(words, "--held-count=%lld", (long long)settings->held_count);
-	strings_printf(words, "--relay-to=%s", settings->relay_to);
+	strings_printf(words, "--relay-to=%s", watch->to);
 	strings_printf(words, "--relay-idle-ms=%lld", (long long)settings->relay_idle_ms);
 	for (size_t i = 0; i < settings->relay_ports.count; i++)
 		strings_printf(words, "--relay-port=%s", settings->relay_ports.items[i]);
@@ -98,7 +100,7 @@ static fallible spawn(pid_t *ret, const RelayWatch *watch, const ShimSettings *s
 
 	for (size_t i = 0; i < count; i++)
 		held[i] = (int)settings->held_fd + (int)i;
-	make_command(&words, settings);
+	make_command(&words, watch, settings);
 	spec.argv = (const char *const *)words.items;
 	launch_unprotect();
 	Error *error = process_spawn(ret, &spec);
@@ -122,6 +124,15 @@ void relaywatch_ready(RelayWatch *watch, const ShimSettings *settings)
 {
 	watch->rest_ns = clock_monotonic_ns() + REST_NS;
 	error_free(start(watch, settings)); /* tried again after the rest: somebody waits */
+}
+
+void relaywatch_turn(RelayWatch *watch, const char *to)
+{
+	if (string_equal(watch->to, to))
+		return;
+	snprintf(watch->to, sizeof(watch->to), "%s", to);
+	if (watch->process)
+		kill(watch->process, SIGKILL); /* the next one is started when this one has been reaped */
 }
 
 void relaywatch_reap(RelayWatch *watch)

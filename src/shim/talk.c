@@ -81,6 +81,17 @@ static void on_attach(Server *s, int place, const void *payload, size_t length)
 			connection->owed |= OWED_ENDS << s->streams[i].number;
 }
 
+static void on_relay(Server *s, const void *payload, size_t length)
+{
+	ShimRelay request;
+
+	if (length < sizeof(request))
+		return;
+	memcpy(&request, payload, sizeof(request));
+	request.to[sizeof(request.to) - 1] = '\0';
+	relaywatch_turn(&s->relays, request.to);
+}
+
 /* False: the connection is to be closed. What is not known comes from a newer kedged and is ignored. */
 static bool handle_request(Server *s, int place, const ShimHeader *header, int *fd)
 {
@@ -106,6 +117,9 @@ static bool handle_request(Server *s, int place, const ShimHeader *header, int *
 		break;
 	case SHIM_RESIZE:
 		server_on_resize(s, s->scratch->request, header->length);
+		break;
+	case SHIM_RELAY:
+		on_relay(s, s->scratch->request, header->length);
 		break;
 	default:
 		break;

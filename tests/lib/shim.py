@@ -16,7 +16,7 @@ import uuid
 import kedge
 
 PROGRAM = pathlib.Path(os.environ.get("KEDGE_SHIM", kedge.BIN / "kedge-shim"))
-SIGNAL, ATTACH, EXEC, FORGET = 1, 2, 3, 4
+SIGNAL, ATTACH, EXEC, FORGET, RELAY = 1, 2, 3, 4, 8
 STATUS, STARTED, FAILED, EXITED, OUTPUT, EXEC_EXITED = 64, 65, 66, 67, 68, 69
 STARTING, RUNNING, ENDED, START_FAILED = range(4)
 EXEC_OUTPUT_MAX = 4096
@@ -50,6 +50,9 @@ class Connection:
 
     def attach(self, stdout=True, stderr=True):
         self.send(ATTACH, struct.pack("=4I", stdout, stderr, 0, 0))
+
+    def relay(self, to):
+        self.send(RELAY, struct.pack("=64s4I", to.encode(), 0, 0, 0, 0))
 
     def exec(self, number, path, timeout_ms=0):
         self.send(EXEC, struct.pack("=Qq", number, timeout_ms) + str(path).encode() + b"\0")

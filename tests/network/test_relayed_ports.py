@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ports of containers without IPv6, asked for over IPv6: their shims relay them, whatever becomes of kedged."""
 import pathlib
+import socket
 
 import pytest
 
+import kedge
 import network
+import shim
 
 HOST6, HOST4 = "2001:db8:1::1", "192.0.2.1"
 
@@ -26,9 +29,10 @@ def relays(daemon):
     return [number for number, words in network.processes_of(daemon).items() if "--relay " in words]
 
 
-def publish(daemon, **host):
+def publish(daemon, network=None, **host):
     bindings = {f"80/{protocol}": [{"HostPort": "8080"}] for protocol in ("tcp", "udp")}
     return daemon.run_container(["peer", "80", "web"], image="peer:test", ExposedPorts={port: {} for port in bindings},
+                                NetworkingConfig={"EndpointsConfig": {host["NetworkMode"]: network}} if network else None,
                                 host={"NetworkMode": "bridge", "PortBindings": bindings, **host})
 
 
@@ -78,3 +82,77 @@ def test_thousands_of_ports(net, daemon):
     own = [one for one in pathlib.Path(f"/proc/{pid}/fd").iterdir() if one.readlink().name.startswith("socket:")]
     assert len(own) == 2  # those that the peer has made
     daemon.api.delete(f"/containers/{identity}?force=1")
+
+
+# ---- an address that another container gets ---------------------------------------------------------------------------------------
+
+ADDRESS = "10.77.0.9"
+
+
+@pytest.fixture
+def moving(net, daemon):
+    """A container with relayed ports at ADDRESS; to be called, it leaves that for another network, and somebody else gets it."""
+    made = []
+
+    def make(name, subnet):
+        daemon.api.post("/networks/create", {"Name": name, "IPAM": {"Config": [{"Subnet": subnet}]}})
+        made.append(name)
+
+    make("first", "10.77.0.0/24")
+    make("second", "10.77.1.0/24")
+    identity = publish(daemon, NetworkMode="first", network={"IPAMConfig": {"IPv4Address": ADDRESS}})
+
+    def move():
+        daemon.api.post("/networks/second/connect", {"Container": identity})
+        daemon.api.post("/networks/first/disconnect", {"Container": identity})
+        other = daemon.run_container(["peer", "80", "other"], image="peer:test", host={"NetworkMode": "first"},
+                                     NetworkingConfig={"EndpointsConfig": {"first": {"IPAMConfig": {"IPv4Address": ADDRESS}}}})
+        assert net.ask_until("host", ADDRESS, 80).name == "other"
+        return other
+
+    move.identity = identity
+    yield move
+    daemon.remove_all()
+    for name in made:
+        daemon.api.delete(f"/networks/{name}")
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_an_address_that_was_left_is_not_relayed_to(net, daemon, moving, protocol):
+    """Its next owner has published nothing."""
+    assert net.ask_until("host", "::1", 8080, protocol).name == "web"
+    old = relays(daemon)
+    moving()
+    kedge.wait_for(lambda: not set(old) & set(relays(daemon)))
+    assert net.ask_until("host", "::1", 8080, protocol).name == "web"
+    assert net.ask_until("client", HOST6, 8080, protocol).name == "web"
+    daemon.kill()
+    daemon.start()
+    assert net.ask_until("host", "::1", 8080, protocol).name == "web"
+
+
+def test_nobody_is_relayed_while_a_container_has_no_address(net, daemon, moving):
+    assert net.ask_until("host", "::1", 8080).name == "web"
+    old = relays(daemon)
+    moving()
+    daemon.api.post("/networks/second/disconnect", {"Container": moving.identity})
+    kedge.wait_for(lambda: not set(old) & set(relays(daemon)))
+    for where in ("host", "::1"), ("client", HOST6):
+        assert not net.reaches(*where, 8080)
+    daemon.api.post("/networks/second/connect", {"Container": moving.identity})
+    assert net.ask_until("host", "::1", 8080).name == "web"
+
+
+def test_the_next_kedged_says_again_where_to_relay_to(net, daemon, moving):
+    """The last one may have died before it could."""
+    moving()
+    assert net.ask_until("host", "::1", 8080).name == "web"
+    daemon.kill()
+    old = relays(daemon)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+        connection.connect(str(daemon.run_directory / "containers" / moving.identity / "shim.sock"))
+        shim.Connection(connection).relay(ADDRESS)
+        kedge.wait_for(lambda: not set(old) & set(relays(daemon)))
+    assert net.ask_until("host", "::1", 8080).name == "other"
+    daemon.start()
+    assert kedge.wait_for(lambda: net.ask_until("host", "::1", 8080).name == "web")

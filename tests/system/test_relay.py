@@ -112,9 +112,9 @@ def relayed(net):
 class Server:
     """Serves each connection to the container's port with a function, in a thread of its own."""
 
-    def __init__(self, net, serve, kind=socket.SOCK_STREAM):
+    def __init__(self, net, serve, kind=socket.SOCK_STREAM, at=(INSIDE, 0)):
         self.socket = net.inside.socket(kind, socket.AF_INET)
-        self.socket.bind((INSIDE, 0))
+        self.socket.bind(at)
         self.port = self.socket.getsockname()[1]
         if kind == socket.SOCK_STREAM:
             self.socket.listen(100)
@@ -464,6 +464,94 @@ def test_one_that_is_killed_is_followed_by_another(net, relayed, server, kind):
         os.kill(it.relays()[0], signal.SIGKILL)
     assert ask(net.host, port, kind=kind) == b"hello"
 
+
+# ---- the container's address ---------------------------------------------------------------------------------------------------
+
+OTHER = "172.30.0.3"
+
+
+def saying(name, kind):
+    """Serves the name, whatever is asked."""
+    if kind == socket.SOCK_DGRAM:
+        return lambda data, peer: name
+    return lambda connection, peer: (read_all(connection), connection.sendall(name))
+
+
+def two_places(net, server, kind):
+    """A port of the container that answers differently at its two addresses."""
+    address(net.inside, "eth0", f"{OTHER}/24")
+    first = server(saying(b"first", kind), kind=kind)
+    server(saying(b"second", kind), kind=kind, at=(OTHER, first.port))
+    return first.port
+
+
+@pytest.fixture
+def another_address(net):
+    yield
+    net.inside.run("ip", "addr", "del", f"{OTHER}/24", "dev", "eth0")
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_it_follows_the_containers_address(net, relayed, server, another_address, kind):
+    it = relayed()
+    port = it.hold(kind, to=two_places(net, server, kind))
+    it.start()
+    connection = it.container.connect()  # as a later kedged's
+    assert ask(net.host, port, kind=kind) == b"first"
+    for to, answer in [(OTHER, b"second"), (INSIDE, b"first"), (OTHER, b"second")]:
+        relay = it.relays()
+        connection.relay(to)
+        kedge.wait_for(lambda: not set(relay) & set(it.relays()))
+        assert ask(net.host, port, kind=kind) == answer
+    os.kill(it.relays()[0], signal.SIGKILL)
+    assert ask(net.host, port, kind=kind) == b"second"
+    connection.close()
+
+
+def test_who_is_served_at_an_address_that_is_gone_is_sent_away(net, relayed, server):
+    it = relayed()
+    port = it.hold(to=server(echo).port)
+    it.start()
+    with connect(net.host, port) as client:
+        client.sendall(b"x")
+        assert client.recv(1) == b"x"
+        it.container.connection.relay(OTHER)
+        with contextlib.suppress(ConnectionResetError):
+            assert client.recv(1) == b""
+
+
+def test_the_same_address_again_disturbs_nobody(net, relayed, server):
+    it = relayed()
+    port = it.hold(to=server(echo).port)
+    it.start()
+    with connect(net.host, port) as client:
+        client.sendall(b"x")
+        assert client.recv(1) == b"x"
+        it.container.connection.relay(INSIDE)
+        it.container.connection.exec(1, it.container.process_file("true"))
+        it.container.connection.exec_result()
+        client.sendall(b"y")
+        assert client.recv(1) == b"y"
+
+
+def test_nobody_is_relayed_to_a_container_without_an_address(net, relayed, server):
+    it = relayed()
+    port = it.hold(to=server(echo).port)
+    it.start()
+    assert ask(net.host, port) == b"hello"
+    relay = it.relays()[0]
+    it.container.connection.relay("")
+    kedge.wait_for(lambda: relay not in it.relays())
+    for _ in range(3):
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            assert ask(net.host, port) == b""
+    relay = kedge.wait_for(it.relays)[0]
+    it.container.connection.relay(INSIDE)
+    kedge.wait_for(lambda: relay not in it.relays())
+    assert ask(net.host, port) == b"hello"
+
+
+# ---- its end -------------------------------------------------------------------------------------------------------------------
 
 def test_it_goes_with_the_container(net, relayed, server):
     serve = server(echo)
