@@ -162,7 +162,6 @@ static void init_ended(Server *s, int wait_status)
 {
 	s->init = 0;
 	relaywatch_end(&s->relays);
-	network_release(s->settings);
 	input_close(&s->input);
 	note_finished(s);
 	s->status.exit_signal = WIFSIGNALED(wait_status) ? (uint32_t)WTERMSIG(wait_status) : 0;
@@ -201,6 +200,7 @@ static void container_ended(Server *s)
 	s->status.oom_killed |= oomwatch_struck(&s->oom);
 	oomwatch_end(&s->oom);
 	execs_end(&s->execs);
+	network_release(s->settings);
 	tell_end(s);
 }
 
