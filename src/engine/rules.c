@@ -29,6 +29,7 @@ struct Rules {
 	Source *comparison; /* that is due */
 	Source *again;      /* a load that has failed */
 	bool is_ready;
+	bool is_contested; /* something that should be there was refused: what has its place may be about to go */
 };
 
 Rules *rules_free(Rules *rules)
@@ -250,6 +251,7 @@ static size_t compare(Rules *rules)
 		rules->is_ready = false;
 	else if (changes)
 		log_debug("the packet filter had %zu elements to be changed", changes);
+	rules->is_contested = outcome == FIREWALL_TAKEN;
 	look_at_others(rules);
 	return changes;
 }
@@ -523,7 +525,7 @@ void rules_withdraw(Container *container)
 	forget_flows(rules, container);
 	if (error)
 		error_log(error, "container \"%s\": its ports could not be withdrawn", container->record.name);
-	if (error || outcome == FIREWALL_ABSENT)
+	if (error || outcome == FIREWALL_ABSENT || rules->is_contested)
 		compare_soon(rules);
 }
 

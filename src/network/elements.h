@@ -104,5 +104,6 @@ fallible firewall_list(Firewall *firewall, FirewallVisitor *visit, void *arg);
 fallible firewall_compare(Firewall *firewall, const FirewallState *desired, FirewallOutcome *ret, size_t *ret_changes);
 
 /* Makes sets and maps hold exactly what desired says, in one batch, whatever is in them; sends nothing when they do.
- * ret_changes (may be NULL): how many elements were added or removed. FIREWALL_DONE or _FLUSHED. */
+ * ret_changes (may be NULL): how many elements were added or removed. FIREWALL_DONE, _FLUSHED, or, where desired says
+ * two things of one port, _TAKEN. */
 fallible firewall_sync(Firewall *firewall, const FirewallState *desired, FirewallOutcome *ret, size_t *ret_changes);

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Published ports of containers with traffic from everywhere: the client beyond the host, the host itself, its loopback, other containers."""
+import os
+import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -130,6 +133,37 @@ def test_a_port_is_free_as_soon_as_its_container_has_stopped(net, daemon):
 
 
 # ---- whatever becomes of kedged --------------------------------------------------------------------------------------------------
+
+def test_a_port_that_was_given_on_before_kedged_knew(net, daemon):
+    """Its first container's shim is gone, and its socket with it; the second one's start is asked for before kedged has heard of that."""
+    first = run_peer(daemon, "web", "8080:80")
+    second = daemon.api.post("/containers/create?name=late", {
+        "Image": "peer:test", "Cmd": ["peer", "80", "late"], "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}}})["Id"]
+    shim = parent_of(daemon.inspect(first)["State"]["Pid"])
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(daemon.socket))
+        client.sendall(b"GET /_ping HTTP/1.1\r\nHost: kedge\r\n\r\n")
+        assert client.recv(65536)
+        daemon.process.send_signal(signal.SIGSTOP)
+        client.sendall(f"POST /containers/{second}/start HTTP/1.1\r\nHost: kedge\r\nContent-Length: 0\r\n\r\n".encode())
+        os.kill(shim, signal.SIGKILL)
+        kedge.wait_for(lambda: has_ended(shim))
+        daemon.process.send_signal(signal.SIGCONT)
+        assert b" 204 " in client.recv(65536).partition(b"\r\n")[0]
+    assert net.ask_until("client", HOST4, 8080).name == "late"
+
+
+def parent_of(pid):
+    return int(re.search(r"PPid:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
+
+
+def has_ended(pid):
+    """Its descriptors are closed; whoever started it may not know yet."""
+    try:
+        return "State:\tZ" in pathlib.Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return True
+
 
 def test_ports_survive_kedged(net, daemon):
     run_peer(daemon, "web", "8080:80/tcp", "8080:80/udp")
