@@ -65,12 +65,35 @@ static int64_t bound_port(int fd)
 	return ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
 }
 
+typedef enum BindMode {
+	BIND_ALONE,
+	/* Connections that a relay has served linger. Nobody else can have the port of a socket that listens. */
+	BIND_AND_LISTEN,
+	/* Connections that a program of the host has ended linger for a minute, and keep who does not reuse addresses
+	 * from their port. A socket that listens, or does not reuse them itself, keeps everybody: as ours does once it
+	 * is bound. */
+	BIND_BESIDE_LINGERING,
+} BindMode;
+
+static int bind_as(int fd, const SocketAddress *where, socklen_t length, BindMode mode)
+{
+	int on = 1, off = 0;
+
+	if (mode != BIND_ALONE && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+		return errno;
+	if (bind(fd, &where->any, length) < 0 || (mode == BIND_AND_LISTEN && listen(fd, SOMAXCONN) < 0))
+		return errno;
+	if (mode == BIND_BESIDE_LINGERING && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off)) < 0)
+		return errno;
+	return 0;
+}
+
 /* errno, or 0. A kernel without SCTP sockets lets nobody else have one either: *ret is -1 then. */
-static int bind_one(int *ret, const Address *address, int protocol, int64_t port, bool is_relayed)
+static int bind_one(int *ret, const Address *address, int protocol, int64_t port, BindMode mode)
 {
 	SocketAddress where;
 	socklen_t length = fill_address(&where, address, port);
-	int on = 1;
+	int on = 1, error;
 	autofd fd = socket(
 		address->family, transports[protocol].type | SOCK_CLOEXEC | SOCK_NONBLOCK, transports[protocol].number);
 
@@ -79,13 +102,10 @@ static int bind_one(int *ret, const Address *address, int protocol, int64_t port
 		return protocol == PROTOCOL_SCTP && (errno == EPROTONOSUPPORT || errno == ESOCKTNOSUPPORT) ? 0 : errno;
 	if (address->family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
 		return errno;
-	/* Connections that a relay has served linger. Nobody else can have the port of a socket that listens. */
-	if (is_relayed && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
-		return errno;
-	if (bind(fd, &where.any, length) < 0 || (is_relayed && listen(fd, SOMAXCONN) < 0))
-		return errno;
-	*ret = take_fd(&fd);
-	return 0;
+	error = bind_as(fd, &where, length, mode);
+	if (!error)
+		*ret = take_fd(&fd);
+	return error;
 }
 
 /* ---- one published port: a socket for each family that it is asked for ---- */
@@ -192,14 +212,27 @@ static void add_binding(const Wish *wish, const Address *host, int64_t port, int
 	run->ports.count++;
 }
 
+static int bind_host(int *ret, const Wish *wish, const Address *host, int64_t port)
+{
+	int protocol = wish->spec->protocol, error;
+
+	if (protocol != PROTOCOL_TCP)
+		return bind_one(ret, host, protocol, port, BIND_ALONE);
+	if (is_relayed(wish, host))
+		return bind_one(ret, host, protocol, port, BIND_AND_LISTEN);
+	error = bind_one(ret, host, protocol, port, BIND_ALONE);
+	if (error != EADDRINUSE || !port || holder(wish, port))
+		return error;
+	return bind_one(ret, host, protocol, port, BIND_BESIDE_LINGERING);
+}
+
 /* Binds every one of the wish's addresses to the port, or none. port 0: the kernel picks it for the first address. */
 static int bind_all(int fds[2], const Wish *wish, int64_t *port)
 {
 	int error = 0;
 
 	for (size_t i = 0; i < wish->host_count && !error; i++) {
-		error = bind_one(&fds[i], &wish->hosts[i], wish->spec->protocol, *port,
-			wish->spec->protocol == PROTOCOL_TCP && is_relayed(wish, &wish->hosts[i]));
+		error = bind_host(&fds[i], wish, &wish->hosts[i], *port);
 		if (!error && !*port)
 			*port = fds[i] >= 0 ? bound_port(fds[i]) : first_unused(wish);
 	}

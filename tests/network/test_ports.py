@@ -132,6 +132,39 @@ def test_a_port_is_free_as_soon_as_its_container_has_stopped(net, daemon):
         daemon.wait(identity)
 
 
+def lingering(net, address, port):
+    """A connection that a program of the host has served and closed first, at a port where nobody listens any more."""
+    with net.inside("host"):
+        server = socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
+        with server, socket.create_connection((address, port)) as client:
+            served, _ = server.accept()
+            served.close()
+            assert client.recv(1) == b""
+
+
+@pytest.mark.parametrize("published", ["8075:80", "127.0.0.1:8075:80"])
+def test_a_port_where_connections_linger(net, daemon, published):
+    """And nobody else gets it: neither who reuses addresses, nor another container."""
+    lingering(net, "127.0.0.1", 8075)
+    run_peer(daemon, "web", published)
+    assert net.ask("host", "127.0.0.1", 8075).name == "web"
+    with net.inside("host"), socket.socket() as late:
+        late.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with pytest.raises(OSError, match="in use"):
+            late.bind(("127.0.0.1", 8075))
+            late.listen()
+    with pytest.raises(kedge.ApiError, match=r'port is already allocated: container \\"web\\" has it'):
+        run_peer(daemon, "late", "127.0.0.1:8075:80")
+
+
+def test_a_port_where_connections_linger_and_somebody_listens(net, daemon):
+    lingering(net, "127.0.0.9", 8076)
+    with net.inside("host"):
+        listening = socket.create_server(("127.0.0.1", 8076))
+    with listening, pytest.raises(kedge.ApiError, match=rf"address already in use: process {os.getpid()} \(.*\) has it"):
+        run_peer(daemon, "late", "8076:80")
+
+
 # ---- whatever becomes of kedged --------------------------------------------------------------------------------------------------
 
 def test_a_port_that_was_given_on_before_kedged_knew(net, daemon):
