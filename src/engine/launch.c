@@ -341,7 +341,7 @@ static fallible launch_spawn(Container *container, const Image *image, const Sha
 	options.held_count = container->network.held_count;
 	options.relay_ports = container->network.relay_ports;
 	relay_to = endpoints_relay_to(container);
-	options.relay_to = relay_to;
+	options.relay_to = relay_to ? relay_to : "";
 	TRY(container_seal_programs(engine, runtime, &options));
 	TRY(launch_listen(container, &listen_fd));
 	options.listen_fd = listen_fd;

@@ -172,13 +172,13 @@ static bool is_wild(const Address *address)
 }
 
 /* To IPv4, what comes to an IPv6 address of the host: where the container has none, or, from ::1, where bridges filter
- * packets. */
+ * packets. It may have no IPv4 either, until it is connected to a network that leads out. */
 static bool is_relayed(const Wish *wish, const Address *host)
 {
 	const Container *container = wish->container;
 	bool has_ipv6 = endpoints_way_out(container, AF_INET6);
 
-	if (host->family != AF_INET6 || wish->spec->protocol == PROTOCOL_SCTP || !endpoints_way_out(container, AF_INET))
+	if (host->family != AF_INET6 || wish->spec->protocol == PROTOCOL_SCTP)
 		return false;
 	return !has_ipv6 || (container->engine->filters_bridges && (is_wild(host) || address_is_loopback(host)));
 }

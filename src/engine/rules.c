@@ -60,9 +60,14 @@ static Address host_of(const PortBinding *binding)
 	return address;
 }
 
+static bool is_relayed(const Container *container, const PortBinding *binding)
+{
+	return binding->is_relayed && endpoints_way_out(container, AF_INET);
+}
+
 /* Where the container has no address of that family: its shim's socket, of which the firewall only needs to know. One
  * at a single address is not told: others may have that port at another one. */
-static bool relay_element(PublishElement *ret, const PortBinding *binding)
+static bool relay_element(PublishElement *ret, const Container *container, const PortBinding *binding)
 {
 	*ret = (PublishElement){
 		.protocol = protocol_number(binding->protocol),
@@ -70,7 +75,7 @@ static bool relay_element(PublishElement *ret, const PortBinding *binding)
 		.host_port = (uint16_t)binding->host_port,
 		.is_relayed = true,
 	};
-	return binding->is_relayed && !host_of(binding).family;
+	return is_relayed(container, binding) && !host_of(binding).family;
 }
 
 /* False: nothing leads there that the firewall knows of. */
@@ -86,7 +91,7 @@ static bool publish_element(PublishElement *ret, const Container *container, con
 	if (endpoints_publish_by_cni(container))
 		return false;
 	if (!endpoint)
-		return relay_element(ret, binding);
+		return relay_element(ret, container, binding);
 	network = network_by_id(container->engine, endpoint->network);
 	error_free(subnet_parse(&to, host.family == AF_INET ? endpoint->ipv4 : endpoint->ipv6)); /* as well */
 	*ret = (PublishElement){
@@ -97,7 +102,7 @@ static bool publish_element(PublishElement *ret, const Container *container, con
 		.to = to.address,
 		.to_port = (uint16_t)binding->port,
 		.is_routed = network && network_gateway_mode(network, host.family) == GATEWAY_ROUTED,
-		.is_relayed = binding->is_relayed,
+		.is_relayed = is_relayed(container, binding),
 	};
 	return true;
 }

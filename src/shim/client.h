@@ -74,7 +74,7 @@ typedef struct ShimOptions {
 	 * none is. Such a TCP socket should have SO_REUSEADDR, so that the next start can bind it while old connections
 	 * linger. */
 	const uint16_t *relay_ports;
-	const char *relay_to; /* the container's address */
+	const char *relay_to; /* the container's address; "": it has none yet */
 } ShimOptions;
 
 /* Makes <bundle>/shim.sock before there is a shim: connections made (and attached) between this and shim_spawn() see

@@ -156,3 +156,22 @@ def test_the_next_kedged_says_again_where_to_relay_to(net, daemon, moving):
     assert net.ask_until("host", "::1", 8080).name == "other"
     daemon.start()
     assert kedge.wait_for(lambda: net.ask_until("host", "::1", 8080).name == "web")
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_one_that_was_started_where_nothing_leads_out(net, daemon, protocol):
+    """Its ports are kept for it, and lead to it as soon as it is connected to a network that they can lead through."""
+    daemon.api.post("/networks/create", {"Name": "sealed", "Internal": True})
+    identity = publish(daemon, NetworkMode="sealed")
+    for where in ("host", "::1"), ("client", HOST6), ("client", HOST4):
+        assert not net.reaches(*where, 8080, protocol)
+    for _ in range(2):
+        daemon.api.post("/networks/bridge/connect", {"Container": identity})
+        for where in ("host", "::1"), ("client", HOST6), ("client", HOST4):
+            assert net.ask_until(*where, 8080, protocol).name == "web"
+        old = relays(daemon)
+        daemon.api.post("/networks/bridge/disconnect", {"Container": identity})
+        kedge.wait_for(lambda: not set(old) & set(relays(daemon)))
+        assert not net.reaches("host", "::1", 8080, protocol)
+    daemon.api.delete(f"/containers/{identity}?force=1")
+    daemon.api.delete("/networks/sealed")
