@@ -190,8 +190,13 @@ static bool has_relay(const Container *container)
 static void tell_relay(const Container *container)
 {
 	autofree char *to = endpoints_relay_to(container);
-	Error *error = container->shim && has_relay(container) ? shim_relay(container->shim, to) : NULL;
+	Error *error;
 
+	if (!container->shim || !has_relay(container))
+		return;
+	error = fault("engine.network.relay");
+	if (!error)
+		error = shim_relay(container->shim, to);
 	if (error)
 		error_log(error, "container \"%s\": its relayed ports", container->record.name);
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ports of containers without IPv6, asked for over IPv6: their shims relay them, whatever becomes of kedged."""
+import http.client
 import pathlib
 import socket
 
@@ -129,6 +130,23 @@ def test_an_address_that_was_left_is_not_relayed_to(net, daemon, moving, protoco
     daemon.kill()
     daemon.start()
     assert net.ask_until("host", "::1", 8080, protocol).name == "web"
+
+
+def test_kedged_dies_before_it_says_that_an_address_was_left(net, daemon, moving):
+    assert net.ask_until("host", "::1", 8080).name == "web"
+    daemon.api.post("/networks/second/connect", {"Container": moving.identity})
+    old = relays(daemon)
+    daemon.stop()
+    daemon.environment = {"KEDGE_FAULT": "engine.network.relay:2:kill"}  # the first one is at its start
+    daemon.start()
+    with pytest.raises((OSError, http.client.HTTPException)):
+        daemon.api.post("/networks/first/disconnect", {"Container": moving.identity})
+    daemon.process.wait(30)
+    assert relays(daemon) == old != []
+    daemon.environment = {}
+    daemon.start()
+    kedge.wait_for(lambda: not set(old) & set(relays(daemon)))
+    assert net.ask_until("host", "::1", 8080).name == "web"
 
 
 def test_nobody_is_relayed_while_a_container_has_no_address(net, daemon, moving):
