@@ -203,6 +203,12 @@ static char *directory_of(const ServiceFile *file)
 	return mem_strndup(file->path, length ? length : 1);
 }
 
+/* The door was closed for want of options, not for options that cannot be read: the first start ever. */
+static bool is_without_past(const ServiceFile *file)
+{
+	return file->is_closed && !file_exists(AT_FDCWD, file->kept_path);
+}
+
 /* Nobody ends enforcement by a directory that is not mounted: without one, what has been in force is not undone. */
 static fallible check_directory(const ServiceFile *file)
 {
@@ -210,7 +216,7 @@ static fallible check_directory(const ServiceFile *file)
 	autoclear(Service) nothing;
 
 	service_init(&nothing);
-	if (file_exists(AT_FDCWD, directory) || service_equal(&file->options, &nothing))
+	if (file_exists(AT_FDCWD, directory) || service_equal(&file->options, &nothing) || is_without_past(file))
 		return NULL;
 	return error_new(ERROR_UNAVAILABLE, "its directory is not there");
 }

@@ -72,6 +72,7 @@ def with_directory(device):
     device.start()
     yield device
     device.stop()
+    shutil.rmtree(device.service.parent, ignore_errors=True)
     device.service = service
     device.start()
 
@@ -89,6 +90,19 @@ def test_without_its_directory_what_was_in_force_stays(with_directory):
     kedge.wait_for(lambda: device.enforcement()["status"]["problem"] is None)
     device.service.unlink()
     kedge.wait_for(lambda: not is_on(device))
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_first_start_ever_without_a_file_enforces_nothing(with_directory, is_there):
+    device = with_directory
+    device.remove_all()
+    device.stop()
+    shutil.rmtree(device.store / "declared")
+    if not is_there:
+        device.service.parent.rmdir()
+    device.start()
+    assert not is_on(device) and device.enforcement()["status"]["problem"] is None
+    assert device.run_container(SLEEP)
 
 
 @pytest.mark.parametrize("change", [("PATCH", {"rules": {"privileged": {"mode": "deny"}}}, ""), ("POST", {"add": ["sha256:" + "a" * 64]}, "/allowlist")])
