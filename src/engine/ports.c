@@ -16,6 +16,7 @@
 
 #include "base/memory.h"
 #include "engine/network_internal.h"
+#include "network/host.h"
 
 enum { FREE_TRIES = 64, FREE_FIRST = 49152 };
 
@@ -309,13 +310,6 @@ static fallible hold(const Wish *wish)
 }
 
 /* ---- of a container ---- */
-
-static bool host_has_ipv6(void)
-{
-	autofd fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	return fd >= 0;
-}
 
 static fallible read_hosts(Wish *wish, const char *default_address)
 {

@@ -127,7 +127,9 @@ bool host_filters_bridges(int family)
 
 bool host_has_ipv6(void)
 {
-	return file_exists(AT_FDCWD, LINKS6);
+	autofd fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0;
 }
 
 /* ---- bridges ---- */

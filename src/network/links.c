@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "network/host.h"
 #include "network/linkparts.h"
 
 /* Of bridges that are ours to remove: the link's alias, which ip(8) shows. */
@@ -74,12 +75,15 @@ struct nlmsghdr *link_message(Netlink *netlink, uint16_t flags, int index, bool 
 	return netlink_message(netlink, RTM_NEWLINK, flags, &header, sizeof(header));
 }
 
-/* The kernel makes up no address of its own for the link, which must not be up yet. */
+/* The kernel makes up no address of its own for the link, which must not be up yet. One without IPv6 would refuse. */
 void link_put_silence(struct nlmsghdr *message)
 {
-	struct nlattr *families = mnl_attr_nest_start(message, IFLA_AF_SPEC);
-	struct nlattr *six = mnl_attr_nest_start(message, AF_INET6);
+	struct nlattr *families, *six;
 
+	if (!host_has_ipv6())
+		return;
+	families = mnl_attr_nest_start(message, IFLA_AF_SPEC);
+	six = mnl_attr_nest_start(message, AF_INET6);
 	mnl_attr_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
 	mnl_attr_nest_end(message, six);
 	mnl_attr_nest_end(message, families);

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "base/strings.h"
+#include "network/host.h"
 #include "network/linkparts.h"
 #include "network/neighbours.h"
 
@@ -257,6 +258,8 @@ static fallible set_gateways(Netlink *inner, int index, const Address gateways[2
 					 : gateways[1].family == families[i] ? &gateways[1]
 									     : NULL;
 
+		if (families[i] == AF_INET6 && !host_has_ipv6())
+			continue; /* nor has it routes to be taken away */
 		put_default_route(inner, gateway ? RTM_NEWROUTE : RTM_DELROUTE,
 			gateway ? NLM_F_CREATE | NLM_F_REPLACE : 0, families[i], index, gateway, gateway != NULL);
 		netlink_tolerate(inner, gateway ? 0 : ESRCH);
