@@ -499,10 +499,19 @@ static bool is_way_out(const Container *container, const Endpoint *endpoint)
 	return endpoints_way_out(container, AF_INET) == endpoint || endpoints_way_out(container, AF_INET6) == endpoint;
 }
 
-/* One more way out, or one less: its default routes are others, and so is where its ports lead. */
-static fallible turn(Container *container, Endpoint *endpoint, bool is_leaving)
+static fallible route_anew(const Container *container)
 {
 	autofd namespace_fd = -1;
+
+	TRY(open_namespace(&namespace_fd, container));
+	return endpoints_route(container, namespace_fd);
+}
+
+/* One more way out, or one less: its default routes are others, and so is where its ports lead, also where a route
+ * could not be set. */
+static fallible turn(Container *container, Endpoint *endpoint, bool is_leaving)
+{
+	Error *error, *unrouted;
 
 	endpoint->is_leaving = false;
 	if (!is_way_out(container, endpoint)) {
@@ -512,9 +521,11 @@ static fallible turn(Container *container, Endpoint *endpoint, bool is_leaving)
 	endpoint->is_leaving = !is_leaving;
 	rules_withdraw(container); /* by what is so far */
 	endpoint->is_leaving = is_leaving;
-	TRY(open_namespace(&namespace_fd, container));
-	TRY(endpoints_route(container, namespace_fd));
-	return rules_publish(container);
+	unrouted = route_anew(container);
+	error = rules_publish(container);
+	if (unrouted && error)
+		error_log(error, "container \"%s\": its ports could not be published", container->record.name);
+	return unrouted ? unrouted : error;
 }
 
 fallible endpoints_begin_add(Container *container, const Network *network)

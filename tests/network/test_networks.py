@@ -225,6 +225,17 @@ def test_ports_and_way_out_move_to_the_network_that_is_left(net, daemon):
     assert net.ask("client", HOST4, 8080).local.startswith("10.83.0.")
 
 
+def test_ports_move_where_a_route_cannot_be_set(net, daemon):
+    """Somebody in the container has renamed the interface of the network that is left."""
+    make(daemon, "alpha", "10.83.0.0/24"), make(daemon, "beta", "10.84.0.0/24")
+    run_peer(daemon, "web", "8080:80", network="alpha")
+    connect(daemon, "beta", "web")
+    for words in ("set eth1 down", "set eth1 name mine", "set mine up"):
+        inside(daemon, "web", "ip", "link", *words.split())
+    disconnect(daemon, "alpha", "web")
+    assert net.ask("host", "10.84.0.1", 8080).local.startswith("10.84.0.")
+
+
 def test_connected_before_it_runs(net, daemon):
     """As compose does: created on one network, disconnected, connected with aliases, started."""
     make(daemon, "front"), make(daemon, "back")
