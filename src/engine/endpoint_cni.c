@@ -153,14 +153,26 @@ static fallible fill_attachment(CniAttachment *ret, const Container *container, 
 
 /* ---- ADD ---- */
 
-static bool has_default_route(const CniResult *result, bool is_ipv6)
+/* NULL: there is none. */
+static const CniRoute *default_route(const CniResult *result, bool is_ipv6)
 {
 	const CniRoute *routes = result->routes.items;
 
 	for (size_t i = 0; i < result->routes.count; i++)
 		if (string_equal(routes[i].destination, is_ipv6 ? "::/0" : "0.0.0.0/0"))
-			return true;
-	return false;
+			return &routes[i];
+	return NULL;
+}
+
+/* The route's own, or the address's, as plugins read it; NULL: no way out. */
+static const char *gateway_of(const CniResult *result, const CniAddress *address)
+{
+	bool is_ipv6 = strchr(address->address, ':');
+	const CniRoute *route = default_route(result, is_ipv6);
+
+	if (!route || string_empty(route->gateway))
+		return route ? address->gateway : NULL;
+	return !strchr(route->gateway, ':') == !is_ipv6 ? route->gateway : NULL;
 }
 
 static bool is_of_interface(const CniResult *result, const CniAddress *address, const char *interface)
@@ -180,9 +192,10 @@ static void take_result(Endpoint *endpoint, const CniResult *result)
 		char **slot = is_ipv6 ? &endpoint->ipv6 : &endpoint->ipv4;
 		if (!string_empty(*slot) || !is_of_interface(result, &addresses[i], endpoint->interface))
 			continue;
+		const char *gateway = gateway_of(result, &addresses[i]);
 		string_replace(slot, addresses[i].address);
-		if (has_default_route(result, is_ipv6) && addresses[i].gateway)
-			string_replace(is_ipv6 ? &endpoint->gateway6 : &endpoint->gateway4, addresses[i].gateway);
+		if (gateway)
+			string_replace(is_ipv6 ? &endpoint->gateway6 : &endpoint->gateway4, gateway);
 	}
 	const char *mac = cni_result_mac(result, endpoint->interface);
 	string_replace(&endpoint->mac, mac ? mac : "");

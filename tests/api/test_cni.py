@@ -136,6 +136,16 @@ def test_beside_a_bridge(machine):
     machine.api.delete("/networks/own")
 
 
+def test_a_gateway_that_only_the_route_names(machine):
+    """The plugin's default route is the container's way out, and stays."""
+    ipam = {"type": "static", "addresses": [{"address": "10.89.0.5/24"}], "routes": [{"dst": "0.0.0.0/0", "gw": "10.89.0.1"}]}
+    document = {"cniVersion": "1.0.0", "name": "edge", "plugins": [{"type": "bridge", "bridge": "cni0", "ipam": ipam}]}
+    (machine.networks / "edge.conflist").write_text(json.dumps(document))
+    identity = start(machine)
+    assert machine.inspect(identity)["NetworkSettings"]["Networks"]["edge"]["Gateway"] == "10.89.0.1"
+    assert "default via 10.89.0.1 dev eth0" in machine.docker("exec", identity, "ip", "route").out
+
+
 def test_names_are_found(machine):
     machine.network("edge")
     start(machine, name="served")
