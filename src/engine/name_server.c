@@ -148,6 +148,8 @@ static void tell_names(const Container *container, const Endpoint *endpoint)
 	for (size_t i = 0; spec && i < spec->aliases.count; i++)
 		strings_add(&all, spec->aliases.items[i]);
 	strings_printf(&all, "%.*s", SHORT_ID, container->id);
+	if (!string_empty(container->record.spec.hostname))
+		strings_add(&all, container->record.spec.hostname);
 	dns_names_set(container->engine->dns, &(DnsNames){.network_id = endpoint->network,
 						      .container_id = container->id,
 						      .names = &all,

@@ -106,6 +106,18 @@ def test_name_alias_id_and_network(engine):
     assert (status, answers[0][1].lower()) == ("NOERROR", "web.one.")
 
 
+def test_hostname(engine):
+    """One that was asked for, as its aliases show it."""
+    network(engine, "one")
+    web = engine.create(FOREVER, name="web", host={"NetworkMode": "one"}, Hostname="shop.example")
+    engine.start_container(web)
+    assert "shop.example" in engine.inspect(web)["NetworkSettings"]["Networks"]["one"]["Aliases"]
+    own = address(engine, web, "one")
+    _, there = run(engine, "db", "one")
+    assert there.addresses("shop.example") == [own] and there.addresses("shop.example.one") == [own]
+    assert there.ask("-x", own)[1][0][1] == "web.one."
+
+
 def test_ipv6(engine):
     network(engine, "six", EnableIPv6=True, IPAM={"Config": [{"Subnet": "fd00:5a:1::/64"}]})
     web, _ = run(engine, "web", "six")
