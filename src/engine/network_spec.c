@@ -75,6 +75,27 @@ static fallible check_address(const char *value)
 	return *value ? address_parse(&address, value) : NULL;
 }
 
+static fallible check_of_family(const char *value, int family)
+{
+	Address address = {.family = family};
+
+	if (*value)
+		TRY(address_parse(&address, value));
+	if (address.family != family)
+		return error_new(ERROR_INVALID, "\"%s\" is no IPv%d address", value, family == AF_INET ? 4 : 6);
+	return NULL;
+}
+
+static fallible check_ipv4(const char *value)
+{
+	return check_of_family(value, AF_INET);
+}
+
+static fallible check_ipv6(const char *value)
+{
+	return check_of_family(value, AF_INET6);
+}
+
 static fallible check_gateway_mode(const char *value)
 {
 	GatewayMode mode;
@@ -94,8 +115,8 @@ static const struct OptionRule {
 	{BRIDGE "host_binding_ipv4", check_address},
 	{BRIDGE "gateway_mode_ipv4", check_gateway_mode},
 	{BRIDGE "gateway_mode_ipv6", check_gateway_mode},
-	{"com.docker.network.host_ipv4", check_address},
-	{"com.docker.network.host_ipv6", check_address},
+	{"com.docker.network.host_ipv4", check_ipv4},
+	{"com.docker.network.host_ipv6", check_ipv6},
 	{"com.docker.network.driver.mtu", check_mtu},
 	{"com.docker.network.container_iface_prefix", check_prefix},
 };

@@ -107,6 +107,17 @@ static bool publish_element(PublishElement *ret, const Container *container, con
 	return true;
 }
 
+/* Family 0: none is given, or one of the other family, which earlier kedgeds took. */
+static Address source_of(const Network *network, const char *option, int family)
+{
+	const char *text = network_option(network, option);
+	Address address = {0};
+
+	if (!string_empty(text))
+		error_free(address_parse(&address, text)); /* it was checked */
+	return address.family == family ? address : (Address){0};
+}
+
 static void network_element(NetworkElement *ret, const Network *network)
 {
 	*ret = (NetworkElement){
@@ -116,6 +127,10 @@ static void network_element(NetworkElement *ret, const Network *network)
 		.mode6 = network_gateway_mode(network, AF_INET6),
 		.masquerades = network_flag(network, "com.docker.network.bridge.enable_ip_masquerade", true),
 	};
+	if (ret->masquerades) {
+		ret->source4 = source_of(network, "com.docker.network.host_ipv4", AF_INET);
+		ret->source6 = source_of(network, "com.docker.network.host_ipv6", AF_INET6);
+	}
 	memcpy(ret->bridge, network->bridge, sizeof(ret->bridge));
 	for (size_t i = 0; i < network->pool_count && i < NETWORK_SUBNETS_MAX; i++)
 		ret->subnets[ret->subnet_count++] = network->pools[i].subnet;

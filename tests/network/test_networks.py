@@ -105,6 +105,16 @@ def test_without_masquerade_the_containers_own_address_leaves(net, daemon):
     assert asks(daemon, "aa", network.OUTSIDE, 7002).peer == endpoint(daemon, "aa", "plain")["IPAddress"]
 
 
+def test_the_address_that_packets_leave_with_is_given(net, daemon):
+    net.serve("uplink", 7006, "internet")
+    make(daemon, "given", EnableIPv6=True, options={"com.docker.network.host_ipv4": "198.51.100.1", "com.docker.network.host_ipv6": "2001:db8:2::1"})
+    run_peer(daemon, "aa", network="given")
+    assert asks(daemon, "aa", network.OUTSIDE, 7006).peer == "198.51.100.1"
+    assert asks(daemon, "aa", network.OUTSIDE6, 7006).peer == "2001:db8:2::1"
+    with pytest.raises(kedge.ApiError, match='option ..com.docker.network.host_ipv4..: ..fd00::1.. is no IPv4 address'):
+        make(daemon, "wrong", options={"com.docker.network.host_ipv4": "fd00::1"})
+
+
 # ---- IPv6 ------------------------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
