@@ -315,8 +315,8 @@ static void table_loaded(void *arg, Error *take_error)
 	rules->is_ready = !take_error;
 	if (rules->is_ready)
 		compare(rules);
-	else
-		load_later(rules);
+	if (!rules->is_ready)
+		load_later(rules); /* also what was flushed meanwhile */
 	starts_go_on(rules->engine, take_error);
 	if (take_error)
 		error_log(take_error, "the packet filter's table \"%s\" could not be loaded",

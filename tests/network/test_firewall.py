@@ -91,22 +91,23 @@ def test_a_flush_is_mended_at_once(net, daemon, flush):
     client.close()
 
 
-@pytest.fixture
-def broken(tmp_path):
-    """An nft that fails while a file is there: (directory of the program, the file)."""
-    program, mark = tmp_path / "nft", tmp_path / "broken"
-    program.write_text(f'#!/bin/sh\n[ -e {mark} ] && exit 1\nPATH=${{PATH#*:}} exec nft "$@"\n')
+def lose_table(net, directory, mark, script):
+    """A kedged with a container at port 8080 and an nft of this script, from which the table is taken while the file is there."""
+    program = directory / "nft"
+    program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
-    return tmp_path, mark
-
-
-def test_a_flush_that_could_not_be_mended_is_not_forgotten(net, broken):
-    directory, mark = broken
     daemon = net.daemon(environment={"PATH": f"{directory}:{os.environ['PATH']}"}).start()
     network.load_peer(daemon)
     run(daemon, "web", 8080)
     mark.touch()
     net.run("host", "nft", "delete", "table", "inet", table_of(net, daemon))
+    return daemon
+
+
+def test_a_flush_that_could_not_be_mended_is_not_forgotten(net, tmp_path):
+    """nft fails for a while."""
+    mark = tmp_path / "broken"
+    daemon = lose_table(net, tmp_path, mark, f'[ -e {mark} ] && exit 1; PATH=${{PATH#*:}} exec nft "$@"')
     kedge.wait_for(lambda: "could not be loaded" in daemon.log())
     mark.unlink()
     found = daemon.kedge("system", "check", check=False)
@@ -114,6 +115,15 @@ def test_a_flush_that_could_not_be_mended_is_not_forgotten(net, broken):
     assert not net.reaches("client", HOST4, 8080, timeout=0.3)  # a check only looks
     daemon.kedge("system", "check", "--repair")
     soon(net, 8080)
+
+
+def test_a_flush_while_the_table_is_loaded_is_mended_later(net, tmp_path):
+    """Behind nft's work, and before it has ended, somebody flushes the ruleset, once."""
+    mark = tmp_path / "flush"
+    lose_table(net, tmp_path, mark, f'PATH=${{PATH#*:}}; nft "$@" || exit; [ ! -e {mark} ] || {{ nft flush ruleset && sleep 0.5 && rm {mark}; }}')
+    kedge.wait_for(lambda: not mark.exists())
+    for protocol in PROTOCOLS:
+        assert net.ask_until("client", HOST4, 8080, protocol, seconds=90).name == "web"
 
 
 def test_a_flush_while_nobody_watches(net, daemon):
