@@ -65,17 +65,17 @@ static bool is_relayed(const Container *container, const PortBinding *binding)
 	return binding->is_relayed && endpoints_way_out(container, AF_INET);
 }
 
-/* Where the container has no address of that family: its shim's socket, of which the firewall only needs to know. One
- * at a single address is not told: others may have that port at another one. */
+/* Where the container has no address of that family: its shim's socket, of which the firewall only needs to know. */
 static bool relay_element(PublishElement *ret, const Container *container, const PortBinding *binding)
 {
 	*ret = (PublishElement){
 		.protocol = protocol_number(binding->protocol),
 		.family = AF_INET6,
+		.host = host_of(binding),
 		.host_port = (uint16_t)binding->host_port,
 		.is_relayed = true,
 	};
-	return is_relayed(container, binding) && !host_of(binding).family;
+	return is_relayed(container, binding);
 }
 
 /* False: nothing leads there that the firewall knows of. */

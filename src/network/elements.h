@@ -30,8 +30,8 @@ typedef struct PublishElement {
 	/* The network is routed: the port is opened at the container's own address, and none of the host's leads there.
 	 */
 	bool is_routed;
-	/* IPv6, host any: connections to ::1 (bridge-nf-call), or, where `to` has no family, all are left to the socket
-	 * that the shim holds, which relays. */
+	/* IPv6: connections to ::1 (bridge-nf-call), or, where `to` has no family, all are left to the socket that the
+	 * shim holds, which relays. */
 	bool is_relayed;
 } PublishElement;
 

@@ -159,6 +159,8 @@ static const SetShape set_shapes[SETS] = {
 		.purpose = "addresses that leave the host under a given one"},
 	[SET_SOURCE6] = {"source6", PAIR6, {FIELD_IPV6}, .verb = "leaves as", .is_intervals = true, .said = 1,
 		.purpose = "addresses that leave the host under a given one"},
+	[SET_RELAY6_AT] = {"relay6_at", AT6,
+		.purpose = "ports at one address that are relayed, as the container has no IPv6"},
 	[SET_RELAY6] = {"relay6", ANY,
 		.purpose = "ports on [::] that are relayed, not translated: at [::1], and where the container has no "
 			   "IPv6"},
@@ -389,11 +391,14 @@ void elements_clear(ElementList *list)
 
 /* ---- what a port and a network are ---- */
 
+/* At one address where it is relayed whole: others may have that port at another one. */
 static void add_relay(ElementList *list, const PublishElement *publish)
 {
-	Element element = {.set = SET_RELAY6};
+	bool is_at_one = publish->host.family && !publish->to.family;
+	Element element = {.set = is_at_one ? SET_RELAY6_AT : SET_RELAY6};
+	uint8_t *key = is_at_one ? put_address(element.key, &publish->host) : element.key;
 
-	put_port(put_number(element.key, publish->protocol), publish->host_port);
+	put_port(put_number(key, publish->protocol), publish->host_port);
 	elements_add(list, &element);
 }
 

@@ -62,6 +62,7 @@ static const char chains[] =
 	/* A relayed port is the host's own socket: nothing is forwarded. */
 	"	chain entering {\n"
 	"		type filter hook input priority 0; policy accept;\n"
+	"		iifname @internal ip6 daddr . meta l4proto . th dport @relay6_at drop\n"
 	"		iifname @internal meta l4proto . th dport @relay6 drop\n"
 	"	}\n"
 	/* Internal networks come before published ports, so that they reach none of another network's. */

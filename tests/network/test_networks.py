@@ -79,7 +79,7 @@ def ipv6_of(net, bridge):
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 def test_an_internal_network_reaches_no_relayed_port_either(net, daemon, protocol):
-    """A port on [::] of a container without IPv6 is the host's own socket, which the bridge's address leads to."""
+    """A port of a container without IPv6 is the host's own socket, on [::] or at one address, which the bridge's address leads to."""
     make(daemon, "front")
     run_peer(daemon, "web", f"8082:80/{protocol}", network="front")
     for name, is_internal in (("open6", False), ("sealed6", True)):
@@ -87,6 +87,8 @@ def test_an_internal_network_reaches_no_relayed_port_either(net, daemon, protoco
         run_peer(daemon, name, network=name)
         at = ipv6_of(net, f"br-{made[:12]}")
         assert reaches(daemon, name, at, 8082, protocol) == (not is_internal), (name, at)
+        run_peer(daemon, f"at-{name}", f"[{at}]:8083:80/{protocol}", network="front")
+        assert reaches(daemon, name, at, 8083, protocol) == (not is_internal), (name, at)
 
 
 def test_without_icc_containers_do_not_reach_each_other(net, daemon):

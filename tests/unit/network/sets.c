@@ -72,6 +72,8 @@ static void test_ports(void **state)
 		"relay6 tcp port 8080; published6 tcp port 8080 leads to fd00::2 port 80");
 	six.to.family = 0;
 	check_publish(&six, "relay6 6 . 8080", "relay6 tcp port 8080");
+	error_free(address_parse(&six.host, "2001:db8::1"));
+	check_publish(&six, "relay6_at 2001:db8::1 . 6 . 8080", "relay6_at 2001:db8::1 tcp port 8080");
 	any.is_routed = true;
 	check_publish(&any, "open4 10.1.0.2 . 6 . 80", "open4 10.1.0.2 tcp port 80");
 }
