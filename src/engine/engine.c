@@ -217,6 +217,7 @@ fallible engine_open(Engine *engine)
 	TRY(containers_restore(engine));
 	rules_restore(engine);
 	cni_sweep(engine);
+	bridges_sweep(engine);
 	TRY(name_server_open(engine));
 	enforcement_begin(engine->enforcement);
 	TRY(log_forward_open(engine));

@@ -482,6 +482,8 @@ static void bridge_gone(void *arg, Error *take_error)
 	if (take_error)
 		error_log(take_error, "network \"%s\": its bridge \"%s\" stays", removal->network->record.spec.name,
 			removal->network->bridge);
+	else if (network_has_bridge(removal->network))
+		bridge_drop_note(removal->network->engine, removal->network->bridge);
 	network_gone(removal->network);
 	if (removal->done)
 		removal->done(removal->arg, NULL);
@@ -501,6 +503,8 @@ fallible network_remove(Network *network, ContainerDone *done, void *arg)
 		return error_new(ERROR_FORBIDDEN, "network %s is the CNI configuration \"%s\", and goes with it",
 			network->record.spec.name, network_option(network, CNI_FILE_OPTION));
 	TRY(fault("engine.network.remove"));
+	if (network_has_bridge(network))
+		TRY(bridge_note(network->engine, network->bridge));
 	TRY(record_delete(network->engine->store, "network", network->id));
 	network->is_leaving = true;
 	removal = mem_new(Removal);

@@ -87,6 +87,11 @@ fallible network_make_bridge(const Network *network, int *ret_index);
 /* done: when its bridge is gone. */
 void network_down(Network *network, ContainerDone *done, void *arg);
 
+/* ---- network_leaving.c ---- */
+fallible bridge_note(const Engine *engine, const char *bridge); /* it is about to lose its network */
+void bridge_drop_note(const Engine *engine, const char *bridge);
+void bridges_sweep(Engine *engine); /* at a start: those that are noted go, where no network has them */
+
 /* ---- network_join.c ---- */
 void network_tell(const Network *network, const char *action, const Container *container); /* an event */
 

@@ -283,6 +283,39 @@ def test_a_network_with_endpoints_stays(net, daemon):
     assert f"br-{identity[:12]}" not in net.link_names()
 
 
+@pytest.fixture
+def programs(tmp_path):
+    """A directory with links to kedge's programs."""
+    for program in kedge.BIN.glob("kedge-*"):
+        if program.is_file():
+            (tmp_path / program.name).symlink_to(program)
+    return tmp_path
+
+
+def test_a_bridge_that_outlived_its_network_goes_at_the_next_start(net, programs):
+    """Those of others, of kedge's making as well, stay."""
+    daemon = net.daemon(options=["--libexec-dir", str(programs)]).start()
+    network.load_peer(daemon)
+    gone, kept = (make(daemon, name) for name in ("gone", "kept"))
+    for name in ("gone", "kept"):
+        run_peer(daemon, name, network=name)
+    net.run("host", "ip", "link", "add", "another0", "alias", "kedge", "type", "bridge")
+    daemon.api.delete("/containers/gone?force=1")
+    (programs / "kedge-shim").unlink()
+    (programs / "kedge-shim").symlink_to("/bin/false")  # removes no links
+    daemon.api.delete("/networks/gone")
+    daemon.kill()
+    assert f"br-{gone[:12]}" in net.link_names()
+    (programs / "kedge-shim").unlink()
+    (programs / "kedge-shim").symlink_to(kedge.BIN / "kedge-shim")
+    daemon.start()
+    kedge.wait_for(lambda: f"br-{gone[:12]}" not in net.link_names())
+    kedge.wait_for(lambda: not list((daemon.run_directory / "leaving").iterdir()))
+    assert {"another0", f"br-{kept[:12]}"} <= net.link_names()
+    net.run("host", "ip", "link", "delete", "another0")
+    daemon.close()
+
+
 def test_what_was_leaving_when_kedged_died_leaves(net, daemon):
     """Another network's disconnection had written down that it was on its way; its address may be somebody else's since."""
     make(daemon, "front"), make(daemon, "back", "10.250.7.0/24")
