@@ -134,8 +134,12 @@ bool host_has_ipv6(void)
 
 /* ---- bridges ---- */
 
-/* Behind those of other bridges, and of lo (NLM_F_APPEND). */
-static fallible add_local_route(Netlink *host, int index)
+static char *localnet_path(const char *bridge)
+{
+	return string_printf(SYSCTL "net/ipv4/conf/%s/route_localnet", bridge);
+}
+
+static void put_local_route(Netlink *host, uint16_t type, uint16_t flags, int index)
 {
 	static const uint8_t loopback[16] = {[15] = 1};
 	const struct rtmsg header = {.rtm_family = AF_INET6,
@@ -144,18 +148,16 @@ static fallible add_local_route(Netlink *host, int index)
 		.rtm_protocol = RTPROT_STATIC,
 		.rtm_scope = RT_SCOPE_UNIVERSE,
 		.rtm_type = RTN_LOCAL};
-	struct nlmsghdr *message =
-		netlink_message(host, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, &header, sizeof(header));
+	struct nlmsghdr *message = netlink_message(host, type, flags, &header, sizeof(header));
 
 	mnl_attr_put(message, RTA_DST, sizeof(loopback), loopback);
 	mnl_attr_put_u32(message, RTA_OIF, (uint32_t)index);
-	netlink_tolerate(host, EEXIST);
-	return netlink_send(host);
+	netlink_tolerate(host, type == RTM_NEWROUTE ? EEXIST : ESRCH);
 }
 
 static fallible open_loopback(Netlink *host, const char *bridge, bool has_ipv6)
 {
-	autofree char *path = string_printf(SYSCTL "net/ipv4/conf/%s/route_localnet", bridge);
+	autofree char *path = localnet_path(bridge);
 	int index;
 
 	TRY(file_poke(AT_FDCWD, path, "1"));
@@ -164,12 +166,42 @@ static fallible open_loopback(Netlink *host, const char *bridge, bool has_ipv6)
 	TRY(link_index(&index, host, bridge));
 	if (!index)
 		return error_new(ERROR_NOT_FOUND, "there is no such link");
-	return add_local_route(host, index);
+	/* Behind those of other bridges, and of lo (NLM_F_APPEND). */
+	put_local_route(host, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, index);
+	return netlink_send(host);
 }
 
 fallible host_open_loopback(Netlink *host, const char *bridge, bool has_ipv6)
 {
 	TRY_WRAP(open_loopback(host, bridge, has_ipv6), "bridge \"%s\"", bridge);
+	return NULL;
+}
+
+bool host_has_localnet(const char *bridge)
+{
+	autofree char *path = localnet_path(bridge);
+
+	return is_on(path);
+}
+
+static fallible close_loopback(Netlink *host, const char *bridge, bool keeps_localnet)
+{
+	autofree char *path = localnet_path(bridge);
+	int index;
+
+	TRY(link_index(&index, host, bridge));
+	if (!index)
+		return NULL;
+	if (!keeps_localnet)
+		TRY(file_poke(AT_FDCWD, path, "0"));
+	if (host_has_ipv6())
+		put_local_route(host, RTM_DELROUTE, 0, index);
+	return netlink_send(host);
+}
+
+fallible host_close_loopback(Netlink *host, const char *bridge, bool keeps_localnet)
+{
+	TRY_WRAP(close_loopback(host, bridge, keeps_localnet), "bridge \"%s\"", bridge);
 	return NULL;
 }
 
@@ -180,9 +212,7 @@ void host_settings(StringList *ret, const StringList *bridges)
 	for (size_t i = 0; i < settings.count; i++)
 		strings_add(ret, settings.items[i]);
 	for (size_t i = 0; i < bridges->count; i++) {
-		autofree char *path = string_printf(SYSCTL "net/ipv4/conf/%s/route_localnet", bridges->items[i]);
-
-		if (is_on(path))
+		if (host_has_localnet(bridges->items[i]))
 			strings_printf(ret, "net.ipv4.conf.%s.route_localnet = 1", bridges->items[i]);
 	}
 }

@@ -17,6 +17,9 @@ fallible host_forward(int family);
  * of
  * ::1. Again is fine. */
 fallible host_open_loopback(Netlink *host, const char *bridge, bool has_ipv6);
+bool host_has_localnet(const char *bridge); /* its route_localnet is on */
+/* Takes both back, or, keeps_localnet, the route alone. Where they are not, that is fine. */
+fallible host_close_loopback(Netlink *host, const char *bridge, bool keeps_localnet);
 /* Whether frames within a bridge go through the firewall (br_netfilter): what hairpin and ::1 then need is different.
  */
 bool host_filters_bridges(int family);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is there: routes, and counters of links. */
+/* What is there: routes, addresses, and counters of links. */
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
@@ -117,6 +118,45 @@ fallible routes_list(Subnet **ret, size_t *ret_count, Netlink *host, const char 
 	}
 	*ret = routes.items;
 	*ret_count = routes.count;
+	return NULL;
+}
+
+/* ---- addresses ---- */
+
+typedef struct Addresses {
+	StringList *list;
+	unsigned index; /* of the link */
+} Addresses;
+
+static Error *read_address(void *arg, const struct nlmsghdr *message)
+{
+	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
+	const struct nlattr *parts[IFA_MAX + 1], *own;
+	const Addresses *addresses = arg;
+	Subnet subnet = {.address.family = header->ifa_family, .prefix = header->ifa_prefixlen};
+	size_t length = address_length(header->ifa_family);
+	char text[SUBNET_TEXT_MAX];
+
+	netlink_attributes(parts, COUNT(parts), message, sizeof(*header));
+	own = parts[IFA_LOCAL] ? parts[IFA_LOCAL] : parts[IFA_ADDRESS];
+	if (header->ifa_index != addresses->index || !own || !length || mnl_attr_get_payload_len(own) != length)
+		return NULL;
+	memcpy(subnet.address.bytes, mnl_attr_get_payload(own), length);
+	subnet_format_with_host(text, &subnet);
+	strings_add(addresses->list, text);
+	return NULL;
+}
+
+fallible addresses_list(StringList *ret, Netlink *host, const char *link)
+{
+	const struct ifaddrmsg any = {0};
+	Addresses addresses = {.list = ret};
+	int index;
+
+	TRY(link_index(&index, host, link));
+	addresses.index = (unsigned)index;
+	netlink_message(host, RTM_GETADDR, NLM_F_DUMP, &any, sizeof(any));
+	TRY_WRAP(netlink_ask(host, read_address, &addresses), "could not list the addresses of \"%s\"", link);
 	return NULL;
 }
 

@@ -210,6 +210,33 @@ fallible bridge_owner(BridgeOwner *ret, Netlink *host, const char *name)
 	return NULL;
 }
 
+static void remove_address(Netlink *netlink, int index, const Subnet *subnet)
+{
+	const Address *address = &subnet->address;
+	const struct ifaddrmsg header = {.ifa_family = (uint8_t)address->family,
+		.ifa_prefixlen = (uint8_t)subnet->prefix,
+		.ifa_index = (unsigned)index};
+
+	mnl_attr_put(netlink_message(netlink, RTM_DELADDR, 0, &header, sizeof(header)), IFA_LOCAL,
+		address_length(address->family), address->bytes);
+	netlink_tolerate(netlink, EADDRNOTAVAIL);
+}
+
+fallible bridge_give_back(Netlink *host, const BridgeSpec *spec, const StringList *had)
+{
+	int index;
+
+	TRY(link_index(&index, host, spec->name));
+	for (size_t i = 0; i < spec->gateway_count; i++) {
+		char text[SUBNET_TEXT_MAX];
+		subnet_format_with_host(text, &spec->gateways[i]);
+		if (!strings_has(had, text))
+			remove_address(host, index, &spec->gateways[i]);
+	}
+	TRY_WRAP(netlink_send(host), "could not take addresses off bridge \"%s\"", spec->name);
+	return NULL;
+}
+
 /* ---- cards that others stand on ---- */
 
 static fallible make_card(Netlink *host, const char *name, const char *kind)

@@ -10,6 +10,7 @@
 #include <net/if.h>
 #include <stdbool.h>
 
+#include "base/strings.h"
 #include "network/address.h"
 #include "network/bridge_port.h"
 #include "network/netlink.h"
@@ -36,6 +37,9 @@ typedef enum BridgeOwner {
 	BRIDGE_IS_NONE, /* the link of this name is no bridge */
 } BridgeOwner;
 fallible bridge_owner(BridgeOwner *ret, Netlink *host, const char *name);
+
+/* Takes the spec's addresses off again, but those that it had before (addresses_list()). */
+fallible bridge_give_back(Netlink *host, const BridgeSpec *spec, const StringList *had);
 
 typedef enum PlugKind { PLUG_VETH, PLUG_MACVLAN, PLUG_IPVLAN, PLUG_KINDS } PlugKind;
 
@@ -81,6 +85,9 @@ fallible link_remove(Netlink *netlink, const char *name);          /* waits 10-3
 /* Subnets that the host has routes for, both families, without default routes; those that lead over one of the links
  * `own` (names, NULL-terminated) are left out. *ret is owned. */
 fallible routes_list(Subnet **ret, size_t *ret_count, Netlink *host, const char *const *own);
+
+/* Adds the addresses of a link as texts, "10.1.0.1/24", both families. */
+fallible addresses_list(StringList *ret, Netlink *host, const char *link);
 
 typedef struct LinkCounters {
 	char name[IFNAMSIZ];
