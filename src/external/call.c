@@ -64,7 +64,7 @@ ExternalCall *external_call_free(ExternalCall *call)
 
 /* ---- receiving ---- */
 
-static bool is_endless(const ExternalCall *call)
+static bool is_in_pieces(const ExternalCall *call)
 {
 	return call->request.data && call->response.status == 200;
 }
@@ -81,9 +81,9 @@ static fallible take_bytes(ExternalCall *call, const char *bytes, size_t length)
 	size_t used = 0;
 
 	TRY(http_response_feed(&call->response, bytes, length, &used, &call->body));
-	if (!http_response_has_head(&call->response) || !is_endless(call))
+	if (!http_response_has_head(&call->response) || !is_in_pieces(call))
 		return NULL;
-	if (!call->is_told)
+	if (call->request.head && !call->is_told)
 		tell_head(call);
 	if (!call->is_over && call->body.length)
 		call->request.data(call->request.arg, call->body.data, call->body.length);

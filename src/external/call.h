@@ -18,7 +18,8 @@ typedef struct ExternalRequest {
 	const char *method, *target; /* encoded */
 	size_t body_max;             /* of the answer */
 	int64_t timeout_ns;          /* for the whole answer, or for the head of one without end */
-	/* What is without end: head when it begins, data for each piece. Both NULL: the body is collected for done. */
+	/* data is given each piece of a 200's body; NULL: the body is collected for done. With head, which is called
+	 * when it begins, the answer is without end. */
 	void (*head)(void *arg);
 	void (*data)(void *arg, const char *bytes, size_t length);
 	/* An error means that there was no answer, or no whole one; any status is an answer. The body is lent. */

@@ -35,6 +35,75 @@ static void name_sum(char **id)
 
 /* ---- the list ---- */
 
+void external_items_clear(ExternalItems *items)
+{
+	buffer_clear(&items->item);
+	*items = (ExternalItems){0};
+}
+
+static bool is_between_items(const ExternalItems *items, char byte)
+{
+	if (byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n')
+		return true;
+	if (items->depth == 1)
+		return byte == '{' || byte == ',' || byte == ']';
+	return byte == '[' && !items->is_over;
+}
+
+static void follow(ExternalItems *items, char byte)
+{
+	if (items->is_escaped) {
+		items->is_escaped = false;
+	} else if (items->is_in_string) {
+		items->is_escaped = byte == '\\';
+		items->is_in_string = byte != '"';
+	} else if (byte == '"') {
+		items->is_in_string = true;
+	} else if (byte == '{' || byte == '[') {
+		items->depth++;
+	} else if (byte == '}' || byte == ']') {
+		items->depth--;
+	}
+	items->is_over = items->depth == 0 && (items->is_over || byte == ']');
+}
+
+static void add_to_item(ExternalItems *items, const char *from, const char *to)
+{
+	size_t room = EXTERNAL_ITEM_MAX - items->item.length, length = (size_t)(to - from);
+
+	buffer_add(&items->item, from, length < room ? length : room);
+}
+
+void external_items_feed(
+	ExternalItems *items, const char *bytes, size_t length, ExternalItemHandler *handler, void *arg)
+{
+	const char *from = bytes, *end = bytes + length;
+
+	for (const char *at = bytes; at < end && !items->is_none; at++) {
+		bool was_in_item = items->depth > 1;
+		items->is_none = !was_in_item && !is_between_items(items, *at);
+		follow(items, *at);
+		if (!was_in_item) {
+			from = at;
+		} else if (items->depth == 1) {
+			add_to_item(items, from, at + 1);
+			handler(arg, buffer_text(&items->item), items->item.length);
+			buffer_truncate(&items->item, 0);
+		}
+	}
+	if (items->depth > 1)
+		add_to_item(items, from, end);
+}
+
+fallible external_items_end(const ExternalItems *items)
+{
+	if (items->is_none)
+		return error_new(ERROR_UNAVAILABLE, "its list of containers is none");
+	return items->is_over ? NULL : error_new(ERROR_UNAVAILABLE, "its list of containers breaks off");
+}
+
+/* ---- an item of it ---- */
+
 #define PORT(key, kind_, member)                                                                                       \
 	{                                                                                                              \
 		.name = (key), .kind = (kind_), .offset = offsetof(ExternalPort, member)                               \
@@ -83,10 +152,30 @@ static const Field listed_fields[] = {
 	FIELDS_END,
 };
 
-static fallible read_listed(ListedDocument *ret, const Value *item)
+/* Of an item that may be cut off, or not be JSON: engines write it first. */
+static char *first_id(const char *item, size_t length)
 {
+	static const char beginning[] = "{\"Id\":\"";
+	size_t before = strlen(beginning);
+
+	if (length <= before + EXTERNAL_ID_LENGTH || memcmp(item, beginning, before) != 0 ||
+		item[before + EXTERNAL_ID_LENGTH] != '"')
+		return NULL;
+	return string_printf("%.*s", EXTERNAL_ID_LENGTH, item + before);
+}
+
+static fallible read_listed(ListedDocument *ret, char **ret_id, const char *text, size_t length)
+{
+	autoptr(Value) item = NULL;
+	Error *error = value_parse(&item, text, length);
+	const char *id = value_string(value_get(item, "Id"));
+	autofree char *known = error ? first_id(text, length) : mem_strdup(id ? id : "");
+
+	if (external_is_id(known))
+		*ret_id = take(known);
+	TRY(error);
 	TRY(fields_read(listed_fields, ret, item, 0));
-	if (!external_is_id(ret->listed.id))
+	if (!*ret_id)
 		return error_new(ERROR_INVALID, "field \"Id\" is no container's");
 	if (ret->names.count)
 		ret->listed.name = mem_strdup(bare_name(ret->names.items[0]));
@@ -94,10 +183,10 @@ static fallible read_listed(ListedDocument *ret, const Value *item)
 	return NULL;
 }
 
-fallible external_listed_read(ExternalListed *ret, const Value *item)
+fallible external_listed_read(ExternalListed *ret, char **ret_id, const char *item, size_t length)
 {
 	ListedDocument document = {0};
-	Error *error = read_listed(&document, item);
+	Error *error = read_listed(&document, ret_id, item, length);
 
 	if (!error) {
 		external_listed_clear(ret);

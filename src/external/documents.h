@@ -27,10 +27,31 @@ typedef struct ExternalListed {
 	FieldArray ports;
 } ExternalListed;
 
-/* Untouched on failure. */
-fallible external_listed_read(ExternalListed *ret, const Value *item);
+/* Untouched on failure. *ret_id, owned: its Id, also of one that is not to be read otherwise; NULL where that is none.
+ */
+fallible external_listed_read(ExternalListed *ret, char **ret_id, const char *item, size_t length);
 void external_listed_clear(ExternalListed *listed);
 DEFINE_AUTOCLEAR(ExternalListed, external_listed_clear)
+
+/* ---- the list ---- */
+enum { EXTERNAL_ITEM_MAX = 1 << 20 };
+
+/* It comes in pieces, and is cut into its items: none of them spoils the others, and nothing but one is kept. */
+typedef struct ExternalItems {
+	Buffer item;
+	int depth;
+	bool is_in_string, is_escaped;
+	bool is_over, is_none; /* its end has come; it is no list of objects */
+} ExternalItems;
+
+/* Of an item that is longer than EXTERNAL_ITEM_MAX, the beginning. A handler may not clear the items. */
+typedef void ExternalItemHandler(void *arg, const char *item, size_t length);
+void external_items_feed(
+	ExternalItems *items, const char *bytes, size_t length, ExternalItemHandler *handler, void *arg);
+fallible external_items_end(const ExternalItems *items); /* nothing more comes: was that a list? */
+void external_items_clear(ExternalItems *items);
+
+/* ---- a container ---- */
 
 /* What a container is judged by, and what is known of it beside: of GET /containers/{id}/json and of its image's
  * GET /images/{id}/json. */

@@ -15,13 +15,14 @@
 /* filters={"type":["container","image"]} */
 #define EVENTS_TARGET "/events?filters=%7B%22type%22%3A%5B%22container%22%2C%22image%22%5D%7D"
 
-enum { LOOKS_MAX = 4, EVENT_PIECES_MAX = 256 << 10 };
+enum { LOOKS_MAX = 4, PIECES_MAX = 256 << 10 };
 
 #define LIST_NS (30 * NANOS_PER_SECOND)
 #define BACKOFF_FIRST_NS (250 * NANOS_PER_MILLI)
 #define BACKOFF_MAX_NS (5 * NANOS_PER_SECOND)
 #define REGULAR_NS (60 * NANOS_PER_SECOND)
-#define SOON_NS NANOS_PER_SECOND /* passes for the sake of events are no closer together */
+#define LIST_AGAIN_NS (5 * NANOS_PER_SECOND) /* where it was none */
+#define SOON_NS NANOS_PER_SECOND             /* passes for the sake of events are no closer together */
 #define TELL_NS (100 * NANOS_PER_MILLI)
 
 const char *const external_state_names[EXTERNAL_STATES] = {
@@ -118,6 +119,7 @@ static void hang_up(ExternalEngine *external)
 	external->events = external_call_free(external->events);
 	external->list = external_call_free(external->list);
 	external_lines_clear(&external->lines);
+	external_items_clear(&external->items);
 	external->wants_list = external->wants_whole = external->has_passed = false;
 	source_rearm(external->regular, -1);
 	source_rearm(external->soon, -1);
@@ -163,19 +165,24 @@ static ExternalCall *ask(ExternalEngine *external, const char *target, size_t ma
 	return external_call_new(external->loop, &external->address, &request);
 }
 
+static fallible refusal(int status, const Buffer *body)
+{
+	autofree char *words = external_call_words(status, body);
+
+	return error_new(ERROR_UNAVAILABLE, "%s", words);
+}
+
 /* *ret stays NULL, and the connection is lost, where that is no answer. */
 static void read_answer(Value **ret, ExternalEngine *external, Error *take_error, int status, const Buffer *body)
 {
 	autoptr(Value) answer = NULL;
 	Error *error = take_error;
 
-	if (!error && status != 200) {
-		autofree char *words = external_call_words(status, body);
-		error = error_new(ERROR_UNAVAILABLE, "%s", words);
-	}
+	if (!error && status != 200)
+		error = refusal(status, body);
 	if (!error)
 		error = value_parse(&answer, buffer_text(body), body->length);
-	if (!error && !value_is_object(answer) && !value_is_array(answer))
+	if (!error && !value_is_object(answer))
 		error = error_new(ERROR_UNAVAILABLE, "its answer is %s", value_kind_name(answer));
 	if (error)
 		external_lost(external, error);
@@ -197,12 +204,15 @@ static void add_listed(ExternalEngine *external, ExternalListed *take_listed, bo
 		external_container_look(container);
 }
 
-static char *count_problem(size_t bad, size_t count)
+static char *count_problem(const ExternalEngine *external)
 {
-	if (count > EXTERNAL_CONTAINERS_MAX)
+	if (external->listed > EXTERNAL_CONTAINERS_MAX)
+		return string_printf("it has %zu containers, %d of them are looked after", external->listed,
+			(int)EXTERNAL_CONTAINERS_MAX);
+	if (external->unread)
 		return string_printf(
-			"it has %zu containers, %d of them are looked after", count, (int)EXTERNAL_CONTAINERS_MAX);
-	return bad ? string_printf("%zu of its containers cannot be understood, and are not looked after", bad) : NULL;
+			"%zu of its containers cannot be understood, and are not looked after", external->unread);
+	return NULL;
 }
 
 static bool has_room(const ExternalEngine *external, const char *id)
@@ -210,21 +220,30 @@ static bool has_room(const ExternalEngine *external, const char *id)
 	return table_get(external->by_id, id) || table_count(external->by_id) < EXTERNAL_CONTAINERS_MAX;
 }
 
-static void read_list(ExternalEngine *external, const Value *list)
+static void note_and_look(ExternalEngine *external, const char *id)
 {
-	size_t bad = 0;
+	ExternalContainer *container = external_container_get(external, id);
 
-	for (size_t i = 0; i < value_count(list); i++) {
-		autoclear(ExternalListed) listed = {0};
-		Error *error = external_listed_read(&listed, value_at(list, i));
-		if (error)
-			bad++;
-		else if (has_room(external, listed.id))
-			add_listed(external, &listed, external->is_list_whole);
-		error_free(error); /* counted, and told */
-	}
-	autofree char *problem = count_problem(bad, value_count(list));
-	set_state(external, EXTERNAL_CONNECTED, problem);
+	container->is_listed = true;
+	external_container_look(container);
+}
+
+/* Where the item says too little, the container's own document is asked. */
+static void on_item(void *arg, const char *item, size_t length)
+{
+	ExternalEngine *external = arg;
+	autoclear(ExternalListed) listed = {0};
+	autofree char *id = NULL;
+	Error *error = external_listed_read(&listed, &id, item, length);
+
+	external->listed++;
+	if (!id)
+		external->unread++;
+	else if (error && has_room(external, id))
+		note_and_look(external, id);
+	else if (has_room(external, id))
+		add_listed(external, &listed, external->is_list_whole);
+	error_free(error); /* counted, or looked into */
 }
 
 /* What is not in the list is asked for by its id: one that came meanwhile is there. */
@@ -236,25 +255,61 @@ static void look_for_missing(ExternalEngine *external)
 	}
 }
 
+/* One that is none is told, and asked for again; until then what is known, and what events name, is looked at. */
+static void list_over(ExternalEngine *external, Error *take_error)
+{
+	autofree char *problem = take_error ? error_text(take_error) : count_problem(external);
+
+	external->list = external_call_free(external->list);
+	external_items_clear(&external->items);
+	set_state(external, EXTERNAL_CONNECTED, problem);
+	look_for_missing(external);
+	external->is_list_whole = external->is_list_whole && !take_error; /* nobody is gone who is not in that */
+	external->has_passed = true;
+	external_changed(external);
+	source_rearm(external->regular, take_error ? LIST_AGAIN_NS : REGULAR_NS);
+	error_free(take_error);
+	external_look_over(external);
+}
+
+static void on_list_piece(void *arg, const char *bytes, size_t length)
+{
+	ExternalEngine *external = arg;
+
+	external->list_bytes += length;
+	if (external->list_bytes <= LIST_MAX)
+		external_items_feed(&external->items, bytes, length, on_item, external);
+	else
+		list_over(external,
+			error_new(ERROR_TOO_LARGE, "its list of containers is larger than %d bytes", (int)LIST_MAX));
+}
+
 static void on_list(void *arg, Error *take_error, int status, const Buffer *body)
 {
 	ExternalEngine *external = arg;
-	autoptr(Value) list = NULL;
 
-	external->list = external_call_free(external->list);
-	read_answer(&list, external, take_error, status, body);
-	if (!list)
-		return;
-	if (!value_is_array(list)) {
-		external_lost(external, error_new(ERROR_UNAVAILABLE, "its list of containers is none"));
-		return;
-	}
-	read_list(external, list);
-	look_for_missing(external);
-	external->has_passed = true;
-	external_changed(external);
-	source_rearm(external->regular, REGULAR_NS);
-	external_look_over(external);
+	if (take_error)
+		external_lost(external, take_error);
+	else if (status != 200)
+		list_over(external, refusal(status, body));
+	else
+		list_over(external, external_items_end(&external->items));
+}
+
+static void ask_for_list(ExternalEngine *external)
+{
+	const ExternalRequest request = {
+		.method = "GET",
+		.target = "/containers/json?all=true",
+		.body_max = PIECES_MAX,
+		.timeout_ns = LIST_NS,
+		.data = on_list_piece,
+		.done = on_list,
+		.arg = external,
+	};
+
+	external->list_bytes = external->listed = external->unread = 0;
+	external->list = external_call_new(external->loop, &external->address, &request);
 }
 
 static void begin_list(ExternalEngine *external, bool is_whole)
@@ -263,7 +318,7 @@ static void begin_list(ExternalEngine *external, bool is_whole)
 		container->is_listed = false;
 	external->is_list_whole = is_whole;
 	external->wants_list = external->wants_whole = false;
-	external->list = ask(external, "/containers/json?all=true", LIST_MAX, LIST_NS, on_list);
+	ask_for_list(external);
 }
 
 void external_pass(ExternalEngine *external, bool is_whole)
@@ -327,9 +382,7 @@ static void on_line(void *arg, const char *line, size_t length)
 		error_free(error); /* a pass makes up for it */
 		note_gap(external);
 	} else if (id) {
-		ExternalContainer *container = external_container_get(external, id);
-		container->is_listed = true;
-		external_container_look(container);
+		note_and_look(external, id);
 	}
 }
 
@@ -362,7 +415,7 @@ static void follow_events(ExternalEngine *external)
 	const ExternalRequest request = {
 		.method = "GET",
 		.target = EVENTS_TARGET,
-		.body_max = EVENT_PIECES_MAX,
+		.body_max = PIECES_MAX,
 		.timeout_ns = ANSWER_NS,
 		.head = on_events_begun,
 		.data = on_events,

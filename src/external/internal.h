@@ -12,7 +12,7 @@
 
 #define ANSWER_NS (10 * NANOS_PER_SECOND) /* for an answer that needs no waiting */
 
-enum { DOCUMENT_MAX = 4 << 20, LIST_MAX = 16 << 20, WORDS_BODY_MAX = 64 << 10 };
+enum { DOCUMENT_MAX = 4 << 20, LIST_MAX = 256 << 20, WORDS_BODY_MAX = 64 << 10 };
 
 typedef struct ExternalContainer {
 	ExternalEngine *external;
@@ -51,11 +51,13 @@ struct ExternalEngine {
 	ExternalCall *events;
 	ExternalLines lines;
 	ExternalCall *list;
-	bool is_list_whole;             /* every container in it is looked at, not only what is new */
-	bool wants_list, wants_whole;   /* one more, when this one is through */
-	bool has_passed;                /* once, since it was connected */
-	bool has_gap;                   /* something of the events was lost: a pass comes soon */
-	Source *again, *regular, *soon; /* connects; passes, every so often; passes a moment later */
+	ExternalItems items;
+	size_t list_bytes, listed, unread; /* so far: of the list, of its items, and of those that have no Id */
+	bool is_list_whole;                /* every container in it is looked at, not only what is new */
+	bool wants_list, wants_whole;      /* one more, when this one is through */
+	bool has_passed;                   /* once, since it was connected */
+	bool has_gap;                      /* something of the events was lost: a pass comes soon */
+	Source *again, *regular, *soon;    /* connects; passes, every so often; passes a moment later */
 	int64_t backoff_ns;
 
 	Table *by_id;

@@ -80,6 +80,21 @@ def test_what_is_not_allowed_is_removed(gateway, engine):
     assert lines.count(("remove", "runs")) == 1 and lines.count(("removed", "runs")) == 1 and ("admit", "good") in lines
 
 
+def test_one_that_cannot_be_read_hides_no_other(gateway, docker):
+    """A NUL in a label makes that container's documents no JSON that is taken; those of the others stay what they are."""
+    gateway.use(docker)
+    gateway.enforce(identity(docker, GOOD))
+    docker.run("good")
+    body = {"Image": EVIL, "Cmd": ["sleep", "1000"], "Labels": {"note": "a\0b"}, "HostConfig": {"NetworkMode": "none"}}
+    poisoned = kedge.Api(docker.socket).post("/containers/create?name=poisoned", body)["Id"]
+    docker.call("start", poisoned)
+    docker.run("evil", EVIL)
+    gateway.removed("evil")
+    kedge.wait_for(lambda: docker.names() == {"good"}, 30)
+    record = kedge.wait_for(lambda: next((one for one in gateway.removals() if one["id"] == poisoned and "removed" in one), None))
+    assert "cannot be judged" in record["reason"] and docker.state("good") == "running"
+
+
 def test_restarting_one_is_removed(gateway, docker):
     docker.run("again", EVIL, "false", options=["--restart", "always"])
     kedge.wait_for(lambda: docker.state("again") == "restarting")

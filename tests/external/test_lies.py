@@ -13,7 +13,7 @@ import kedge
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
 ID, OTHER, IMAGE = "a" * 64, "b" * 64, "sha256:" + "c" * 64
-ENOUGH = 40 << 20  # bytes: more than anything may be long
+ENOUGH = 40 << 20  # bytes: more than any document may be long
 
 
 def answer(document, status="200 OK"):
@@ -95,10 +95,10 @@ def set_url(gateway, liar):
     gateway.api.call("PATCH", "/kedge/v1/service", {"engine": {"url": f"unix://{liar.socket}"}})
 
 
-def endless(piece):
+def endless(piece, enough=ENOUGH):
     def stream():
         yield HEAD
-        for _ in range(ENOUGH // len(piece)):
+        for _ in range(enough // len(piece)):
             yield piece
     return stream
 
@@ -109,10 +109,14 @@ def peak_memory(gateway):
     return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{gateway.process.pid}/status").read_text()).group(1)) * 1024
 
 
-@pytest.mark.parametrize("what", ["GET /version", "GET /info", "GET /containers/json"])
-@pytest.mark.parametrize("how, why", [
-    (b"\0\xff\x01 garbage\r\n\r\n", ""), (HEAD + b"{]", ""), (endless(b" " * 65536), "larger than"), (lambda: (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20000, ), ""),
-    (b"", ""), (answer({"message": "I am ill"}, "500 No"), "I am ill"), (answer("text"), "")], ids=["garbage", "no-json", "endless", "headers", "nothing", "refusal", "text"])
+NO_ANSWERS = {"garbage": b"\0\xff\x01 garbage\r\n\r\n", "headers": lambda: (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20000, ), "nothing": b""}
+NO_DOCUMENTS = {"no-json": (HEAD + b"{]", ""), "refusal": (answer({"message": "I am ill"}, "500 No"), "I am ill"), "text": (answer("text"), "")}
+
+
+@pytest.mark.parametrize("what, how, why", [
+    *(pytest.param(f"GET /{what}", how, "", id=f"{what}-{name}") for name, how in NO_ANSWERS.items() for what in ("version", "info", "containers/json")),
+    *(pytest.param(f"GET /{what}", *how, id=f"{what}-{name}") for name, how in NO_DOCUMENTS.items() for what in ("version", "info")),
+    *(pytest.param(f"GET /{what}", endless(b" " * 65536), "larger than", id=f"{what}-endless") for what in ("version", "info"))])
 def test_answers_that_are_none(gateway, liar, what, how, why):
     liar.says[what] = how
     set_url(gateway, liar)
@@ -120,6 +124,52 @@ def test_answers_that_are_none(gateway, liar, what, how, why):
     assert why in told and gateway.engine()["state"] == "connecting"
     assert gateway.api.get("/kedge/v1/engine/containers")["containers"] == []
     assert peak_memory(gateway) < 128 << 20
+
+
+@pytest.mark.parametrize("how, why", [
+    *(pytest.param(*how, id=name) for name, how in NO_DOCUMENTS.items()), pytest.param(endless(b" " * 65536, 300 << 20), "larger than", id="endless"),
+    pytest.param(HEAD + b'[{"Id":"' + OTHER.encode() + b'","Names":["/other"]},', "breaks off", id="half"), pytest.param(HEAD + b"[]]", "none", id="too-much")])
+def test_lists_that_are_none(gateway, liar, how, why):
+    """Told, and asked for again; what events name is looked at all the same, and nobody is taken for gone."""
+    liar.says["GET /events"] = liar.event(b'{"Type":"container","Action":"start","Actor":{"ID":"%s"}}' % ID.encode())
+    liar.says["GET /containers/json"] = how
+    gateway.enforce()
+    set_url(gateway, liar)
+    kedge.wait_for(lambda: liar.count(f"DELETE /containers/{ID}"))
+    assert why in gateway.engine()["problem"] and gateway.engine()["state"] == "connected"
+    assert [one["id"] for one in gateway.removals() if "removed" not in one and one["id"] == ID] == [ID]
+    assert peak_memory(gateway) < 128 << 20
+    liar.says["GET /containers/json"] = answer([])
+    if why != "I am ill":  # that one is asked again by itself
+        gateway.list()
+    kedge.wait_for(lambda: gateway.engine()["problem"] is None, 30)
+    assert liar.count("GET /version") == 1
+
+
+def listed(identity, **more):
+    return {"Id": identity, "Names": ["/" + identity[:4]], "Image": "web:1", "ImageID": IMAGE, "State": "running", "Status": "Up", "Created": 1, "Ports": None, **more}
+
+
+@pytest.mark.parametrize("spoilt", [{"Labels": {"a": "\0"}}, {"Labels": {"\0": "a"}}, {"Labels": {"a": "x" * (2 << 20)}}, {"Labels": {"a": "]}\"\\", "b": "\0"}},
+                                    {"Ports": [{"PrivatePort": 1 + number, "Type": "tcp"} for number in range(5000)]}],
+                         ids=["nul", "nul-key", "long", "brackets", "ports"])
+def test_one_container_spoils_no_list(gateway, liar, spoilt):
+    """What comes before it in the list, and after it, is known; it is judged by its own document."""
+    last = "d" * 64
+    liar.says["GET /containers/json"] = HEAD + json.dumps([listed(ID), listed(OTHER, **spoilt), listed(last), {"Names": ["/nobody"]}], separators=(",", ":")).encode()
+    for identity in (OTHER, last):
+        liar.says[f"GET /containers/{identity}/json"] = answer(container(identity, Name=f"/{identity[:4]}"))
+    set_url(gateway, liar)
+    gateway.connected()
+    shown = {one["id"]: one for one in gateway.list().values()}
+    assert set(shown) == {ID, OTHER, last} and shown[OTHER]["name"] == "bbbb" and shown[OTHER]["state"] == "running"
+    assert gateway.engine()["problem"].startswith("1 of its containers")
+    gateway.enforce(IMAGE)
+    assert all(one["allowed"] for one in gateway.list().values())
+    liar.says[f"GET /containers/{OTHER}/json"] = answer(container(OTHER, Config={"Image": "web:1", "Labels": {"a": "\0"}}))
+    gateway.enforce(IMAGE, "sha256:" + "e" * 64)
+    kedge.wait_for(lambda: liar.count(f"DELETE /containers/{OTHER}"))
+    assert [one["id"] for one in gateway.removals()] == [OTHER] and "cannot be judged" in gateway.removals()[0]["reason"]
 
 
 @pytest.mark.parametrize("lines", [[b"garbage"], [b"{}"], [b"[" * 5000], [b"x" * (1 << 20)], [b'{"Type":"container","Action":"start","Actor":{"ID":"../../info"}}']],

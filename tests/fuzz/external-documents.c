@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What another engine says is read or refused; events are the same lines however they are cut into pieces. */
+/*
+ * What another engine says is read or refused; events are the same lines, and lists the same items, however they are
+ * cut into pieces.
+ */
 #include "external/documents.h"
 
 #include <string.h>
@@ -21,6 +24,13 @@ static void add_line(void *arg, const char *line, size_t length)
 	error_free(error);
 }
 
+static void must_be_same(const StringList *whole, const StringList *single)
+{
+	must_hold(whole->count == single->count);
+	for (size_t i = 0; i < whole->count; i++)
+		must_hold(string_equal(whole->items[i], single->items[i]));
+}
+
 static void read_events(const uint8_t *data, size_t size)
 {
 	autoclear(StringList) whole = {0}, single = {0};
@@ -29,25 +39,40 @@ static void read_events(const uint8_t *data, size_t size)
 	external_lines_feed(&one, (const char *)data, size, add_line, &whole);
 	for (size_t i = 0; i < size; i++)
 		external_lines_feed(&other, (const char *)data + i, 1, add_line, &single);
-	must_hold(whole.count == single.count);
-	for (size_t i = 0; i < whole.count; i++)
-		must_hold(string_equal(whole.items[i], single.items[i]));
+	must_be_same(&whole, &single);
 	external_lines_clear(&one);
 	external_lines_clear(&other);
 }
 
-static void read_list(const Buffer *document)
+static void add_item(void *arg, const char *item, size_t length)
 {
-	autoptr(Value) list = NULL;
-	Error *error = value_parse(&list, buffer_text(document), document->length);
+	StringList *items = arg;
+	autoclear(ExternalListed) listed = {0};
+	autofree char *id = NULL;
+	Error *error = external_listed_read(&listed, &id, item, length);
 
+	must_hold(!id || external_is_id(id));
+	must_hold(error || string_equal(listed.id, id));
+	if (items->count < LINES_MAX)
+		strings_add(items, id ? id : "");
 	error_free(error);
-	for (size_t i = 0; i < value_count(list); i++) {
-		autoclear(ExternalListed) listed = {0};
-		error = external_listed_read(&listed, value_at(list, i));
-		must_hold(error || external_is_id(listed.id));
-		error_free(error);
-	}
+}
+
+static void read_list(const uint8_t *data, size_t size)
+{
+	autoclear(StringList) whole = {0}, single = {0};
+	ExternalItems one = {0}, other = {0};
+
+	external_items_feed(&one, (const char *)data, size, add_item, &whole);
+	for (size_t i = 0; i < size; i++)
+		external_items_feed(&other, (const char *)data + i, 1, add_item, &single);
+	Error *error = external_items_end(&one), *same = external_items_end(&other);
+	must_hold(!error == !same);
+	must_be_same(&whole, &single);
+	error_free(error);
+	error_free(same);
+	external_items_clear(&one);
+	external_items_clear(&other);
 }
 
 static void read_facts(const Buffer *document)
@@ -67,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	buffer_add(&document, data, size);
 	read_events(data, size);
-	read_list(&document);
+	read_list(data, size);
 	read_facts(&document);
 	return 0;
 }
