@@ -68,11 +68,21 @@ bool external_depends_on_unknown(const ExternalContainer *container)
 /* What cannot be judged is refused by whatever refuses anything. */
 static void judge_unknown(Verdict *ret, const ExternalContainer *container, const Policy *policy)
 {
-	static const char *const all[] = {"ALL", NULL};
-	const StringList capabilities = {(char **)all, 1};
+	static const char *const every[] = {"ALL", NULL}, *const latest[] = {"unknown:latest", NULL};
+	static const char *const no_registry[] = {"", NULL};
+	const StringList capabilities = {(char **)every, 1};
+	const StringList tags = {(char **)latest, 1};
+	const StringList origins = {(char **)no_registry, 1};
 	const char *image = container->listed.image ? container->listed.image : "";
 	const Candidate worst = {
-		.image = image, .is_privileged = true, .has_host_network = true, .capabilities = &capabilities};
+		.image = image,
+		.is_by_id = true,
+		.tags = &tags,
+		.origins = &origins,
+		.is_privileged = true,
+		.has_host_network = true,
+		.capabilities = &capabilities,
+	};
 
 	policy_judge(ret, policy, &worst);
 	map_clear(&ret->warnings);

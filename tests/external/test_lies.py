@@ -263,8 +263,8 @@ def test_removals_that_fail(gateway, liar):
     assert "error" not in gateway.removed("one")
 
 
-def by_rule(gateway):
-    gateway.api.call("PUT", "/kedge/v1/enforcement", {"enabled": False, "rules": {"privileged": {}}})
+def by_rule(gateway, **rules):
+    gateway.api.call("PUT", "/kedge/v1/enforcement", {"enabled": False, "rules": rules or {"privileged": {}}})
 
 
 def stops(gateway):
@@ -285,15 +285,18 @@ def test_stops_that_fail(gateway, liar):
     assert gateway.removals() == [] and not liar.count("DELETE")
 
 
-def test_what_cannot_be_judged_is_stopped_by_rules(gateway, liar):
+@pytest.mark.parametrize("name, rule", [("privileged", {}), ("hostNetwork", {}), ("capabilities", {"allowed": []}), ("registries", {"allowed": ["local"]}),
+                                        ("registries", {"allowed": ["docker.io"]}), ("latest", {})],
+                         ids=["privileged", "host-network", "capabilities", "local", "registries", "latest"])
+def test_what_cannot_be_judged_is_stopped_by_rules(gateway, liar, name, rule):
     liar.says[f"GET /containers/{ID}/json"] = HEAD + b"nonsense"
     set_url(gateway, liar)
     gateway.connected()
-    by_rule(gateway)
+    by_rule(gateway, **{name: rule})
     kedge.wait_for(lambda: liar.count(f"POST /containers/{ID}/"))
     assert "cannot be judged" in stops(gateway)[0]["reason"]
     assert gateway.removals() == [] and not liar.count("DELETE")
-    gateway.enforce(IMAGE, rules={"privileged": {}})
+    gateway.enforce(IMAGE, rules={name: rule})
     kedge.wait_for(lambda: liar.count(f"DELETE /containers/{ID}"))
     assert "cannot be judged" in gateway.removals()[0]["reason"]
 
