@@ -28,12 +28,13 @@ static const ExternalFacts *facts_of(const ExternalEngine *external, const char 
 	return NULL;
 }
 
-/* One that shares another one's has what that has; where that one is not known, it may be the host's. */
+/* "ns:PATH" (podman) may be any, the host's too. One that shares another one's has what that has; where that one is not
+ * known, it may be the host's. */
 static bool has_host_network(const ExternalEngine *external, const ExternalFacts *facts)
 {
 	for (int i = 0; i < OWNERS_MAX; i++) {
 		if (!string_starts(facts->network_mode, "container:"))
-			return string_equal(facts->network_mode, "host");
+			return string_equal(facts->network_mode, "host") || string_starts(facts->network_mode, "ns:");
 		facts = facts_of(external, facts->network_mode + strlen("container:"));
 		if (!facts)
 			return true;

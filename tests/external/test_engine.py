@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real dockerd, and podman's service, beside kedged: shown, steered and held to the allow-list."""
 import json
+import os
 import socket
 import socketserver
 import threading
@@ -174,6 +175,16 @@ def test_rules(gateway, docker):
     assert "SYS_ADMIN" in gateway.list()["admin"]["reason"]
     assert docker.names() == everything and docker.state("strong") == "created" and gateway.removals() == []
     assert stops(gateway, "strong") == []
+
+
+def test_namespace_of_the_host(gateway, podman):
+    """A path to it is as good as its name."""
+    podman.call("run", "-d", *podman.limits, "--net", f"ns:/proc/{os.getpid()}/ns/net", "--name", "path", GOOD, "sleep", "1000")
+    podman.run("plain")
+    gateway.use(podman)
+    gateway.api.call("PUT", "/kedge/v1/enforcement", {"enabled": False, "rules": {"hostNetwork": {}}})
+    stopped(gateway, podman, "path")
+    assert stops(gateway, "path") == [("hostNetwork", "podman", "pass")] and podman.state("plain") == "running"
 
 
 @pytest.fixture
