@@ -162,6 +162,25 @@ static bool is_too_much(const Error *error)
 	return error_kind(error) == ERROR_TOO_LARGE;
 }
 
+/* The container itself was read: what was known of its image holds on, and else it is judged by the image's id. */
+static void image_refused(ExternalContainer *container, int status, const Buffer *body)
+{
+	const ExternalFacts *earlier = &container->facts;
+
+	if (container->refusals + 1 < REFUSALS_MAX) {
+		refused(container, status, body);
+		return;
+	}
+	autofree char *words = external_call_words(status, body);
+	log_warning("the image of container %.12s of the other engine could not be looked at: %s", container->listed.id,
+		words);
+	if (string_equal(earlier->image_id, container->found.image_id))
+		external_facts_keep_image(&container->found, earlier);
+	else
+		container->found.is_image_unknown = true;
+	known(container);
+}
+
 static void on_image(void *arg, Error *take_error, int status, const Buffer *body)
 {
 	ExternalContainer *container = arg;
@@ -175,7 +194,7 @@ static void on_image(void *arg, Error *take_error, int status, const Buffer *bod
 		return;
 	}
 	if (status != 200 && status != 404) { /* 404: removed by force, its id is all that is left */
-		refused(container, status, body);
+		image_refused(container, status, body);
 		return;
 	}
 	if (status == 200)

@@ -260,6 +260,7 @@ void external_facts_clear(ExternalFacts *facts)
 	strings_clear(&facts->digests);
 	fields_clear(image_fields, facts);
 	fields_clear(container_fields, facts);
+	facts->is_image_unknown = false;
 }
 
 static void add_digest(ExternalFacts *facts, const char *text)
@@ -320,6 +321,14 @@ fallible external_facts_read_image(ExternalFacts *facts, const Buffer *document)
 			add_digest(facts, at + 1);
 	}
 	return NULL;
+}
+
+void external_facts_keep_image(ExternalFacts *facts, const ExternalFacts *earlier)
+{
+	strings_copy(&facts->digests, &earlier->digests);
+	strings_copy(&facts->tags, &earlier->tags);
+	strings_copy(&facts->origins, &earlier->origins);
+	facts->is_image_unknown = earlier->is_image_unknown;
 }
 
 /* ---- events ---- */

@@ -65,11 +65,14 @@ typedef struct ExternalFacts {
 	StringList capabilities;
 	StringList digests;       /* of the image: its id, and those under which registries have it */
 	StringList tags, origins; /* of the image: "busybox:latest", "busybox@sha256:..." */
+	bool is_image_unknown;    /* its document was refused: its id is all that is known */
 } ExternalFacts;
 
 /* The container's document; of its image the id alone is known by that. Replaces what *ret held. */
 fallible external_facts_read(ExternalFacts *ret, const Buffer *document);
 fallible external_facts_read_image(ExternalFacts *facts, const Buffer *document); /* adds what the image's says */
+void external_facts_keep_image(
+	ExternalFacts *facts, const ExternalFacts *earlier); /* what that has of the same image */
 /* Where its image is asked for; owned. NULL: it has none (podman: a directory instead). */
 char *external_image_target(const ExternalFacts *facts);
 void external_facts_clear(ExternalFacts *facts);

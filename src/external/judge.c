@@ -42,14 +42,18 @@ static bool has_host_network(const ExternalEngine *external, const ExternalFacts
 	return true;
 }
 
+/* No rule lets them pass. */
+static const StringList unknown_tags = {(char *[]){(char *)"unknown:latest", NULL}, 1};
+static const StringList unknown_origins = {(char *[]){(char *)"", NULL}, 1};
+
 void external_judge(Verdict *ret, const ExternalEngine *external, const ExternalFacts *facts, const Policy *policy)
 {
 	const Candidate candidate = {
 		.image = facts->image,
 		.is_by_id = is_by_id(facts),
 		.digests = &facts->digests,
-		.tags = &facts->tags,
-		.origins = &facts->origins,
+		.tags = facts->is_image_unknown ? &unknown_tags : &facts->tags,
+		.origins = facts->is_image_unknown ? &unknown_origins : &facts->origins,
 		.is_privileged = facts->is_privileged,
 		.has_host_network = has_host_network(external, facts),
 		.capabilities = &facts->capabilities,
@@ -69,17 +73,13 @@ bool external_depends_on_unknown(const ExternalContainer *container)
 /* What cannot be judged is refused by whatever refuses anything. */
 static void judge_unknown(Verdict *ret, const ExternalContainer *container, const Policy *policy)
 {
-	static const char *const every[] = {"ALL", NULL}, *const latest[] = {"unknown:latest", NULL};
-	static const char *const no_registry[] = {"", NULL};
-	const StringList capabilities = {(char **)every, 1};
-	const StringList tags = {(char **)latest, 1};
-	const StringList origins = {(char **)no_registry, 1};
+	const StringList capabilities = {(char *[]){(char *)"ALL", NULL}, 1};
 	const char *image = container->listed.image ? container->listed.image : "";
 	const Candidate worst = {
 		.image = image,
 		.is_by_id = true,
-		.tags = &tags,
-		.origins = &origins,
+		.tags = &unknown_tags,
+		.origins = &unknown_origins,
 		.is_privileged = true,
 		.has_host_network = true,
 		.capabilities = &capabilities,

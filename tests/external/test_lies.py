@@ -245,6 +245,39 @@ def test_image_without_digests(gateway, liar):
     assert gateway.list()["one"]["allowed"] and gateway.removals() == []
 
 
+ILL = answer({"message": "I am ill"}, "500 No")
+DIGEST = "sha256:" + "e" * 64
+
+
+def test_image_that_is_refused(gateway, liar):
+    """What was known of it holds on: the container itself is read."""
+    liar.says["GET /images/"] = answer({"Id": IMAGE, "RepoTags": ["web:1"], "RepoDigests": [f"web@{DIGEST}"]})
+    set_url(gateway, liar)
+    gateway.connected()
+    gateway.enforce(DIGEST, rules={"registries": {"allowed": ["docker.io"]}, "latest": {}})
+    kedge.wait_for(lambda: gateway.list()["one"]["digests"] == [IMAGE, DIGEST])
+    liar.says["GET /images/"] = ILL
+    before = liar.count("GET /images/")
+    gateway.enforce(DIGEST, "sha256:" + "f" * 64, rules={"registries": {"allowed": ["docker.io"]}, "latest": {}})
+    kedge.wait_for(lambda: liar.count("GET /images/") >= before + 3)
+    assert gateway.list()["one"]["allowed"] and gateway.removals() == [] and not liar.count("POST") and not liar.count("DELETE")
+
+
+def test_image_that_was_never_read(gateway, liar):
+    """Its id alone allows it, and passes no rule of what is not known."""
+    liar.says["GET /images/"] = ILL
+    gateway.enforce(IMAGE)
+    set_url(gateway, liar)
+    gateway.connected()
+    kedge.wait_for(lambda: gateway.list()["one"]["allowed"])
+    assert gateway.removals() == [] and not liar.count("POST") and liar.count("GET /images/") >= 3
+    gateway.enforce(IMAGE, rules={"registries": {"allowed": ["local"]}})
+    kedge.wait_for(lambda: stops(gateway))
+    assert stops(gateway)[0]["rule"] == "registries" and gateway.removals() == []
+    gateway.enforce(DIGEST)
+    kedge.wait_for(lambda: liar.count(f"DELETE /containers/{ID}"))
+
+
 def test_removals_that_fail(gateway, liar):
     """Tried again, the reason on record; meanwhile nobody starts it through kedge."""
     set_url(gateway, liar)
