@@ -23,7 +23,7 @@
 
 /* ---- the record ---- */
 
-static const char *kind_of(const ExternalEngine *external)
+const char *external_kind(const ExternalEngine *external)
 {
 	return external->kind ? external->kind : "external";
 }
@@ -54,7 +54,7 @@ static void describe(Removal *ret, const ExternalContainer *container, const cha
 {
 	const ExternalListed *listed = &container->listed;
 
-	string_replace(&ret->engine, kind_of(container->external));
+	string_replace(&ret->engine, external_kind(container->external));
 	string_replace(&ret->id, listed->id);
 	string_replace(&ret->name, listed->name ? listed->name : "");
 	string_replace(&ret->image, listed->image ? listed->image : "");
@@ -106,17 +106,35 @@ void external_gone(ExternalEngine *external, const char *id)
 	removals_tidy(external->engine);
 }
 
-/* The whole list has been through: what was to be removed and is not in it is gone. */
+/* The whole list has been through: what was to be removed and is not in it is gone. What the options have changed while
+ * kedged did not run may be another engine's. */
 void external_tidy(ExternalEngine *external)
 {
 	const char *id;
 	void *removal;
 
 	for (size_t cursor = 0; table_next(external->pending, &cursor, &id, &removal);)
-		if (!table_get(external->by_id, id)) {
+		if (!table_get(external->by_id, id) &&
+			string_equal(((Removal *)removal)->engine, external_kind(external))) {
 			autofree char *copy = mem_strdup(id);
 			external_gone(external, copy);
 		}
+}
+
+static void keep(ExternalEngine *external, const Removal *pending)
+{
+	audit(external, "keep", pending, NULL);
+	removal_forget(external->engine, pending->id);
+	drop_pending(external, pending->id);
+}
+
+void external_stay(ExternalEngine *external)
+{
+	const char *id;
+	void *removal;
+
+	for (size_t cursor = 0; table_next(external->pending, &cursor, &id, &removal);)
+		keep(external, removal);
 }
 
 /* ---- stopping and removing ---- */
@@ -137,7 +155,7 @@ static void failed(ExternalContainer *container, const char *what, Error *take_e
 	if (removal && string_replace(&removal->error, error_message(take_error)))
 		removal_note(external->engine, removal);
 	error_log(take_error, "container \"%s\" of %s is not allowed, and could not be %s", name_of(container),
-		kind_of(external), what);
+		external_kind(external), what);
 	external_container_look_in(container, next_delay(container));
 }
 
@@ -243,8 +261,8 @@ static void leave_stopped(ExternalContainer *container, const char *reason, Erro
 		return;
 	}
 	if (is_ours)
-		log_info("container \"%s\" of %s was stopped: %s", name_of(container), kind_of(container->external),
-			reason);
+		log_info("container \"%s\" of %s was stopped: %s", name_of(container),
+			external_kind(container->external), reason);
 	container->is_stop_told = container->is_stop_told && !is_ours;
 	external_container_look_in(container, next_delay(container));
 }
@@ -306,15 +324,6 @@ static void tell(const ExternalContainer *container, const char *decision, const
 	audit(container->external, decision, &removal, rule);
 }
 
-static void keep(ExternalContainer *container, const Removal *pending)
-{
-	ExternalEngine *external = container->external;
-
-	audit(external, "keep", pending, NULL);
-	removal_forget(external->engine, container->listed.id);
-	drop_pending(external, container->listed.id);
-}
-
 /* By the allow-list. */
 static void withdraw(ExternalContainer *container, const Verdict *verdict, bool has_time)
 {
@@ -331,7 +340,7 @@ static void put_to_rest(ExternalContainer *container, const Verdict *verdict, bo
 	const Removal *pending = table_get(container->external->pending, container->listed.id);
 
 	if (pending)
-		keep(container, pending);
+		keep(container->external, pending);
 	if (!is_alive(container)) {
 		container->is_stop_told = false;
 		container->again_ns = 0;
@@ -361,8 +370,8 @@ static void allow(ExternalContainer *container)
 	bool is_asked = !policy_is_idle(engine_policy(external->engine));
 
 	if (pending) {
-		log_info("container \"%s\" of %s is allowed again", name_of(container), kind_of(external));
-		keep(container, pending);
+		log_info("container \"%s\" of %s is allowed again", name_of(container), external_kind(external));
+		keep(external, pending);
 	} else if (is_asked && !container->was_admitted) {
 		tell(container, "admit", NULL, NULL);
 	}

@@ -514,6 +514,8 @@ static void set_url(ExternalEngine *external, const char *url)
 {
 	hang_up(external);
 	forget_all(external);
+	if (external->url)
+		external_stay(external);
 	string_replace(&external->url, string_empty(url) ? NULL : url);
 	string_replace(&external->kind, NULL);
 	string_replace(&external->version, NULL);

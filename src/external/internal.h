@@ -94,6 +94,8 @@ void external_enforce_put_off(ExternalEngine *external);
 void external_gone(ExternalEngine *external, const char *id);
 void external_recall(ExternalEngine *external); /* what was decided before, when kedged starts */
 void external_tidy(ExternalEngine *external);   /* after a whole pass: what went meanwhile */
+void external_stay(ExternalEngine *external);   /* it is not looked after any more: what was not removed yet stays */
+const char *external_kind(const ExternalEngine *external); /* as what was done with it is on record */
 void external_leave(ExternalContainer *container);
 
 /* action.c */

@@ -296,6 +296,34 @@ def test_removals_that_fail(gateway, liar):
     assert "error" not in gateway.removed("one")
 
 
+@pytest.mark.parametrize("moment", ["running", "dead"])
+def test_removal_at_an_engine_that_is_left(gateway, liar, tmp_path, moment):
+    """That another engine has no such container tells nothing of it."""
+    set_url(gateway, liar)
+    gateway.connected()
+    gateway.enforce()
+    kedge.wait_for(lambda: any(one.get("error") for one in gateway.removals()))
+    other = Liar(tmp_path)
+    other.says.update({"GET /containers/json": answer([]), "GET /version": answer({"Components": [{"Name": "Podman Engine"}]})})
+    try:
+        if moment == "dead":
+            gateway.kill()
+            options = gateway.service.read_text()
+            assert str(liar.socket) in options
+            gateway.service.write_text(options.replace(str(liar.socket), str(other.socket)))
+            gateway.start()
+        else:
+            set_url(gateway, other)
+        kedge.wait_for(lambda: gateway.engine()["engine"] == "podman")
+        gateway.connected()
+        assert gateway.list() == {}
+    finally:
+        other.close()
+    decisions = [line["decision"] for line in gateway.audit() if line["decision"] in ("remove", "removed", "keep")]
+    assert decisions == {"running": ["remove", "keep"], "dead": ["remove"]}[moment]
+    assert ["removed" in one for one in gateway.removals()] == {"running": [], "dead": [False]}[moment]
+
+
 def by_rule(gateway, **rules):
     gateway.api.call("PUT", "/kedge/v1/enforcement", {"enabled": False, "rules": rules or {"privileged": {}}})
 
