@@ -145,7 +145,7 @@ static void note_refusal(ExternalAction *action, const Verdict *verdict)
 {
 	const ExternalFacts *facts = &action->facts;
 	const AuditEntry entry = {
-		.engine = action->external->kind,
+		.engine = (char *)external_kind(action->external),
 		.decision = (char *)"deny",
 		.door = (char *)(action->verb == EXTERNAL_START ? "start" : "restart"),
 		.container = facts->id,

@@ -324,6 +324,16 @@ def test_removal_at_an_engine_that_is_left(gateway, liar, tmp_path, moment):
     assert ["removed" in one for one in gateway.removals()] == {"running": [], "dead": [False]}[moment]
 
 
+def test_engine_of_no_known_kind(gateway, liar):
+    """Refusals of it are told as another engine's all the same."""
+    liar.says["GET /version"] = answer({"Version": "1"})
+    set_url(gateway, liar)
+    gateway.connected()
+    gateway.enforce(DIGEST)
+    assert gateway.act(ID, "start")[0] == 403
+    assert [line["engine"] for line in gateway.audit() if line["decision"] == "deny"] == ["external"]
+
+
 def by_rule(gateway, **rules):
     gateway.api.call("PUT", "/kedge/v1/enforcement", {"enabled": False, "rules": rules or {"privileged": {}}})
 
