@@ -81,7 +81,8 @@ static bool is_by_id(const Container *container)
 	const char *image = container->record.spec.image, *id = container->record.image_id;
 	const char *hex = strchr(id, ':');
 
-	return string_empty(image) || string_starts(id, image) || (hex && string_starts(hex + 1, image));
+	return string_empty(image) || (string_starts(image, "sha256:") && string_starts(id, image)) ||
+	       (hex && string_starts(hex + 1, image));
 }
 
 static void judge(Verdict *ret, const Container *container, const Known *known, bool is_privileged)

@@ -11,7 +11,7 @@ static bool is_by_id(const ExternalFacts *facts)
 {
 	const char *hex = strchr(facts->image_id, ':');
 
-	return string_starts(facts->image_id, facts->image) ||
+	return (string_starts(facts->image, "sha256:") && string_starts(facts->image_id, facts->image)) ||
 	       (strlen(facts->image) >= 12 && hex && string_starts(hex + 1, facts->image));
 }
 

@@ -372,6 +372,18 @@ def test_what_cannot_be_judged_is_stopped_by_rules(gateway, liar, name, rule):
     assert "cannot be judged" in gateway.removals()[0]["reason"]
 
 
+@pytest.mark.parametrize("name, count", [("s", 1), ("sha2", 1), ("sha256", 1), (IMAGE, 0), (IMAGE[:20], 0), ("c" * 12, 0)])
+def test_names_are_no_ids(gateway, liar, name, count):
+    """Though every id begins with it."""
+    liar.says[f"GET /containers/{ID}/json"] = answer(container(ID, Config={"Image": name}))
+    liar.says["GET /images/"] = answer({"Id": IMAGE, "RepoTags": ["web:1", f"{name}:latest"], "RepoDigests": None})
+    set_url(gateway, liar)
+    gateway.connected()
+    by_rule(gateway, latest={})
+    kedge.wait_for(lambda: {line["decision"] for line in gateway.audit()} & {"stop", "admit"})
+    assert len(stops(gateway)) == count
+
+
 def test_removal_that_the_policy_takes_back(gateway, liar):
     """Denied by a rule alone by now: it is not removed any more, and on no record."""
     liar.says[f"GET /containers/{ID}/json"] = answer(container(ID, HostConfig={"Privileged": True, "NetworkMode": "default", "CapAdd": None}))

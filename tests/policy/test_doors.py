@@ -254,6 +254,18 @@ def test_rules(device, name, more, bad, good, mode):
     events.close()
 
 
+def test_a_name_is_no_id(device):
+    """Though every id begins with it."""
+    for name in ("s", "sha2", "sha256"):
+        device.api.post(f"/images/busybox:test/tag?repo={name}&tag=latest")
+    device.rule("latest")
+    for name in ("s", "sha2", "sha256"):
+        assert "latest" in device.refused("POST", "/containers/create", {"Image": name, "Cmd": ["true"]})
+    identity = device.api.get("/images/busybox:test/json")["Id"]
+    for name in (identity, identity.removeprefix("sha256:")[:12]):
+        device.api.post("/containers/create", {"Image": name, "Cmd": ["true"]})
+
+
 def test_a_joined_network_is_its_owners(device):
     owner = device.run_container(LOOP, host={"NetworkMode": "host"})
     device.rule("hostNetwork")
