@@ -28,6 +28,17 @@ ExternalContainer *external_container_get(ExternalEngine *external, const char *
 	return container;
 }
 
+static void end_look(ExternalContainer *container)
+{
+	ExternalEngine *external = container->external;
+
+	if (!container->look)
+		return;
+	container->look = external_call_free(container->look);
+	external->looks--;
+	external->retries -= container->is_retried;
+}
+
 void external_container_forget(ExternalContainer *container)
 {
 	ExternalEngine *external = container->external;
@@ -35,9 +46,7 @@ void external_container_forget(ExternalContainer *container)
 	table_remove(external->by_id, container->listed.id);
 	list_remove(&container->in_external);
 	list_remove(&container->in_queue);
-	if (container->look)
-		external->looks--;
-	external_call_free(container->look);
+	end_look(container);
 	external_leave(container);
 	external_listed_clear(&container->listed);
 	external_facts_clear(&container->facts);
@@ -52,11 +61,9 @@ void external_container_forget(ExternalContainer *container)
 
 static void look_is_over(ExternalContainer *container)
 {
-	ExternalEngine *external = container->external;
-
-	container->look = external_call_free(container->look);
+	end_look(container);
+	container->is_retried = false;
 	external_facts_clear(&container->found);
-	external->looks--;
 	if (container->is_to_be_looked_at_again)
 		external_container_look(container);
 	container->is_to_be_looked_at_again = false;
@@ -135,11 +142,24 @@ void external_container_look_in(ExternalContainer *container, int64_t delay_ns)
 		error_log(error, "container %.12s is looked at with the next pass", container->listed.id);
 }
 
+/* Whatever the answer were. */
+static bool is_denied_anyway(const ExternalContainer *container)
+{
+	const Policy *policy = engine_policy(container->external->engine);
+
+	return policy_is_enforcing(policy) && policy_size(policy) == 0;
+}
+
 /* There was no answer: that says nothing of the container. */
 static void unanswered(ExternalContainer *container, Error *take_error)
 {
+	if (is_denied_anyway(container)) {
+		unknown(container, take_error);
+		return;
+	}
 	error_log(take_error, "container %.12s of the other engine could not be looked at", container->listed.id);
 	look_is_over(container);
+	container->is_retried = true;
 	external_container_look_in(container, AGAIN_NS);
 	external_look_over(container->external);
 }
@@ -224,11 +244,12 @@ static void look_at_image(ExternalContainer *container)
 {
 	autofree char *target = external_image_target(&container->found);
 
-	container->look = external_call_free(container->look);
-	if (target)
-		container->look = ask(container, target, on_image);
-	else
+	if (!target) {
 		known(container);
+		return;
+	}
+	external_call_free(container->look);
+	container->look = ask(container, target, on_image);
 }
 
 /* ---- the container ---- */
@@ -267,6 +288,7 @@ void external_container_begin_look(ExternalContainer *container)
 	list_remove(&container->in_queue);
 	container->is_queued = false;
 	container->external->looks++;
+	container->external->retries += container->is_retried;
 	container->look = ask(container, target, on_document);
 }
 

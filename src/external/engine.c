@@ -110,7 +110,7 @@ static void forget_looks(ExternalEngine *external)
 		list_remove(&container->in_queue);
 		container->is_queued = container->is_to_be_looked_at_again = false;
 	}
-	external->looks = 0;
+	external->looks = external->retries = 0;
 }
 
 static void hang_up(ExternalEngine *external)
@@ -352,11 +352,11 @@ void external_look_over(ExternalEngine *external)
 		return;
 	while (external->looks < LOOKS_MAX && !list_empty(&external->queue))
 		external_container_begin_look(list_entry(external->queue.next, ExternalContainer, in_queue));
-	if (!external->looks && !external->list)
+	if (external->looks == external->retries && list_empty(&external->queue) && !external->list)
 		settle(external);
 }
 
-/* Everything that was to be looked at was. */
+/* Everything that was to be looked at was, or gives no answer. */
 static void settle(ExternalEngine *external)
 {
 	external_enforce_put_off(external);

@@ -26,6 +26,7 @@ typedef struct ExternalContainer {
 	bool is_listed;    /* in the list that came last, or heard of since */
 	char *unknown_why; /* it was answered for, and cannot be judged by that; NULL: it can */
 	int refusals;      /* answers in a row that said no more than that */
+	bool is_retried;   /* the look before had no answer: nobody waits for the end of this one */
 
 	/* enforce.c */
 	bool is_put_off;                /* until what it depends on was looked at */
@@ -63,7 +64,7 @@ struct ExternalEngine {
 	Table *by_id;
 	List containers; /* ExternalContainer */
 	List queue;
-	size_t looks; /* under way */
+	size_t looks, retries; /* under way; the latter are among the former */
 	List waits;
 	Table *pending; /* id -> Removal: decided and not gone yet */
 	bool has_changed;

@@ -224,6 +224,37 @@ def test_silence_condemns_nobody(gateway, liar):
     assert not gateway.list()["one"]["allowed"] and gateway.removals() == [] and not liar.count("DELETE")
 
 
+def test_silence_saves_nobody_where_nothing_is_allowed(gateway, liar):
+    liar.says[f"GET /containers/{ID}/json"] = b""
+    gateway.enforce()
+    set_url(gateway, liar)
+    kedge.wait_for(lambda: liar.count(f"DELETE /containers/{ID}"))
+    assert "cannot be judged" in gateway.removals()[0]["reason"]
+
+
+def test_nobody_waits_for_the_silent(gateway, liar):
+    """A look that is tried again holds up no client."""
+    answers, hangs, given_up = [b""], threading.Event(), threading.Event()
+
+    def hesitate():
+        if answers:
+            yield answers.pop()
+            return
+        hangs.set()
+        yield HEAD
+        try:
+            while not liar.over.wait(0.05):
+                yield b" "
+        finally:
+            given_up.set()
+    liar.says["GET /containers/json"] = answer([listed(ID), listed(OTHER)])
+    liar.says[f"GET /containers/{ID}/json"] = hesitate
+    liar.says[f"GET /containers/{OTHER}/json"] = answer(container(OTHER, Name="/bbbb"))
+    set_url(gateway, liar)
+    assert hangs.wait(15)
+    assert set(gateway.list()) == {"aaaa", "bbbb"} and not given_up.wait(1)
+
+
 def test_errors_count_after_three(gateway, liar):
     liar.says[f"GET /containers/{ID}/json"] = answer({"message": "ill"}, "500 No")
     set_url(gateway, liar)
