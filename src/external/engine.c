@@ -469,6 +469,7 @@ static const char *kind_of(const Value *version)
 	return NULL;
 }
 
+/* Only another kedge is asked for its id: an engine's information may take its time. */
 static void on_version(void *arg, Error *take_error, int status, const Buffer *body)
 {
 	ExternalEngine *external = arg;
@@ -482,7 +483,10 @@ static void on_version(void *arg, Error *take_error, int status, const Buffer *b
 	autofree char *number = string_printf("%.60s",
 		value_string(value_get(version, "Version")) ? value_string(value_get(version, "Version")) : "");
 	string_replace(&external->version, string_empty(number) ? NULL : number);
-	external->greeting = ask(external, "/info", DOCUMENT_MAX, ANSWER_NS, on_info);
+	if (string_equal(value_string(value_path(version, "Platform.Name")), "kedge"))
+		external->greeting = ask(external, "/info", DOCUMENT_MAX, ANSWER_NS, on_info);
+	else
+		follow_events(external);
 }
 
 /* ---- where is it? ---- */

@@ -109,6 +109,7 @@ def peak_memory(gateway):
     return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{gateway.process.pid}/status").read_text()).group(1)) * 1024
 
 
+KEDGE = answer({"Version": "1", "Platform": {"Name": "kedge"}})
 NO_ANSWERS = {"garbage": b"\0\xff\x01 garbage\r\n\r\n", "headers": lambda: (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20000, ), "nothing": b""}
 NO_DOCUMENTS = {"no-json": (HEAD + b"{]", ""), "refusal": (answer({"message": "I am ill"}, "500 No"), "I am ill"), "text": (answer("text"), "")}
 
@@ -118,12 +119,21 @@ NO_DOCUMENTS = {"no-json": (HEAD + b"{]", ""), "refusal": (answer({"message": "I
     *(pytest.param(f"GET /{what}", *how, id=f"{what}-{name}") for name, how in NO_DOCUMENTS.items() for what in ("version", "info")),
     *(pytest.param(f"GET /{what}", endless(b" " * 65536), "larger than", id=f"{what}-endless") for what in ("version", "info"))])
 def test_answers_that_are_none(gateway, liar, what, how, why):
+    liar.says["GET /version"] = KEDGE
     liar.says[what] = how
     set_url(gateway, liar)
     told = kedge.wait_for(lambda: gateway.engine()["problem"], 30)
     assert why in told and gateway.engine()["state"] == "connecting"
     assert gateway.api.get("/kedge/v1/engine/containers")["containers"] == []
     assert peak_memory(gateway) < 128 << 20
+
+
+def test_information_is_not_waited_for(gateway, liar):
+    """What it has beside its containers may take longer than any answer."""
+    liar.says["GET /info"] = liar.silence
+    set_url(gateway, liar)
+    gateway.enforce()
+    kedge.wait_for(lambda: liar.count(f"DELETE /containers/{ID}"))
 
 
 @pytest.mark.parametrize("how, why", [
