@@ -87,9 +87,7 @@ static void answer(ExternalAction *action, Error *take_error, int status, const 
 	action->done(action->arg, take_error, status, words);
 }
 
-typedef void Answered(void *arg, Error *take_error, int status, const Buffer *body);
-
-static void ask(ExternalAction *action, const char *method, const char *target, size_t max, Answered *done)
+static void ask(ExternalAction *action, const char *method, const char *target, size_t max, ExternalAnswered *done)
 {
 	const ExternalRequest request = {
 		.method = method,

@@ -14,6 +14,9 @@
 
 typedef struct ExternalCall ExternalCall;
 
+/* An error means that there was no answer, or no whole one; any status is an answer. The body is lent. */
+typedef void ExternalAnswered(void *arg, Error *take_error, int status, const Buffer *body);
+
 typedef struct ExternalRequest {
 	const char *method, *target; /* encoded */
 	size_t body_max;             /* of the answer */
@@ -22,8 +25,7 @@ typedef struct ExternalRequest {
 	 * when it begins, the answer is without end. */
 	void (*head)(void *arg);
 	void (*data)(void *arg, const char *bytes, size_t length);
-	/* An error means that there was no answer, or no whole one; any status is an answer. The body is lent. */
-	void (*done)(void *arg, Error *take_error, int status, const Buffer *body);
+	ExternalAnswered *done;
 	void *arg;
 } ExternalRequest;
 

@@ -225,8 +225,7 @@ static void on_image(void *arg, Error *take_error, int status, const Buffer *bod
 		known(container);
 }
 
-static ExternalCall *ask(ExternalContainer *container, const char *target,
-	void (*done)(void *arg, Error *take_error, int status, const Buffer *body))
+static ExternalCall *ask(ExternalContainer *container, const char *target, ExternalAnswered *done)
 {
 	const ExternalRequest request = {
 		.method = "GET",

@@ -159,9 +159,7 @@ static void failed(ExternalContainer *container, const char *what, Error *take_e
 	external_container_look_in(container, next_delay(container));
 }
 
-typedef void Answered(void *arg, Error *take_error, int status, const Buffer *body);
-
-static void step(ExternalContainer *container, const char *method, const char *target, Answered *done)
+static void step(ExternalContainer *container, const char *method, const char *target, ExternalAnswered *done)
 {
 	const ExternalRequest request = {
 		.method = method,

@@ -149,9 +149,8 @@ void external_lost(ExternalEngine *external, Error *take_error)
 
 /* ---- calls ---- */
 
-typedef void Answered(void *arg, Error *take_error, int status, const Buffer *body);
-
-static ExternalCall *ask(ExternalEngine *external, const char *target, size_t max, int64_t timeout_ns, Answered *done)
+static ExternalCall *ask(
+	ExternalEngine *external, const char *target, size_t max, int64_t timeout_ns, ExternalAnswered *done)
 {
 	const ExternalRequest request = {
 		.method = "GET",
