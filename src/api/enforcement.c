@@ -189,7 +189,7 @@ static void write_removed(Buffer *out, const FieldArray *removals)
 
 	writer_init(&writer, out);
 	write_object(&writer, NULL);
-	write_removals(&writer, removals);
+	write_removals(&writer, "removals", removals);
 	write_object_end(&writer);
 }
 

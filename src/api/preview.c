@@ -86,13 +86,15 @@ static void write_unasked(Writer *writer, const Service *service)
 
 /* ---- the answer ---- */
 
-static void write_preview(Buffer *out, const FieldArray *removals, const Api *api, const Service *service)
+static void write_preview(
+	Buffer *out, const FieldArray *removals, const FieldArray *stops, const Api *api, const Service *service)
 {
 	Writer writer;
 
 	writer_init(&writer, out);
 	write_object(&writer, NULL);
-	write_removals(&writer, removals);
+	write_removals(&writer, "removals", removals);
+	write_removals(&writer, "stops", stops);
 	if (is_other_engine(api, service))
 		write_unasked(&writer, service);
 	else
@@ -100,13 +102,13 @@ static void write_preview(Buffer *out, const FieldArray *removals, const Api *ap
 	write_object_end(&writer);
 }
 
-static fallible find_removals(FieldArray *removals, Api *api, const Preview *preview)
+static fallible find_removals(FieldArray *removals, FieldArray *stops, Api *api, const Preview *preview)
 {
 	TRY(enforcement_dry_run(removals, api->engine, preview->policy));
 	if (!preview->service.enabled)
 		add_all_managed(removals, api);
 	if (!is_other_engine(api, &preview->service))
-		external_engine_dry_run(removals, api->external, preview->policy);
+		external_engine_dry_run(removals, stops, api->external, preview->policy);
 	return NULL;
 }
 
@@ -114,16 +116,17 @@ static void on_list(HttpRequest *request, Api *api, void *arg)
 {
 	const Preview *preview = arg;
 	autoclear(Buffer) out = {0};
-	FieldArray removals = {0};
-	Error *error = find_removals(&removals, api, preview);
+	FieldArray removals = {0}, stops = {0};
+	Error *error = find_removals(&removals, &stops, api, preview);
 
 	if (error) {
 		http_respond_error(request, error);
 	} else {
-		write_preview(&out, &removals, api, &preview->service);
+		write_preview(&out, &removals, &stops, api, &preview->service);
 		respond_json(request, 200, &out);
 	}
 	removals_clear(&removals);
+	removals_clear(&stops);
 }
 
 void preview_respond(HttpRequest *request, Api *api, Policy *take_policy, const Service *service)

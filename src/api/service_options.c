@@ -66,9 +66,9 @@ void write_enforcement(Writer *writer, const PolicyConfig *config)
 	write_rules(writer, config);
 }
 
-void write_removals(Writer *writer, const FieldArray *removals)
+void write_removals(Writer *writer, const char *key, const FieldArray *removals)
 {
-	write_array(writer, "removals");
+	write_array(writer, key);
 	for (size_t i = 0; i < removals->count; i++)
 		fields_write(removal_fields, (const Removal *)removals->items + i, writer, NULL);
 	write_array_end(writer);

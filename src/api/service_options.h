@@ -23,4 +23,4 @@ fallible request_without_status(Value **ret, const HttpRequest *request);
 void set_revision(HttpRequest *request, const ServiceFile *service);
 /* Into an open object. Each entry of the list is an item, however it was written. */
 void write_enforcement(Writer *writer, const PolicyConfig *config);
-void write_removals(Writer *writer, const FieldArray *removals); /* into an open object, too */
+void write_removals(Writer *writer, const char *key, const FieldArray *removals); /* into an open object, too */

@@ -56,9 +56,8 @@ static void print_problem(const Value *engine)
 			problem ? problem : "it has not answered yet");
 }
 
-void removals_print(const Value *answer)
+static void print_table(const Value *removals)
 {
-	const Value *removals = value_get(answer, "removals");
 	autoptr(Grid) grid = grid_new();
 	autoclear(Buffer) out = {0};
 
@@ -74,5 +73,16 @@ void removals_print(const Value *answer)
 	}
 	grid_write(grid, &out, 0, false);
 	fputs(buffer_text(&out), stdout);
+}
+
+void removals_print(const Value *answer)
+{
+	const Value *stops = value_get(answer, "stops");
+
+	print_table(value_get(answer, "removals"));
+	if (value_count(stops)) {
+		printf("\nstopped by a rule, and left there:\n");
+		print_table(stops);
+	}
 	print_problem(value_get(answer, "engine"));
 }

@@ -420,12 +420,15 @@ void external_enforce_put_off(ExternalEngine *external)
 	}
 }
 
-void external_engine_dry_run(FieldArray *removals, const ExternalEngine *external, const Policy *policy)
+void external_engine_dry_run(
+	FieldArray *removals, FieldArray *stops, const ExternalEngine *external, const Policy *policy)
 {
 	list_each(&external->containers, ExternalContainer, in_external, container) {
 		autoclear(Verdict) verdict = {0};
 		external_judge_container(&verdict, container, policy);
 		if (verdict.rule && !is_of_rule(&verdict))
 			describe(removals_add(removals), container, verdict.reason);
+		else if (verdict.rule && is_alive(container))
+			describe(removals_add(stops), container, verdict.reason);
 	}
 }

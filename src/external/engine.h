@@ -53,8 +53,9 @@ typedef struct ExternalView {
 /* For each that is there, as the policy in force has it. */
 void external_engine_each(
 	const ExternalEngine *external, void (*visit)(void *arg, const ExternalView *view), void *arg);
-/* Those that a policy would remove are added. */
-void external_engine_dry_run(FieldArray *removals, const ExternalEngine *external, const Policy *policy);
+/* Those that a policy would remove, and those that it would stop and leave there, are added. */
+void external_engine_dry_run(
+	FieldArray *removals, FieldArray *stops, const ExternalEngine *external, const Policy *policy);
 
 /* Asks for the list once more. handler is called when it is there and all that is new in it was looked at, or when that
  * takes too long or cannot be; once. */

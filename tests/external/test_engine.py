@@ -161,7 +161,10 @@ def test_rules(gateway, docker):
     everything = docker.names()
     gateway.use(docker)
     rules = {"privileged": {"mode": "warn"}, "hostNetwork": {}, "capabilities": {"allowed": ["ALL"]}}
-    assert gateway.api.post("/kedge/v1/enforcement/dry-run", {"enabled": False, "rules": rules})["removals"] == []
+    plan = gateway.api.post("/kedge/v1/enforcement/dry-run", {"enabled": False, "rules": rules})
+    assert plan["removals"] == [] and {one["name"]: one["engine"] for one in plan["stops"]} == {"host": "docker", "guest": "docker"}
+    told = gateway.kedge("service", "set", "--dry-run", "enforcement.rules.hostNetwork.mode=deny").out
+    assert {line.split()[0] for line in told.split("left there:\n")[1].splitlines()[1:]} == {"host", "guest"}
     gateway.api.call("PUT", "/kedge/v1/enforcement", {"enabled": False, "rules": rules})
     for name in ("host", "guest"):
         stopped(gateway, docker, name)

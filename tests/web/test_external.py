@@ -258,6 +258,22 @@ def test_a_preview_names_what_would_be_removed_of_it(box, engine, page):
     page.row(Name="kept", Managed_by=engine.allowed)
 
 
+def test_a_preview_names_what_a_rule_would_stop_there(box, engine, page):
+    engine.run("kept")
+    engine.real.run("admin", options=["--cap-add", "SYS_ADMIN", "--stop-signal", "KILL"])
+    engine.create("rests", "--cap-add", "SYS_ADMIN")
+    page.click("link", "Settings")
+    page.js("await page.getByRole('group', {name: 'Capabilities'}).getByRole('combobox').selectOption('deny')")
+    page.sees("1 container of the other engine would be stopped, and kept:")
+    assert "SYS_ADMIN" in page.row(Name="admin", Engine="docker")["Why"]
+    page.click("button", "Apply…")
+    assert "1 container of the other engine would be stopped" in page.js("const told = page.getByRole('dialog'); await told.getByText('No container is removed.').waitFor(); return told.innerText()")
+    page.click("button", "Apply")
+    page.sees("The options were changed")
+    kedge.wait_for(lambda: engine.state("admin") == "exited", 30)
+    assert engine.state("kept") == "running" and engine.state("rests") == "created"
+
+
 def test_a_preview_of_an_engine_that_nobody_has_asked_says_so(box, docker, page):
     connect(box, f"unix://{docker.real.socket}-none")
     page.click("link", "Settings")

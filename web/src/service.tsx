@@ -44,20 +44,31 @@ export function useService() {
   return useData(() => call<Service>(PATH), ["daemon", "declaration"]);
 }
 
-/** What a change would remove, and why nobody knows what of the other engine's it would. */
+/** What a change would remove, what of the other engine's it would stop and keep, and why nobody knows what of the other engine's it would. */
 export interface Trial {
   removals: Removal[];
+  stops: Removal[];
   unknown?: string;
 }
 
 async function wouldRemove(change: Change, signal?: AbortSignal): Promise<Trial> {
-  const { removals, engine } = await call<{ removals: Removal[]; engine: Engine }>(`${PATH}?dry-run=1`, { method: "PATCH", body: change, signal });
-  return { removals, unknown: change.enforcement?.enabled && engine.problem ? `${engine.url}: ${engine.problem}` : undefined };
+  const { removals, stops, engine } = await call<{ removals: Removal[]; stops: Removal[]; engine: Engine }>(`${PATH}?dry-run=1`, { method: "PATCH", body: change, signal });
+  return { removals, stops, unknown: change.enforcement?.enabled && engine.problem ? `${engine.url}: ${engine.problem}` : undefined };
 }
 
 /** "no container", "no container of kedge's", "2 containers" */
 export function howMany({ removals, unknown }: Trial): string {
   return removals.length ? countOf(removals.length, "container") : unknown ? "no container of kedge's" : "no container";
+}
+
+export function Stops(props: { trial: Trial }) {
+  const { stops } = props.trial;
+  return stops.length === 0 ? null : (
+    <>
+      <p>{`${countOf(stops.length, "container")} of the other engine would be stopped, and kept:`}</p>
+      <Removals label="What would be stopped" rows={stops} empty="" />
+    </>
+  );
 }
 
 export function Unknown(props: { trial: Trial }) {
@@ -142,13 +153,14 @@ export function Apply(props: { title: string; base: Service; change: Change; tol
     }
   };
   return (
-    <Confirm title={props.title} verb="Apply" isWaiting={!tried.data} isSafe={tried.data?.removals.length === 0 && !tried.data.unknown} work={save} told={props.told} close={props.close} after={() => props.done(saved.current!)}>
+    <Confirm title={props.title} verb="Apply" isWaiting={!tried.data} isSafe={tried.data?.removals.length === 0 && tried.data.stops.length === 0 && !tried.data.unknown} work={save} told={props.told} close={props.close} after={() => props.done(saved.current!)}>
       {props.children}
       <Await data={tried.data} problem={tried.problem}>
         {(trial) => (
           <>
             <p>{trial.removals.length === 0 ? `${capital(howMany(trial))} is removed.` : `${howMany(trial)} would be stopped and deleted, with what was written into their own files:`}</p>
             {trial.removals.length > 0 && <Removals label="What would be removed" rows={trial.removals} empty="" />}
+            <Stops trial={trial} />
             <Unknown trial={trial} />
           </>
         )}

@@ -3,7 +3,7 @@
 import { useId, useState } from "preact/hooks";
 import { EngineState } from "../external";
 import { Field, LoadedPage, Problem } from "../parts";
-import { AllowList, Apply, type Change, Draft, Removals, type Rule, type Service, Unknown, entriesOf, howMany, useService, useTrial } from "../service";
+import { AllowList, Apply, type Change, Draft, Removals, type Rule, type Service, Stops, Unknown, entriesOf, howMany, useService, useTrial } from "../service";
 
 interface RuleKind {
   key: string;
@@ -97,6 +97,7 @@ function Editor(props: { base: Service; take: (service: Service) => void }) {
         <>
           <p role="status">{`With these options ${howMany(trial)} would be removed${trial.removals.length ? ":" : "."}`}</p>
           {trial.removals.length > 0 && <Removals label="What these options would remove" rows={trial.removals} empty="" />}
+          <Stops trial={trial} />
           <Unknown trial={trial} />
         </>
       )}
