@@ -5,5 +5,5 @@
 
 void rules_print(const Value *rules);    /* a line each */
 void problem_print(const Value *status); /* why the file says something else than what holds, if it does */
-void removals_print(
-	const Value *answer); /* what it has under "removals" and "stops", and, where that lacks something, "engine" */
+/* What it has under "removals" and "stops", and, where these lack something, "engine". */
+void removals_print(const Value *answer);

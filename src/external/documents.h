@@ -27,8 +27,7 @@ typedef struct ExternalListed {
 	FieldArray ports;
 } ExternalListed;
 
-/* Untouched on failure. *ret_id, owned: its Id, also of one that is not to be read otherwise; NULL where that is none.
- */
+/* *ret is untouched on failure. *ret_id, owned: its Id, also of one that fails; NULL: it has none. */
 fallible external_listed_read(ExternalListed *ret, char **ret_id, const char *item, size_t length);
 void external_listed_clear(ExternalListed *listed);
 DEFINE_AUTOCLEAR(ExternalListed, external_listed_clear)
@@ -71,8 +70,8 @@ typedef struct ExternalFacts {
 /* The container's document; of its image the id alone is known by that. Replaces what *ret held. */
 fallible external_facts_read(ExternalFacts *ret, const Buffer *document);
 fallible external_facts_read_image(ExternalFacts *facts, const Buffer *document); /* adds what the image's says */
-void external_facts_keep_image(
-	ExternalFacts *facts, const ExternalFacts *earlier); /* what that has of the same image */
+/* Takes over what earlier ones have of the same image. */
+void external_facts_keep_image(ExternalFacts *facts, const ExternalFacts *earlier);
 /* Where its image is asked for; owned. NULL: it has none (podman: a directory instead). */
 char *external_image_target(const ExternalFacts *facts);
 void external_facts_clear(ExternalFacts *facts);

@@ -44,7 +44,7 @@ class Gateway(kedge.Daemon):
 
     def removed(self, name):
         """The record of one that was removed."""
-        return kedge.wait_for(lambda: next((one for one in self.removals() if one["name"] == name and "removed" in one), None), 60)
+        return kedge.wait_for(lambda: next((one for one in self.removals() if one.get("name") == name and "removed" in one), None), 60)
 
     def audit(self):
         return self.api.get("/kedge/v1/audit?tail=10000")["entries"]

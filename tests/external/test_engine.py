@@ -12,6 +12,7 @@ import kedge
 from engines import EVIL, GOOD, freeze, thaw
 
 LOOP = ("sh", "-c", "trap exit TERM; while true; do sleep 1; done")
+LIMITS = [{"Name": name, "Soft": 1024, "Hard": 1024} for name in ("nofile", "nproc")]  # podman's own are more than this machine allows
 
 
 def manifest(engine, name):
@@ -81,19 +82,19 @@ def test_what_is_not_allowed_is_removed(gateway, engine):
     assert lines.count(("remove", "runs")) == 1 and lines.count(("removed", "runs")) == 1 and ("admit", "good") in lines
 
 
-def test_one_that_cannot_be_read_hides_no_other(gateway, docker):
+def test_one_that_cannot_be_read_hides_no_other(gateway, engine):
     """A NUL in a label makes that container's documents no JSON that is taken; those of the others stay what they are."""
-    gateway.use(docker)
-    gateway.enforce(identity(docker, GOOD))
-    docker.run("good")
-    body = {"Image": EVIL, "Cmd": ["sleep", "1000"], "Labels": {"note": "a\0b"}, "HostConfig": {"NetworkMode": "none"}}
-    poisoned = kedge.Api(docker.socket).post("/containers/create?name=poisoned", body)["Id"]
-    docker.call("start", poisoned)
-    docker.run("evil", EVIL)
+    gateway.use(engine)
+    gateway.enforce(identity(engine, GOOD))
+    engine.run("good")
+    body = {"Image": EVIL, "Cmd": ["sleep", "1000"], "Labels": {"note": "a\0b"}, "HostConfig": {"NetworkMode": "none", "Ulimits": LIMITS}}
+    poisoned = kedge.Api(engine.socket).post("/containers/create?name=poisoned", body)["Id"]
+    engine.call("start", poisoned)
+    engine.run("evil", EVIL)
     gateway.removed("evil")
-    kedge.wait_for(lambda: docker.names() == {"good"}, 30)
+    kedge.wait_for(lambda: engine.names() == {"good"}, 30)
     record = kedge.wait_for(lambda: next((one for one in gateway.removals() if one["id"] == poisoned and "removed" in one), None))
-    assert "cannot be judged" in record["reason"] and docker.state("good") == "running"
+    assert "cannot be judged" in record["reason"] and engine.state("good") == "running"
 
 
 def test_restarting_one_is_removed(gateway, docker):
@@ -182,7 +183,7 @@ def test_rules(gateway, docker):
 
 def test_namespace_of_the_host(gateway, podman):
     """A path to it is as good as its name."""
-    podman.call("run", "-d", *podman.limits, "--net", f"ns:/proc/{os.getpid()}/ns/net", "--name", "path", GOOD, "sleep", "1000")
+    podman.call("run", "-d", *podman.limits, "--net", f"ns:/proc/{os.getpid()}/ns/net", "--name", "path", GOOD, *LOOP)
     podman.run("plain")
     gateway.use(podman)
     gateway.api.call("PUT", "/kedge/v1/enforcement", {"enabled": False, "rules": {"hostNetwork": {}}})
