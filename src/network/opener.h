@@ -18,8 +18,8 @@ typedef void ForeignHandler(void *arg, const ForeignReport *report);
 /* Our chain has the name of our table in front, in upper case. record: a file that tells the next one which bridges are
  * in firewalld's zone by us, so that none stays there when its network goes meanwhile; it need not outlive a boot, as
  * the zone's entries do not. record and handler may be NULL. */
-fallible foreign_opener_new(ForeignOpener **ret, Loop *loop, const Firewall *ours, const char *record,
-	ForeignHandler *handler, void *arg);
+fallible foreign_opener_new(
+	ForeignOpener **ret, Loop *loop, const Firewall *ours, const char *record, ForeignHandler *handler, void *arg);
 /* A program that runs is killed; what was put in place stays. */
 ForeignOpener *foreign_opener_free(ForeignOpener *opener);
 DEFINE_AUTOPTR(ForeignOpener, foreign_opener_free)
