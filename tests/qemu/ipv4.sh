@@ -1,4 +1,3 @@
-mkdir -p /etc/kedge
 start_kedged
 kedge load -qi /busybox.tar || cat /tmp/kedged.log
 
