@@ -76,13 +76,11 @@ static void note_image(Container *container, const Known *known)
 
 /* ---- the question ---- */
 
-static bool is_by_id(const Container *container)
+static bool is_by_id(const Container *container, const Known *known)
 {
-	const char *image = container->record.spec.image, *id = container->record.image_id;
-	const char *hex = strchr(id, ':');
+	const char *image = container->record.spec.image;
 
-	return string_empty(image) || (string_starts(image, "sha256:") && string_starts(id, image)) ||
-	       (hex && string_starts(hex + 1, image));
+	return string_empty(image) || reference_is_id(image, container->record.image_id, &known->tags);
 }
 
 static void judge(Verdict *ret, const Container *container, const Known *known, bool is_privileged)
@@ -90,7 +88,7 @@ static void judge(Verdict *ret, const Container *container, const Known *known, 
 	const ContainerSpec *spec = &container->record.spec;
 	const Candidate candidate = {
 		.image = string_empty(spec->image) ? container->record.image_id : spec->image,
-		.is_by_id = is_by_id(container),
+		.is_by_id = is_by_id(container, known),
 		.digests = &known->digests,
 		.tags = &known->tags,
 		.origins = &known->origins,
@@ -154,7 +152,7 @@ static fallible ask(Container *container, const char *door, bool is_privileged)
 		return NULL;
 	know_record(&known, container);
 	judge(&verdict, container, &known, is_privileged);
-	if (verdict.rule || is_by_id(container)) {
+	if (verdict.rule || is_by_id(container, &known)) { /* or by a tag that looks like one */
 		verdict_clear(&verdict);
 		TRY(know_store(&known, container));
 		judge(&verdict, container, &known, is_privileged);

@@ -212,24 +212,15 @@ static fallible removal_delete(ImageRemoval *ret, Engine *engine, const Image *i
 	return NULL;
 }
 
-/* Whether name is the image's id or a prefix of it, rather than one of its names. */
-static bool names_by_id(const Image *image, const char *name)
+/* As the image's lists have it; NULL: it is said by its id. */
+static const char *removal_name(const Image *image, const char *name)
 {
-	return string_starts(image->id.text, name) || string_starts(digest_hex(&image->id), name);
-}
+	const char *tag = NULL;
 
-/* The name as the image's lists have it; NULL when it is none of them. */
-static fallible removal_name(char **ret, const Image *image, const char *name)
-{
-	autoclear(Reference) reference = {0};
-	autofree char *familiar = NULL;
-
-	TRY(reference_parse(&reference, name));
-	reference_default_tag(&reference);
-	familiar = reference_familiar(&reference);
-	if (strings_has(&image->tags, familiar) || strings_has(&image->digests, familiar))
-		*ret = take(familiar);
-	return NULL;
+	if (reference_is_id(name, image->id.text, &image->tags))
+		return NULL;
+	tag = reference_among(name, &image->tags);
+	return tag ? tag : reference_among(name, &image->digests);
 }
 
 static fallible remove_by_id(ImageRemoval *ret, Engine *engine, const Image *image, const char *name, bool force)
@@ -301,12 +292,11 @@ static fallible remove_by_name(ImageRemoval *ret, Engine *engine, const Image *i
 fallible image_remove(ImageRemoval *ret, Engine *engine, const char *name, bool force)
 {
 	autoptr(Image) image = NULL;
-	autofree char *own_name = NULL;
 	autoclear(ImageRemoval) removal = {0};
+	const char *own_name = NULL;
 
 	TRY(image_lookup(&image, engine, name));
-	if (!names_by_id(image, name))
-		TRY(removal_name(&own_name, image, name));
+	own_name = removal_name(image, name);
 	if (own_name)
 		TRY(remove_by_name(&removal, engine, image, own_name, force));
 	else

@@ -283,3 +283,44 @@ char *reference_full(const Reference *reference)
 
 	return with_suffixes(reference, name);
 }
+
+/* ---- an image is asked for ---- */
+
+/* NULL: text is no name. */
+static char *meant_name(const char *text)
+{
+	autoclear(Reference) reference = {0};
+	Error *error = reference_parse(&reference, text);
+
+	if (error) {
+		error_free(error);
+		return NULL;
+	}
+	if (digest_is_set(&reference.digest))
+		string_replace(&reference.tag, NULL);
+	reference_default_tag(&reference);
+	return reference_full(&reference);
+}
+
+const char *reference_among(const char *text, const StringList *names)
+{
+	autofree char *meant = meant_name(text);
+
+	for (size_t i = 0; meant && i < names->count; i++) {
+		autofree char *name = meant_name(names->items[i]);
+		if (string_equal(name, meant))
+			return names->items[i];
+	}
+	return NULL;
+}
+
+bool reference_is_id(const char *text, const char *id, const StringList *tags)
+{
+	const char *colon = strchr(id, ':'), *hex = colon ? colon + 1 : id;
+	size_t algorithm = (size_t)(hex - id);
+	const char *digits = strncmp(text, id, algorithm) == 0 ? text + algorithm : text;
+
+	if (strlen(digits) < IMAGE_ID_DIGITS_MIN || !string_starts(hex, digits))
+		return false;
+	return string_equal(digits, hex) || !reference_among(text, tags);
+}

@@ -10,8 +10,6 @@
 #include "store/internal.h"
 #include "json/writer.h"
 
-enum { ID_PREFIX_MIN = 2 };
-
 Image *image_free(Image *image)
 {
 	if (!image)
@@ -187,7 +185,7 @@ static bool is_id_prefix(const char *text)
 {
 	size_t length = strspn(text, "0123456789abcdef");
 
-	return length >= ID_PREFIX_MIN && length <= 64 && !text[length];
+	return length >= IMAGE_ID_DIGITS_MIN && length <= 64 && !text[length];
 }
 
 /* A whole id beats a name, a name beats the beginning of an id, as Docker has it. */

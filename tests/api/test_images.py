@@ -271,6 +271,18 @@ def test_remove_by_id_with_several_names(stock):
     assert {"Deleted": identity} in answer
 
 
+def test_a_tag_that_looks_like_the_id_is_removed_alone(stock):
+    identity, files = docker_archive("looks:1", [small_layer(n="4")])
+    load(stock, archive(files))
+    digits = identity.removeprefix("sha256:")
+    for name in ("s", "sha2", "sha256", digits[:1], digits[:2], digits[:12]):
+        stock.api.post(f"/images/looks:1/tag?repo={name}")
+        assert stock.api.delete(f"/images/{name}?force=1") == [{"Untagged": f"{name}:latest"}]
+        assert stock.api.get("/images/looks:1/json")["RepoTags"] == ["looks:1"]
+    answer = stock.api.delete(f"/images/{digits[:12]}?force=1")  # no tag looks like it any more
+    assert {"Untagged": "looks:1"} in answer and {"Deleted": identity} in answer
+
+
 def test_removed_layers_leave_the_disk(empty):
     identity, files = docker_archive("big:1", [base_layer(), small_layer(n="x" * 3000000)])
     load(empty, archive(files))

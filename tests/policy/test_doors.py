@@ -266,6 +266,20 @@ def test_a_name_is_no_id(device):
         device.api.post("/containers/create", {"Image": name, "Cmd": ["true"]})
 
 
+def test_a_tag_that_looks_like_the_id_is_a_name(device):
+    """As much of it as anybody may think of, and the image has another tag."""
+    digits = device.api.get("/images/busybox:test/json")["Id"].removeprefix("sha256:")
+    names = [digits[:length] for length in (1, 2, 12, 40)]
+    for name in names:
+        device.api.post(f"/images/busybox:test/tag?repo={name}&tag=latest")
+    made = {name: device.create(["true"], image=name) for name in names}
+    device.rule("latest")
+    for name in names:
+        assert "latest" in device.refused("POST", "/containers/create", {"Image": name, "Cmd": ["true"]})
+        assert "latest" in device.refused("POST", f"/containers/{made[name]}/start")
+    device.create(["true"], image=digits[:13])
+
+
 def test_a_joined_network_is_its_owners(device):
     owner = device.run_container(LOOP, host={"NetworkMode": "host"})
     device.rule("hostNetwork")

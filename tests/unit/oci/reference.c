@@ -170,6 +170,56 @@ static void default_tag(void **state)
 	assert_null(pinned.tag);
 }
 
+static const StringList names = {(char *[]){(char *)"busybox:latest", (char *)"docker.io/library/web:1",
+					 (char *)"localhost:5000/a:b", (char *)"c@" SHA, (char *)"<none>:<none>", NULL},
+	5};
+
+static void among_names(void **state)
+{
+	(void)state;
+	assert_string_equal(reference_among("busybox", &names), "busybox:latest");
+	assert_string_equal(reference_among("docker.io/library/busybox:latest", &names), "busybox:latest");
+	assert_string_equal(reference_among("web:1", &names), "docker.io/library/web:1");
+	assert_string_equal(reference_among("localhost:5000/a:b", &names), "localhost:5000/a:b");
+	assert_string_equal(reference_among("c:any@" SHA, &names), "c@" SHA);
+	assert_null(reference_among("web", &names));
+	assert_null(reference_among("c", &names));
+	assert_null(reference_among("<none>:<none>", &names)); /* no name means another one that is none */
+	assert_null(reference_among("busybox", &(StringList){0}));
+}
+
+static void names_before_ids(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		bool by_id, where_it_is_a_tag;
+	} all[] = {
+		{SHA, true, true},
+		{HEX64, true, true},
+		{"sha256:0123", true, false},
+		{"01234567", true, false},
+		{"01", true, false},
+		{"0", false, false}, /* too little for an id */
+		{"sha256:0", false, false},
+		{"sha256:", false, false},
+		{"sha256", false, false},
+		{"s", false, false},
+		{"02", false, false},
+		{"sha512:0123", false, false},
+		{HEX64 "0", false, false},
+		{"", false, false},
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		autoclear(StringList) tags = {0};
+		assert_int_equal(reference_is_id(all[i].text, SHA, &names), all[i].by_id);
+		strings_add(&tags, all[i].text);
+		strings_printf(&tags, "%s:latest", all[i].text);
+		assert_int_equal(reference_is_id(all[i].text, SHA, &tags), all[i].where_it_is_a_tag);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +228,8 @@ int main(void)
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(bounds),
 		cmocka_unit_test(default_tag),
+		cmocka_unit_test(among_names),
+		cmocka_unit_test(names_before_ids),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
