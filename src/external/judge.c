@@ -3,17 +3,9 @@
 
 #include "base/memory.h"
 #include "external/internal.h"
+#include "oci/reference.h"
 
 enum { OWNERS_MAX = 8 };
-
-/* What is asked for by no name, but by the image's id or the beginning of it. */
-static bool is_by_id(const ExternalFacts *facts)
-{
-	const char *hex = strchr(facts->image_id, ':');
-
-	return (string_starts(facts->image, "sha256:") && string_starts(facts->image_id, facts->image)) ||
-	       (strlen(facts->image) >= 12 && hex && string_starts(hex + 1, facts->image));
-}
 
 static const ExternalFacts *facts_of(const ExternalEngine *external, const char *name)
 {
@@ -50,7 +42,7 @@ void external_judge(Verdict *ret, const ExternalEngine *external, const External
 {
 	const Candidate candidate = {
 		.image = facts->image,
-		.is_by_id = is_by_id(facts),
+		.is_by_id = reference_is_id(facts->image, facts->image_id, &facts->tags),
 		.digests = &facts->digests,
 		.tags = facts->is_image_unknown ? &unknown_tags : &facts->tags,
 		.origins = facts->is_image_unknown ? &unknown_origins : &facts->origins,

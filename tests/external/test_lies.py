@@ -413,11 +413,12 @@ def test_what_cannot_be_judged_is_stopped_by_rules(gateway, liar, name, rule):
     assert "cannot be judged" in gateway.removals()[0]["reason"]
 
 
-@pytest.mark.parametrize("name, count", [("s", 1), ("sha2", 1), ("sha256", 1), (IMAGE, 0), (IMAGE[:20], 0), ("c" * 12, 0)])
-def test_names_are_no_ids(gateway, liar, name, count):
+@pytest.mark.parametrize("name, is_tag, count", [("s", True, 1), ("sha2", True, 1), ("sha256", True, 1), ("c" * 4, True, 1), ("c" * 12, True, 1), (IMAGE, False, 0),
+                                                 (IMAGE[:20], False, 0), ("c" * 4, False, 0), ("c" * 12, False, 0)])
+def test_names_are_no_ids(gateway, liar, name, is_tag, count):
     """Though every id begins with it."""
     liar.says[f"GET /containers/{ID}/json"] = answer(container(ID, Config={"Image": name}))
-    liar.says["GET /images/"] = answer({"Id": IMAGE, "RepoTags": ["web:1", f"{name}:latest"], "RepoDigests": None})
+    liar.says["GET /images/"] = answer({"Id": IMAGE, "RepoTags": ["web:1", *([f"{name}:latest"] if is_tag else [])], "RepoDigests": None})
     set_url(gateway, liar)
     gateway.connected()
     by_rule(gateway, latest={})
