@@ -315,6 +315,8 @@ def test_image_that_was_never_read(gateway, liar):
     gateway.enforce(IMAGE, rules={"registries": {"allowed": ["local"]}})
     kedge.wait_for(lambda: stops(gateway))
     assert stops(gateway)[0]["rule"] == "registries" and gateway.removals() == []
+    gateway.enforce(IMAGE, rules={"latest": {}})  # it was asked for by another tag
+    kedge.wait_for(lambda: gateway.list()["one"]["allowed"])
     gateway.enforce(DIGEST)
     kedge.wait_for(lambda: liar.count(f"DELETE /containers/{ID}"))
 
