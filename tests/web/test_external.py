@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Containers of another engine in the dashboard: Debian's dockerd, and podman's service, beside kedged."""
 import shutil
+import socket
 
 import pytest
 
@@ -9,6 +10,7 @@ import engines
 import kedge
 
 SERVICE = "/kedge/v1/service"
+UNKNOWN = "What would be removed or stopped of the other engine is not known."
 
 
 class Engine:
@@ -280,11 +282,58 @@ def test_a_preview_of_an_engine_that_nobody_has_asked_says_so(box, docker, page)
     page.sees("With these options no container would be removed.")
     page.js("await page.getByLabel('Only images on the list may run').check()")
     page.sees("With these options no container of kedge's would be removed.")
-    page.sees("What would be removed of the other engine is not known.")
+    page.sees(UNKNOWN)
     page.click("button", "Apply…")
     page.sees("No container of kedge's is removed.")
     keyboard(page, "Escape")
     box.api.call("PUT", SERVICE, {"enforcement": {"enabled": False}})
+
+
+def set_rule(page, mode):
+    page.js("await page.getByRole('group', {name: 'Privileged'}).getByRole('combobox').selectOption(args[0])", mode)
+
+
+def question(page):
+    """What is asked before a change is made, and how its button looks."""
+    page.click("button", "Apply…")
+    page.sees("No container of kedge's is removed.")
+    return page.js("const told = page.getByRole('dialog'); return [await told.innerText(), await told.getByRole('button', {name: 'Apply'}).getAttribute('class')]")
+
+
+def test_a_preview_of_a_rule_says_that_its_stops_are_not_known(box, docker, page):
+    """The list is off: a rule removes nothing, but stops what runs there."""
+    connect(box, f"unix://{docker.real.socket}-none")
+    page.click("link", "Settings")
+    page.sees("With these options no container would be removed.")
+    set_rule(page, "deny")
+    page.sees("With these options no container of kedge's would be removed.")
+    page.sees(UNKNOWN)
+    set_rule(page, "warn")
+    page.misses(UNKNOWN)
+    set_rule(page, "deny")
+    page.sees(UNKNOWN)
+    text, looks = question(page)
+    assert UNKNOWN in text and "danger" in looks
+    page.click("button", "Apply")
+    page.sees("The options were changed")
+    page.click("link", "Allow-list")
+    page.sees(UNKNOWN)
+    page.click("button", "Apply…")  # the list stays off, and the rule goes on
+    page.js("await page.getByRole('dialog').getByText(args[0]).waitFor()", UNKNOWN)
+    keyboard(page, "Escape")
+    box.api.call("PUT", SERVICE, {"enforcement": {"enabled": False}})
+
+
+def test_a_preview_of_an_engine_that_does_not_answer_yet_says_so(box, page, tmp_path):
+    """No problem of it is known either."""
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(tmp_path / "mute"))
+        mute.listen()
+        connect(box, f"unix://{tmp_path}/mute")
+        page.click("link", "Settings")
+        page.js("await page.getByLabel('Only images on the list may run').check()")
+        page.sees(UNKNOWN)
+        box.api.call("PUT", SERVICE, {"enforcement": {"enabled": False}})
 
 
 def test_by_keyboard_alone(engine, page):

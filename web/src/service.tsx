@@ -44,16 +44,26 @@ export function useService() {
   return useData(() => call<Service>(PATH), ["daemon", "declaration"]);
 }
 
-/** What a change would remove, what of the other engine's it would stop and keep, and why nobody knows what of the other engine's it would. */
+/** What a change would remove, what of the other engine's it would stop and keep, and why nobody knows what of the other engine's it would do either to. */
 export interface Trial {
   removals: Removal[];
   stops: Removal[];
   unknown?: string;
 }
 
-async function wouldRemove(change: Change, signal?: AbortSignal): Promise<Trial> {
+/** Whether anything is refused once the change is made: by the list, or by a rule. */
+function refuses(base: Service, { enforcement = {} }: Change): boolean {
+  const rules = { ...base.enforcement.rules, ...enforcement.rules };
+  return (enforcement.enabled ?? base.enforcement.enabled) || Object.values(rules).some((rule) => rule && (rule.mode ?? "deny") === "deny");
+}
+
+function unknownOf({ url, state, problem }: Engine): string | undefined {
+  return url && (problem || state !== "connected") ? `${url}: ${problem ?? "it has not answered yet"}` : undefined;
+}
+
+async function wouldRemove(base: Service, change: Change, signal?: AbortSignal): Promise<Trial> {
   const { removals, stops, engine } = await call<{ removals: Removal[]; stops: Removal[]; engine: Engine }>(`${PATH}?dry-run=1`, { method: "PATCH", body: change, signal });
-  return { removals, stops, unknown: change.enforcement?.enabled && engine.problem ? `${engine.url}: ${engine.problem}` : undefined };
+  return { removals, stops, unknown: refuses(base, change) ? unknownOf(engine) : undefined };
 }
 
 /** "no container", "no container of kedge's", "2 containers" */
@@ -72,7 +82,7 @@ export function Stops(props: { trial: Trial }) {
 }
 
 export function Unknown(props: { trial: Trial }) {
-  return props.trial.unknown ? <Problem text={`What would be removed of the other engine is not known. ${props.trial.unknown}`} /> : null;
+  return props.trial.unknown ? <Problem text={`What would be removed or stopped of the other engine is not known. ${props.trial.unknown}`} /> : null;
 }
 
 export function Removals(props: { label: string; rows: Removal[]; empty: string }) {
@@ -120,14 +130,14 @@ export function Draft(props: { now: Service; reload: () => void; children: (base
 }
 
 /** What a change would remove, while it is typed. */
-export function useTrial(change: Change): { trial?: Trial; problem: string } {
+export function useTrial(base: Service, change: Change): { trial?: Trial; problem: string } {
   const [tried, setTried] = useState<{ trial?: Trial; problem: string }>({ problem: "" });
   const text = JSON.stringify(change);
   useEffect(() => {
     const ends = new AbortController();
     const timer = setTimeout(
       () =>
-        wouldRemove(change, ends.signal).then(
+        wouldRemove(base, change, ends.signal).then(
           (trial) => setTried({ trial, problem: "" }),
           (error) => ends.signal.aborted || setTried({ problem: messageOf(error) }),
         ),
@@ -143,7 +153,7 @@ export function useTrial(change: Change): { trial?: Trial; problem: string } {
 
 /** The question before a change is made. */
 export function Apply(props: { title: string; base: Service; change: Change; told: string; close: () => void; done: (service: Service) => void; children?: ComponentChildren }) {
-  const tried = useData(() => wouldRemove(props.change), []);
+  const tried = useData(() => wouldRemove(props.base, props.change), []);
   const saved = useRef<Service>();
   const save = async () => {
     try {

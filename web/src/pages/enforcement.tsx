@@ -14,7 +14,7 @@ function Editor(props: { base: Service; take: (service: Service) => void }) {
   const [enabled, setEnabled] = useState(enforcement.enabled);
   const [isAsking, setAsking] = useState(false);
   const allowlist = entriesOf(text);
-  const { trial, problem } = useTrial({ enforcement: { enabled: true, allowlist } });
+  const { trial, problem } = useTrial(props.base, { enforcement: { enabled: true, allowlist } });
   return (
     <div class="settings">
       <p>

@@ -64,7 +64,7 @@ function Editor(props: { base: Service; take: (service: Service) => void }) {
     enforce({ rules: rule ? { ...others, [key]: rule } : others });
   };
   const change = changeOf(base, { ...typed, enforcement: { ...typed.enforcement, allowlist: entriesOf(list) } });
-  const { trial, problem } = useTrial(change);
+  const { trial, problem } = useTrial(base, change);
   return (
     <form class="settings" onSubmit={(event) => (event.preventDefault(), setAsking(true))}>
       <h2>Declared containers</h2>
