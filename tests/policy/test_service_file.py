@@ -249,6 +249,15 @@ def test_options_that_do_not_say_whether_it_is_on_do_not_switch_it_off(device, b
     assert is_on(device) and device.enforcement()["allowlist"] == [device.good]
 
 
+@pytest.mark.parametrize("field", ["enforcement.enabled", "enforcement"])
+def test_a_field_without_a_value_does_not_switch_it_off(device, field):
+    """As the manual says."""
+    device.enforce(device.good)
+    assert 'field "enforcement.enabled" is missing' in device.kedge("service", "set", f"{field}=", check=False).err
+    assert is_on(device) and device.enforcement()["allowlist"] == [device.good]
+    assert f"*{field}=*" in (kedge.TOP / "man" / "kedge-service-set.1.scd").read_text()
+
+
 @pytest.mark.parametrize("body", [{"enforcement": {"enabled": False}}, {"enabled": True, "enforcement.enabled": False}])
 def test_options_that_say_that_it_is_off_switch_it_off(device, body):
     device.enforce(device.good)
