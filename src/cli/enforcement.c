@@ -198,7 +198,7 @@ static fallible run_removed(Cli *cli, const void *opts, const StringList *argume
 const Command enforcement_dry_run_command = {
 	.name = "enforcement dry-run",
 	.usage = "[OPTIONS]",
-	.summary = "Show which containers would be removed if enforcement were switched on",
+	.summary = "Show which containers would be removed or stopped if enforcement were switched on",
 	.options = removals_table,
 	.options_size = sizeof(FactsOptions),
 	.run = run_dry,

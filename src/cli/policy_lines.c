@@ -52,7 +52,8 @@ static void print_problem(const Value *engine)
 	const char *problem = value_string(value_get(engine, "problem"));
 
 	if (url && (problem || !string_equal(value_string(value_get(engine, "state")), "connected")))
-		fprintf(stderr, "WARNING: what else is removed from the other engine, \"%s\", is not known: %s\n", url,
+		fprintf(stderr,
+			"WARNING: what else is removed or stopped of the other engine, \"%s\", is not known: %s\n", url,
 			problem ? problem : "it has not answered yet");
 }
 

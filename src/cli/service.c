@@ -23,7 +23,7 @@ static const Option show_table[] = {
 static const Option change_table[] = {
 	HELP_OPTION(ChangeOptions),
 	{"dry-run", 0, OPTION_SWITCH, offsetof(ChangeOptions, dry_run),
-		.help = "show which containers would be removed, and change nothing"},
+		.help = "show which containers would be removed or stopped, and change nothing"},
 	OPTION_END,
 };
 

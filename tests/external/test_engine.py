@@ -164,6 +164,8 @@ def test_rules(gateway, docker):
     rules = {"privileged": {"mode": "warn"}, "hostNetwork": {}, "capabilities": {"allowed": ["ALL"]}}
     plan = gateway.api.post("/kedge/v1/enforcement/dry-run", {"enabled": False, "rules": rules})
     assert plan["removals"] == [] and {one["name"]: one["engine"] for one in plan["stops"]} == {"host": "docker", "guest": "docker"}
+    manual = (kedge.TOP / "man" / "kedge-enforcement-dry-run.1.scd").read_text().partition("# FORMAT")[2]
+    assert [field for field in {*plan, *plan["engine"], *plan["stops"][0]} if f"*{field}*" not in manual] == []
     told = gateway.kedge("service", "set", "--dry-run", "enforcement.rules.hostNetwork.mode=deny").out
     assert {line.split()[0] for line in told.split("left there:\n")[1].splitlines()[1:]} == {"host", "guest"}
     gateway.api.call("PUT", "/kedge/v1/enforcement", {"enabled": False, "rules": rules})
@@ -333,7 +335,7 @@ def test_engine_comes_later(gateway, podman):
     kedge.wait_for(lambda: gateway.engine()["problem"])
     plan = gateway.api.post("/kedge/v1/enforcement/dry-run", {})
     assert plan["removals"] == [] and plan["engine"]["state"] == "connecting" and plan["engine"]["problem"]
-    assert "is not known" in gateway.kedge("enforcement", "dry-run").err
+    assert "what else is removed or stopped of the other engine" in gateway.kedge("enforcement", "dry-run").err
     podman.start()
     gateway.removed("evil")
 
