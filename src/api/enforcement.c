@@ -59,21 +59,19 @@ static void respond_document(HttpRequest *request, void *context)
 static fallible read_document(PolicyConfig *config, const Value *document)
 {
 	if (value_is_null(value_get(document, "enabled")))
-		return error_hint(error_new(ERROR_INVALID, "field \"enabled\" is missing"),
-			"a PUT says all of it; PATCH changes what it names alone");
+		return error_new(ERROR_INVALID, "field \"enabled\" is missing");
 	return fields_read(policy_config_fields, config, document, FIELDS_STRICT);
 }
 
 static fallible change(HttpRequest *request, void *context, const PolicyConfig *enforcement)
 {
-	ServiceFile *service = api_service(context);
 	autofree char *revision = wanted_revision(request);
 	autoclear(Service) options;
 
 	service_init(&options);
-	service_copy(&options, service_file_options(service));
+	service_copy(&options, service_options_now(context));
 	fields_copy(policy_config_fields, &options.enforcement, enforcement);
-	return service_file_change(service, &options, revision);
+	return service_file_change(api_service(context), &options, revision);
 }
 
 static void settle(HttpRequest *request, void *context, Error *take_error)
@@ -115,9 +113,11 @@ static fallible merge(PolicyConfig *ret, const HttpRequest *request, const Servi
 
 static fallible patch_steps(HttpRequest *request, void *context)
 {
+	const Service *now;
 	autoclear(PolicyConfig) config = {0};
 
-	TRY(merge(&config, request, service_options_now(context)));
+	TRY(service_file_begin_change(&now, api_service(context)));
+	TRY(merge(&config, request, now));
 	return change(request, context, &config);
 }
 
@@ -141,11 +141,13 @@ static fallible edit_steps(HttpRequest *request, void *context)
 {
 	autoptr(Value) body = NULL;
 	autoclear(Edit) edit = {0};
+	const Service *now;
 	autoclear(PolicyConfig) config = {0};
 
+	TRY(service_file_begin_change(&now, api_service(context)));
 	TRY(request_object(&body, request));
 	TRY(fields_read(edit_fields, &edit, body, FIELDS_STRICT));
-	fields_copy(policy_config_fields, &config, &service_options_now(context)->enforcement);
+	fields_copy(policy_config_fields, &config, &now->enforcement);
 	TRY(edit_list(&config.allowlist, &edit));
 	return change(request, context, &config);
 }
@@ -164,7 +166,7 @@ static fallible dry_run_steps(HttpRequest *request, Api *api)
 	autoptr(Policy) policy = NULL;
 
 	service_init(&service);
-	service_copy(&service, service_file_options(api->service));
+	service_copy(&service, service_options_now(api));
 	service.enabled = true;                /* what goes with its switch is none of this */
 	service.enforcement.is_enabled = true; /* unless the request says something else */
 	TRY(merge(&config, request, &service));

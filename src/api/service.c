@@ -79,13 +79,14 @@ static void answer(HttpRequest *request, Api *api, Error *take_error)
 		respond_service(request, api);
 }
 
-/* Silence, or a null, does not end enforcement. */
-static fallible read_options(Service *ret, const Service *now, const Value *document)
+/* Silence, or a null, does not end enforcement, nor does it open a door that is closed. */
+static fallible read_options(Service *ret, Api *api, const Value *document)
 {
-	if (now->enforcement.is_enabled && !service_says_enforced(document))
-		return error_hint(
-			error_new(ERROR_INVALID, "field \"enforcement.enabled\" is missing, and enforcement is on"),
-			"a PUT says all of it; PATCH changes what it names alone");
+	bool is_on = service_file_options(api->service)->enforcement.is_enabled;
+
+	if ((is_on || service_file_is_closed(api->service)) && !service_says_enforced(document))
+		return error_new(ERROR_INVALID, "field \"enforcement.enabled\" is missing, and %s",
+			is_on ? "enforcement is on" : "nothing may start until it is said");
 	return service_read(ret, document);
 }
 
@@ -97,7 +98,8 @@ static fallible put_steps(HttpRequest *request, Api *api)
 
 	service_init(&service);
 	TRY(request_without_status(&document, request));
-	TRY(read_options(&service, service_options_now(api), document));
+	service_file_look(api->service);
+	TRY(read_options(&service, api, document));
 	return settle(request, api, &service);
 }
 
@@ -111,15 +113,17 @@ static void put(HttpRequest *request, void *context)
 /* What is not said stays. */
 static fallible change_steps(HttpRequest *request, Api *api, PatchReader *reader)
 {
-	const Service *now = service_options_now(api);
-	autoptr(Value) document = service_value(now);
+	const Service *now;
+	autoptr(Value) document = NULL;
 	autoptr(Value) body = NULL;
 	autoclear(Service) service;
 
 	service_init(&service);
+	TRY(service_file_begin_change(&now, api->service));
+	document = service_value(now);
 	TRY(request_without_status(&body, request));
 	TRY(reader(document, body));
-	TRY(read_options(&service, now, document));
+	TRY(read_options(&service, api, document));
 	return settle(request, api, &service);
 }
 

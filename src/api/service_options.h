@@ -10,7 +10,8 @@ static inline ServiceFile *api_service(void *context)
 	return ((Api *)context)->service;
 }
 
-/* What holds at this moment, an edit by hand that nobody has looked at yet included: what a change begins with. */
+/* What holds at this moment, an edit by hand that nobody has looked at yet included. A change in part begins with
+ * service_file_begin_change(). */
 const Service *service_options_now(Api *api);
 
 /* ---- requests ---- */

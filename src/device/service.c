@@ -85,12 +85,14 @@ static fallible read_kura(Service *service, const Value *properties)
 	return NULL;
 }
 
-/* Kura's properties and options of ours in one document: what would hold is not clear. */
+/* Kura's properties and options of ours in one document: what would hold is not clear. "enabled" is one of each, where
+ * the properties have no object of their own. */
 static fallible refuse_mixture(const Value *document)
 {
-	static const char *const ours[] = {"engine", "enforcement"};
+	static const char *const ours[] = {"engine", "enforcement", "enabled"};
+	size_t count = kura_properties(document) == document ? COUNT(ours) - 1 : COUNT(ours);
 
-	for (size_t i = 0; i < COUNT(ours); i++)
+	for (size_t i = 0; i < count; i++)
 		if (value_get(document, ours[i]))
 			return error_hint(
 				error_new(ERROR_INVALID, "field \"%s\" stands beside properties of Kura's", ours[i]),
@@ -147,7 +149,7 @@ fallible service_read(Service *ret, const Value *document)
 bool service_says_enforced(const Value *document)
 {
 	return !value_is_null(value_get(value_get(document, "enforcement"), "enabled")) ||
-	       !value_is_null(value_get(kura_properties(document), KURA_ENFORCED));
+	       kura_has(kura_properties(document), KURA_ENFORCED);
 }
 
 fallible service_parse(Service *ret, const char *text, size_t length)

@@ -21,7 +21,8 @@
 
 enum { REVISION_LENGTH = 16 };
 
-#define GONE_NS (250 * NANOS_PER_MILLI) /* so long it must be gone, to count as that */
+/* While the file does not say what holds: a file system that is mounted over its directory makes no event. */
+#define LOOK_AGAIN_NS (5 * NANOS_PER_SECOND)
 
 struct ServiceFile {
 	Engine *engine;
@@ -29,10 +30,11 @@ struct ServiceFile {
 	Service options;
 	char *revision;
 	char *problem;
-	char *stand_in;     /* what holds where neither file nor copy can be read; NULL: one of them does */
-	bool is_closed;     /* that is: nothing may start */
-	char *seen;         /* digest of the file when it was read last; NULL: it was not there */
-	int64_t missing_ns; /* since when it is gone, on the monotonic clock; 0: it is there */
+	char *stand_in;  /* what holds where neither file nor copy can be read; NULL: one of them does */
+	bool is_closed;  /* that is: nothing may start */
+	bool is_new;     /* nothing has been in force on this device yet, as far as can be told */
+	bool is_missing; /* the file, when it was looked at last */
+	char *seen;      /* digest of the file when it was read last; NULL: it was not there */
 	StringList pinned;
 	size_t pinned_count;
 	Watch *watch; /* of the file's directory */
@@ -63,7 +65,6 @@ static fallible put_in_force(ServiceFile *file, const Service *options, const St
 {
 	autoptr(Policy) policy = NULL;
 	autoclear(StringList) digests = {0};
-	bool is_other = options != &file->options && !service_equal(options, &file->options);
 
 	TRY(policy_new(&policy, &options->enforcement, pinned));
 	TRY(allowlist_read(&digests, pinned));
@@ -75,8 +76,6 @@ static fallible put_in_force(ServiceFile *file, const Service *options, const St
 	free(file->revision);
 	file->revision = revision_of(&file->options);
 	engine_set_policy(file->engine, take(policy));
-	if (is_other && file->changed)
-		file->changed(file->changed_arg);
 	return NULL;
 }
 
@@ -160,6 +159,16 @@ static fallible use_text(ServiceFile *file, const char *text, size_t length)
 	return put_in_force(file, &options, &file->pinned);
 }
 
+/* There was a file, whatever it said: a copy without a byte keeps the next start from being the first one. */
+static void end_newness(ServiceFile *file)
+{
+	Error *error = file_replace_durable(AT_FDCWD, file->kept_path, "", 0, 0600);
+
+	file->is_new = false;
+	if (error)
+		error_log(error, "\"%s\"", file->kept_path);
+}
+
 /* What was in force stays. */
 static void report(ServiceFile *file, Error *take_error)
 {
@@ -167,6 +176,9 @@ static void report(ServiceFile *file, Error *take_error)
 	autofree char *text = file->stand_in ? string_printf("%s; %s", reason, file->stand_in) : mem_strdup(reason);
 
 	error_free(take_error);
+	if (file->is_new)
+		end_newness(file);
+	watch_again(file->watch, LOOK_AGAIN_NS);
 	if (string_equal(file->problem, text))
 		return;
 	log_error("service options \"%s\": %s%s", file->path, text,
@@ -174,26 +186,17 @@ static void report(ServiceFile *file, Error *take_error)
 	string_replace(&file->problem, text);
 }
 
-/* The file says what holds. */
-static void settle(ServiceFile *file)
+/* The file says what holds. before: the revision until now. */
+static void settle(ServiceFile *file, const char *before)
 {
+	bool is_other = file->is_closed || !string_equal(before, file->revision);
+
 	string_replace(&file->problem, NULL);
 	string_replace(&file->stand_in, NULL);
-	file->is_closed = false;
+	file->is_closed = file->is_new = false;
 	keep(file);
-}
-
-/* Editors take a file away to write it anew: what is gone must be gone a moment later, too. */
-static bool is_gone(ServiceFile *file)
-{
-	int64_t now = clock_monotonic_ns();
-
-	if (!file->missing_ns)
-		file->missing_ns = now;
-	if (!file->seen || now - file->missing_ns >= GONE_NS * 9 / 10)
-		return true;
-	watch_again(file->watch, GONE_NS);
-	return false;
+	if (is_other && file->changed)
+		file->changed(file->changed_arg);
 }
 
 static char *directory_of(const ServiceFile *file)
@@ -203,55 +206,41 @@ static char *directory_of(const ServiceFile *file)
 	return mem_strndup(file->path, length ? length : 1);
 }
 
-/* The door was closed for want of options, not for options that cannot be read: the first start ever. */
-static bool is_without_past(const ServiceFile *file)
+static bool is_default(const Service *options)
 {
-	return file->is_closed && !file_exists(AT_FDCWD, file->kept_path);
-}
-
-/* Nobody ends enforcement by a directory that is not mounted: without one, what has been in force is not undone. */
-static fallible check_directory(const ServiceFile *file)
-{
-	autofree char *directory = directory_of(file);
 	autoclear(Service) nothing;
 
 	service_init(&nothing);
-	if (file_exists(AT_FDCWD, directory) || service_equal(&file->options, &nothing) || is_without_past(file))
-		return NULL;
-	return error_new(ERROR_UNAVAILABLE, "its directory is not there");
+	return service_equal(options, &nothing);
 }
 
-static void look(ServiceFile *file, bool is_first)
+/* Silence ends no enforcement: neither a file that was taken away, nor a file system that is not mounted. */
+static fallible check_missing(const ServiceFile *file)
 {
-	autofree char *text = NULL;
-	size_t length = 0;
-	Error *error = read_file(&text, &length, file->path);
-
-	if (!error && !text)
-		error = check_directory(file);
-	if (error) {
-		file->missing_ns = 0;
-		report(file, error);
-		return;
-	}
-	if (text)
-		file->missing_ns = 0;
-	else if (!is_first && !is_gone(file))
-		return;
-	if (is_seen(file, text, length) && file->revision && !file->problem)
-		return;
-	note_seen(file, text, length);
-	error = use_text(file, text, length);
-	if (error) {
-		report(file, error);
-		return;
-	}
-	settle(file);
+	if (file->is_new || is_default(&file->options))
+		return NULL;
+	return error_new(ERROR_UNAVAILABLE, "it is not there");
 }
 
 void service_file_look(ServiceFile *file)
 {
-	look(file, false);
+	autofree char *text = NULL, *before = mem_strdup(file->revision);
+	size_t length = 0;
+	Error *error = read_file(&text, &length, file->path);
+
+	file->is_missing = !error && !text;
+	if (file->is_missing)
+		error = check_missing(file);
+	if (!error && is_seen(file, text, length) && !file->problem)
+		return;
+	if (!error) {
+		note_seen(file, text, length);
+		error = use_text(file, text, length);
+	}
+	if (error)
+		report(file, error);
+	else
+		settle(file, before);
 }
 
 /* ---- life ---- */
@@ -270,33 +259,42 @@ static fallible watch_file(ServiceFile *file)
 	return NULL;
 }
 
-/* What held last, until the file has been read. *ret: there is such a copy, and it can be read. */
+/* What held last, until the file has been read. *ret: there is such a copy. */
 static fallible begin_with_kept(ServiceFile *file, bool *ret)
 {
 	autofree char *text = NULL;
 	size_t length = 0;
 
+	*ret = file_exists(AT_FDCWD, file->kept_path);
+	if (!*ret)
+		return NULL;
 	TRY(read_file(&text, &length, file->kept_path));
-	if (text)
-		TRY(use_text(file, text, length));
-	*ret = text != NULL;
-	return NULL;
+	return use_text(file, text, length);
 }
 
-static fallible use_newest_snapshot(ServiceFile *file, const char *directory)
+/* The newest one that has options: one of a time at which nobody knew them has none. One that is damaged may have
+ * others than those before it. */
+static fallible find_snapshot(Value **ret, const Snapshots *snapshots)
 {
-	autofree char *path = path_join(directory, "snapshots");
-	autoptr(Snapshots) snapshots = NULL;
+	for (int64_t number = snapshots_newest(snapshots); number; number = snapshots_before(snapshots, number)) {
+		autoptr(Value) snapshot = NULL;
+		TRY(snapshots_get(&snapshot, snapshots, number));
+		if (!value_path(snapshot, "content.service"))
+			continue;
+		*ret = take(snapshot);
+		return NULL;
+	}
+	return error_new(ERROR_NOT_FOUND, "there is no snapshot with options of the service");
+}
+
+static fallible use_newest_snapshot(ServiceFile *file, const Snapshots *snapshots)
+{
 	autoptr(Value) snapshot = NULL;
 	autoclear(Service) options;
 
 	service_init(&options);
-	TRY(snapshots_new(&snapshots, path));
-	TRY(snapshots_get(&snapshot, snapshots, 0));
-	const Value *document = value_path(snapshot, "content.service");
-	if (!document)
-		return error_new(ERROR_NOT_FOUND, "the newest snapshot has no options of the service");
-	TRY(service_read(&options, document));
+	TRY(find_snapshot(&snapshot, snapshots));
+	TRY(service_read(&options, value_path(snapshot, "content.service")));
 	TRY(put_in_force(file, &options, &file->pinned));
 	file->stand_in =
 		string_printf("its last good copy cannot be read either, so that what snapshot %lld has of it holds",
@@ -317,10 +315,20 @@ static fallible close_door(ServiceFile *file, Error *take_reason)
 	return use_text(file, nothing, strlen(nothing));
 }
 
-/* What is enforced is not known: that is no reason to enforce nothing. */
-static fallible stand_in(ServiceFile *file, const char *directory)
+static fallible stand_in_steps(ServiceFile *file, bool is_kept, const char *directory)
 {
-	Error *error = use_newest_snapshot(file, directory);
+	autofree char *path = path_join(directory, "snapshots");
+	autoptr(Snapshots) snapshots = NULL;
+
+	TRY(snapshots_new(&snapshots, path));
+	file->is_new = !is_kept && !snapshots_newest(snapshots);
+	return use_newest_snapshot(file, snapshots);
+}
+
+/* What is enforced is not known: that is no reason to enforce nothing. */
+static fallible stand_in(ServiceFile *file, bool is_kept, const char *directory)
+{
+	Error *error = stand_in_steps(file, is_kept, directory);
 
 	return error ? close_door(file, error) : NULL;
 }
@@ -330,9 +338,11 @@ static fallible begin(ServiceFile *file, const char *directory)
 	bool is_kept = false;
 	Error *error = begin_with_kept(file, &is_kept);
 
+	if (!error && is_kept)
+		return NULL;
 	if (error)
 		error_log(error, "the last good service options, \"%s\"", file->kept_path);
-	return is_kept ? NULL : stand_in(file, directory);
+	return stand_in(file, is_kept, directory);
 }
 
 fallible service_file_open(ServiceFile **ret, Engine *engine, const char *path)
@@ -347,7 +357,7 @@ fallible service_file_open(ServiceFile **ret, Engine *engine, const char *path)
 	TRY(begin(file, directory));
 	TRY(watch_file(file));
 	string_replace(&file->seen, "nothing yet");
-	look(file, true);
+	service_file_look(file);
 	*ret = take(file);
 	return NULL;
 }
@@ -406,6 +416,17 @@ size_t service_file_pinned_count(const ServiceFile *file)
 
 /* ---- changing it ---- */
 
+fallible service_file_begin_change(const Service **ret, ServiceFile *file)
+{
+	service_file_look(file);
+	if (file->problem && (file->is_closed || !file->is_missing))
+		return error_hint(error_new(ERROR_CONFLICT, "service options \"%s\" cannot be changed in part: %s",
+					  file->path, file->problem),
+			"mend the file, or PUT all of them");
+	*ret = &file->options;
+	return NULL;
+}
+
 static fallible write_file(ServiceFile *file, const Service *options)
 {
 	autoclear(Buffer) text = {0};
@@ -420,21 +441,24 @@ static fallible write_file(ServiceFile *file, const Service *options)
 	TRY(dir_make_all(AT_FDCWD, directory, 0755));
 	TRY(file_replace_durable(AT_FDCWD, file->path, text.data, text.length, 0600));
 	note_seen(file, text.data, text.length);
-	file->missing_ns = 0;
+	file->is_missing = false;
 	return NULL;
 }
 
 /* The file first: what is in force without being on disk would be gone after a power cut. */
 fallible service_file_change(ServiceFile *file, const Service *options, const char *revision)
 {
+	autofree char *before = NULL;
+
 	service_file_look(file);
 	if (revision && !string_equal(revision, file->revision))
 		return error_new(ERROR_STALE,
 			"the service's options were changed meanwhile: they are at revision \"%s\" by now",
 			file->revision);
 	TRY_WRAP(write_file(file, options), "could not write the service's options");
+	before = mem_strdup(file->revision);
 	TRY(put_in_force(file, options, &file->pinned));
-	settle(file);
+	settle(file, before);
 	return NULL;
 }
 

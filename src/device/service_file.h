@@ -3,10 +3,10 @@
 /*
  * The service's own options on a device: /etc/kedge/service.yaml, which is the one truth. Who changes them through
  * kedged gets the file replaced; who changes the file is heard. What was read without fault is copied to
- * <root>/declared/service.json: a file that is damaged, empty, being written or cannot be read changes nothing, neither
- * now nor after the next start. Where that copy cannot be read either, the newest snapshot of what is declared
- * (<root>/declared/snapshots) stands in for it, and without one nothing may start until the file is mended. Where there
- * is no file everything is admitted.
+ * <root>/declared/service.json: a file that is damaged, empty, being written, not there or cannot be read changes
+ * nothing, neither now nor after the next start. Where that copy cannot be read either, the newest snapshot of what is
+ * declared (<root>/declared/snapshots) stands in for it, and without one nothing may start until the file is mended.
+ * Where there never was a file everything is admitted.
  *
  * From these options, and the digests that declarations pin, comes the policy that the engine asks.
  */
@@ -28,6 +28,9 @@ const char *service_file_revision(const ServiceFile *file); /* of what holds: ch
 const char *service_file_problem(const ServiceFile *file);  /* why the file does not say what holds; NULL: it does */
 bool service_file_is_closed(const ServiceFile *file);       /* nobody knows what holds: nothing may start */
 const char *service_file_path(const ServiceFile *file);
+/* The options that a change in part begins with, after a look at the file. Borrowed. ERROR_CONFLICT while nobody knows
+ * what the file says, and with it what such a change would overwrite. */
+fallible service_file_begin_change(const Service **ret, ServiceFile *file);
 /* Writes the file; durable, and in force on return. revision: that the caller has seen; NULL: whatever it is.
  * ERROR_STALE when it is another one by now. */
 fallible service_file_change(ServiceFile *file, const Service *service, const char *revision);

@@ -103,6 +103,14 @@ int64_t snapshots_newest(const Snapshots *snapshots)
 	return snapshots->count ? snapshots->numbers[snapshots->count - 1] : 0;
 }
 
+int64_t snapshots_before(const Snapshots *snapshots, int64_t number)
+{
+	for (size_t i = snapshots->count; i-- > 0;)
+		if (snapshots->numbers[i] < number)
+			return snapshots->numbers[i];
+	return 0;
+}
+
 /* ---- writing ---- */
 
 static void write_snapshot(Buffer *out, int64_t number, const char *why, const Digest *digest, const Value *content)

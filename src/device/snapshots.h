@@ -22,7 +22,8 @@ DEFINE_AUTOPTR(Snapshots, snapshots_free)
 
 /* Durable on return; the same content as the newest one's makes none. why: one line. */
 fallible snapshots_add(Snapshots *snapshots, const Value *content, const char *why);
-int64_t snapshots_newest(const Snapshots *snapshots); /* its number; 0: there is none */
+int64_t snapshots_newest(const Snapshots *snapshots);                 /* its number; 0: there is none */
+int64_t snapshots_before(const Snapshots *snapshots, int64_t number); /* the next older one; 0: there is none */
 /* The whole document. number 0: the newest. ERROR_NOT_FOUND `there is no snapshot 7`. */
 fallible snapshots_get(Value **ret, const Snapshots *snapshots, int64_t number);
 /* Oldest first; one that cannot be read is left out. */

@@ -24,7 +24,7 @@ def service(device, **options):
 @pytest.fixture
 def served(device):
     yield device
-    device.service.unlink(missing_ok=True)
+    device.service.write_text("{}")
     kedge.wait_for(lambda: options(device) == NOTHING)
 
 

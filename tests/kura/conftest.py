@@ -68,7 +68,7 @@ def shared():
 @pytest.fixture
 def gateway(shared):
     yield shared
-    shared.service.unlink(missing_ok=True)
+    shared.service.write_text("{}")
     kedge.wait_for(lambda: not shared.is_enforced())
     shared.withdraw_all()
 

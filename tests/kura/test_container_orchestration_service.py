@@ -23,7 +23,7 @@ def by_hand(gateway, images):
     def run(image, name, program="kedge", check=True):
         return getattr(gateway, program)("run", "-d", "--name", name, "--network", "none", f"{image}:1", check=check)
     yield run
-    gateway.service.unlink(missing_ok=True)
+    gateway.service.write_text("{}")
     kedge.wait_for(lambda: not gateway.is_enforced())
     for container in gateway.api.get("/containers/json?all=1"):
         gateway.api.delete(f"/containers/{container['Id']}?force=1")

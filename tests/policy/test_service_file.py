@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import time
 
 import pytest
@@ -24,7 +25,7 @@ def test_a_hand_edit_is_heard(device):
     device.service.write_text(f"# by hand\nenforcement:\n  enabled: true\n  allowlist: |\n    {device.good}\n")
     device.gone(identity)
     assert device.enforcement()["allowlist"] == [device.good] and device.enforcement()["status"]["allowed"] == 1
-    device.service.unlink()
+    device.service.write_text("{}\n")
     kedge.wait_for(lambda: not is_on(device))
 
 
@@ -50,6 +51,47 @@ def test_damage_changes_nothing(device, text):
     assert device.enforcement()["status"]["problem"] is None
 
 
+def test_a_file_that_was_taken_away_changes_nothing(device):
+    device.enforce(device.good)
+    device.service.unlink()
+    kedge.wait_for(lambda: device.enforcement()["status"]["problem"] == "it is not there")
+    device.restart()
+    assert is_on(device) and "the file does not say so: it is not there" in device.kedge("enforcement", "show").out
+    device.refused("POST", "/containers/create", {"Image": "evil:1", "Cmd": ["true"]})
+    document = device.enforcement("POST", {"add": [device.evil]}, "/allowlist")  # what it says is known: it is written anew
+    assert set(document["allowlist"]) == {device.good, device.evil} and document["status"]["problem"] is None and device.service.exists()
+
+
+def test_a_change_in_part_overwrites_no_file_that_cannot_be_read(device):
+    device.enforce(device.good)
+    device.service.write_text("enforcement: {enabled: true, allowlist: [\n")
+    changes = [("PATCH", "/kedge/v1/enforcement", {"enabled": False}), ("POST", "/kedge/v1/enforcement/allowlist", {"add": [device.evil]}),
+               ("PATCH", "/kedge/v1/service", {"enabled": True}), ("POST", "/kedge/v1/service/fields", {"enabled": "true"})]
+    for method, path, body in changes:
+        with pytest.raises(kedge.ApiError) as refused:
+            device.api.call(method, path, body)
+        assert refused.value.status == 409 and "cannot be changed in part" in refused.value.message
+    refused = device.kedge("enforcement", "off", check=False)
+    assert refused.returncode and "mend the file" in refused.err
+    assert is_on(device) and "[\n" in device.service.read_text()
+
+
+@pytest.mark.parametrize("body", [{"enforcement.enabled": {"type": "BOOLEAN", "value": None}}, {"enforcement.enabled": {}},
+                                  {"properties": {"enforcement.enabled": {"value": None}}}])
+def test_a_null_of_kuras_does_not_switch_it_off(device, body):
+    device.enforce(device.good)
+    with pytest.raises(kedge.ApiError) as refused:
+        device.api.call("PUT", "/kedge/v1/service", body)
+    assert refused.value.status == 400 and 'field "enforcement.enabled" is missing' in refused.value.message and is_on(device)
+
+
+def test_kuras_switch_stands_among_its_properties(device):
+    """Beside them it would not count, and all declared containers would go."""
+    with pytest.raises(kedge.ApiError) as refused:
+        device.api.call("PUT", "/kedge/v1/service", {"enabled": True, "properties": {"enforcement.enabled": True}})
+    assert refused.value.status == 400 and 'field "enabled" stands beside' in refused.value.message
+
+
 @pytest.mark.parametrize("options", [{"container.engine.host": ""}, {"properties": {"enforcement.allowlist": ""}}])
 def test_a_document_in_two_forms_changes_nothing(device, options):
     """Kura's properties would take the place of what stands beside them."""
@@ -65,15 +107,16 @@ def test_a_document_in_two_forms_changes_nothing(device, options):
 
 @pytest.fixture
 def with_directory(device):
-    """The service's file in a directory of its own."""
+    """All that /etc/kedge has in a directory of its own."""
     device.stop()
-    service, device.service = device.service, device.directory / "etc" / "service.yaml"
-    device.service.parent.mkdir()
+    service, options, directory = device.service, device.options, device.directory / "etc"
+    device.service, device.options = directory / "service.yaml", [*options, "--seal-key", directory / "seal.key", "--containers-dir", directory / "containers.d"]
+    directory.mkdir()
     device.start()
     yield device
     device.stop()
-    shutil.rmtree(device.service.parent, ignore_errors=True)
-    device.service = service
+    shutil.rmtree(directory, ignore_errors=True)
+    device.service, device.options = service, options
     device.start()
 
 
@@ -83,13 +126,34 @@ def test_without_its_directory_what_was_in_force_stays(with_directory):
     device.stop()
     directory.rename(device.directory / "aside")
     device.start()
-    assert is_on(device) and "its directory is not there" in device.enforcement()["status"]["problem"]
+    assert is_on(device) and device.enforcement()["status"]["problem"] == "it is not there"
+    kedge.wait_for((directory / "seal.key").exists)  # as kedged makes it anew itself
     device.restart()
-    assert is_on(device)
+    assert is_on(device) and device.enforcement()["status"]["problem"] == "it is not there"
+    shutil.rmtree(directory)
     (device.directory / "aside").rename(directory)
     kedge.wait_for(lambda: device.enforcement()["status"]["problem"] is None)
+    assert is_on(device)
+
+
+def test_a_file_system_that_is_mounted_late_is_heard(with_directory):
+    """It makes no event in the directory that it hides."""
+    device = with_directory
+    device.enforce(device.good)
+    device.stop()
+    text = device.service.read_text()
     device.service.unlink()
-    kedge.wait_for(lambda: not is_on(device))
+    device.start()
+    assert is_on(device) and device.enforcement()["status"]["problem"]
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", device.service.parent], check=True)
+    try:
+        device.service.write_text(text.replace(device.good, device.evil))
+        kedge.wait_for(lambda: device.enforcement()["status"]["problem"] is None)
+        assert device.enforcement()["allowlist"] == [device.evil]
+    finally:
+        device.stop()
+        subprocess.run(["umount", device.service.parent], check=True)
+        device.start()
 
 
 @pytest.mark.parametrize("is_there", [True, False])
@@ -99,10 +163,24 @@ def test_the_first_start_ever_without_a_file_enforces_nothing(with_directory, is
     device.stop()
     shutil.rmtree(device.store / "declared")
     if not is_there:
-        device.service.parent.rmdir()
+        shutil.rmtree(device.service.parent)
     device.start()
     assert not is_on(device) and device.enforcement()["status"]["problem"] is None
     assert device.run_container(SLEEP)
+
+
+def test_a_file_that_was_never_good_is_no_first_start_once_it_is_gone(with_directory):
+    device = with_directory
+    device.remove_all()
+    device.stop()
+    shutil.rmtree(device.store / "declared")
+    device.service.write_text("enforcement: [\n")
+    device.start()
+    for _ in range(2):
+        device.refused("POST", "/containers/create", {"Image": "busybox:test", "Cmd": ["true"]})
+        device.service.unlink(missing_ok=True)
+        device.restart()
+    assert "so that nothing may start" in device.enforcement()["status"]["problem"]
 
 
 @pytest.mark.parametrize("change", [("PATCH", {"rules": {"privileged": {"mode": "deny"}}}, ""), ("POST", {"add": ["sha256:" + "a" * 64]}, "/allowlist")])
@@ -114,6 +192,13 @@ def test_a_change_over_the_api_begins_with_the_file_as_it_is(device, change):
     assert {device.good, device.evil} <= set(document["allowlist"]) and document["rules"]["latest"] == {"mode": "deny"}
 
 
+def test_the_options_beside_enforcement_are_those_of_the_file(device):
+    device.relax()
+    device.service.write_text(json.dumps({"engine": {"url": "unix:///run/nobody.sock"}}))
+    device.enforce(device.good)
+    assert device.api.get("/kedge/v1/service")["engine"] == {"url": "unix:///run/nobody.sock"}
+
+
 def test_a_patch_with_nulls(device):
     """It takes away what it names, but not whether it is on."""
     device.enforce(device.good, rules={"latest": {"mode": "deny"}, "privileged": {"mode": "warn"}})
@@ -123,6 +208,10 @@ def test_a_patch_with_nulls(device):
             device.api.call("PATCH", f"/kedge/v1/{path}", body)
         assert refused.value.status == 400 and "is missing" in refused.value.message
     assert is_on(device) and device.enforcement()["allowlist"] == [device.good]
+
+
+def newest_snapshot(device):
+    return device.api.get(f"/kedge/v1/snapshots/{device.api.get('/kedge/v1/snapshots')['snapshots'][0]['number']}")
 
 
 def damage_both(device):
@@ -147,6 +236,19 @@ def test_a_snapshot_stands_in_for_a_file_and_a_copy_that_are_damaged(device):
     assert device.enforcement()["status"]["problem"] is None and device.run_container(SLEEP, image="evil:1")
 
 
+def test_an_older_snapshot_does_not_stand_in_for_a_damaged_one(device):
+    device.relax()
+    device.enforce(device.good)
+    damage_both(device)
+    snapshots = device.store / "declared" / "snapshots"
+    newest = max(snapshots.glob("*.json"), key=lambda path: int(path.stem))
+    newest.write_bytes(b"\0" * 100)
+    device.start()
+    assert "so that nothing may start" in device.enforcement()["status"]["problem"]
+    device.refused("POST", "/containers/create", {"Image": "busybox:test", "Cmd": ["true"]})
+    device.relax()
+
+
 def test_where_nobody_knows_what_is_enforced_nothing_starts_and_nothing_goes(device):
     device.enforce(device.good)
     kept, created = device.run_container(SLEEP), device.create(SLEEP)
@@ -166,8 +268,11 @@ def test_where_nobody_knows_what_is_enforced_nothing_starts_and_nothing_goes(dev
         assert not [one for one in snapshots if "service" in one["content"]]
         device.restart()
         device.refused("POST", f"/containers/{created}/start")
+        for method, path, body, status in (("PATCH", "enforcement", {"enabled": False}, 409), ("PUT", "service", {}, 400)):
+            assert device.api.raw(method, f"/kedge/v1/{path}", json.dumps(body))[0] == status
         device.service.write_text(f"enforcement: {{enabled: true, allowlist: [{device.good}]}}\n")
         kedge.wait_for(lambda: not device.enforcement()["status"]["problem"])
+        assert newest_snapshot(device)["content"]["service"]["enforcement"]["enabled"]
         device.start_container(created)
         device.refused("POST", "/containers/create", {"Image": "evil:1", "Cmd": ["true"]})
     finally:
@@ -184,23 +289,6 @@ def test_a_file_that_is_being_written_changes_nothing(device):
         file.write(f"enforcement: {{enabled: true, allowlist: [{device.good}, {device.evil}]}}\n")
     kedge.wait_for(lambda: not device.enforcement()["status"]["problem"])
     assert is_on(device) and len(device.enforcement()["allowlist"]) == 2
-
-
-def test_a_file_that_is_gone_for_a_moment_is_there(device):
-    device.enforce(device.good)
-    aside = device.service.parent / "aside"
-    quick = 0
-    while quick < 3:  # a machine that is too slow for a moment of less than a quarter of a second is asked again
-        begun = time.monotonic()
-        device.service.rename(aside)
-        was_on = [is_on(device) for _ in range(10)]
-        is_quick = time.monotonic() - begun < 0.2
-        aside.rename(device.service)
-        assert all(was_on) or not is_quick
-        quick += is_quick
-        kedge.wait_for(lambda: is_on(device))
-    device.service.unlink()
-    kedge.wait_for(lambda: not is_on(device))
 
 
 def test_who_has_seen_less_changes_nothing(device):
