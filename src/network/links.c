@@ -17,6 +17,8 @@
 /* Of bridges that are ours to remove: the link's alias, which ip(8) shows. */
 #define OURS "kedge"
 
+enum { SWITCH_MAX = 64 };
+
 /* ---- what a link is ---- */
 
 static Error *read_link(void *arg, const struct nlmsghdr *message)
@@ -210,16 +212,35 @@ fallible bridge_owner(BridgeOwner *ret, Netlink *host, const char *name)
 	return NULL;
 }
 
+/* This one and no other: by the local part alone the kernel takes the first that has it, whatever its subnet is. */
 static void remove_address(Netlink *netlink, int index, const Subnet *subnet)
 {
 	const Address *address = &subnet->address;
+	size_t length = address_length(address->family);
 	const struct ifaddrmsg header = {.ifa_family = (uint8_t)address->family,
 		.ifa_prefixlen = (uint8_t)subnet->prefix,
 		.ifa_index = (unsigned)index};
+	struct nlmsghdr *message = netlink_message(netlink, RTM_DELADDR, 0, &header, sizeof(header));
 
-	mnl_attr_put(netlink_message(netlink, RTM_DELADDR, 0, &header, sizeof(header)), IFA_LOCAL,
-		address_length(address->family), address->bytes);
+	mnl_attr_put(message, IFA_LOCAL, length, address->bytes);
+	mnl_attr_put(message, IFA_ADDRESS, length, address->bytes);
 	netlink_tolerate(netlink, EADDRNOTAVAIL);
+}
+
+/* What others have added to a subnet behind our address goes with it, unless the kernel is told to keep it. */
+static fallible send_removals(Netlink *host, const char *bridge)
+{
+	autofree char *path = string_printf("/proc/sys/net/ipv4/conf/%s/promote_secondaries", bridge), *was = NULL;
+	Error *error, *after;
+
+	TRY(file_read(&was, NULL, AT_FDCWD, path, SWITCH_MAX));
+	TRY(file_poke(AT_FDCWD, path, "1"));
+	error = netlink_send(host);
+	after = file_poke(AT_FDCWD, path, was);
+	if (!error)
+		return after;
+	error_free(after); /* the first one says why */
+	return error;
 }
 
 fallible bridge_give_back(Netlink *host, const BridgeSpec *spec, const StringList *had)
@@ -227,13 +248,15 @@ fallible bridge_give_back(Netlink *host, const BridgeSpec *spec, const StringLis
 	int index;
 
 	TRY(link_index(&index, host, spec->name));
+	if (!index)
+		return NULL;
 	for (size_t i = 0; i < spec->gateway_count; i++) {
 		char text[SUBNET_TEXT_MAX];
 		subnet_format_with_host(text, &spec->gateways[i]);
 		if (!strings_has(had, text))
 			remove_address(host, index, &spec->gateways[i]);
 	}
-	TRY_WRAP(netlink_send(host), "could not take addresses off bridge \"%s\"", spec->name);
+	TRY_WRAP(send_removals(host, spec->name), "could not take addresses off bridge \"%s\"", spec->name);
 	return NULL;
 }
 
