@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a network has on the host: a bridge with its gateways' addresses, and its elements of the packet filter. Made
  * when it is needed, and again when somebody has removed it. */
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/fault.h"
-#include "base/files.h"
-#include "base/log.h"
-#include "base/memory.h"
 #include "engine/network_internal.h"
 #include "engine/rules.h"
 #include "network/host.h"
 #include "network/links.h"
 #include "network/reaper.h"
-
-enum { LENT_MAX = 1 << 20 };
 
 bool network_has_bridge(const Network *network)
 {
@@ -58,67 +49,9 @@ static BridgeSpec spec_of(const Network *network)
 	return spec;
 }
 
-/* ---- one that somebody else has made ---- */
-
-#define LOCALNET "route_localnet" /* beside addresses: it was on */
-
-static char *lent_path(const Network *network)
-{
-	return string_printf("%s/lent/%s", network->engine->config.run_dir, network->bridge);
-}
-
 static bool is_named(const Network *network)
 {
 	return !string_empty(network_option(network, "com.docker.network.bridge.name"));
-}
-
-static fallible write_lent(const Network *network, const char *path)
-{
-	autofree char *directory = path_join(network->engine->config.run_dir, "lent"), *text = NULL;
-	autoclear(StringList) had = {0};
-
-	TRY(addresses_list(&had, network->engine->links, network->bridge));
-	if (host_has_localnet(network->bridge))
-		strings_add(&had, LOCALNET);
-	text = strings_join(&had, "\n");
-	TRY(dir_make(AT_FDCWD, directory, 0700));
-	return file_replace(AT_FDCWD, path, text, strlen(text), 0600);
-}
-
-/* What it has before we add to it is kept for as long as that stays, beyond kedged's end. */
-static fallible note_lent(const Network *network)
-{
-	autofree char *path = lent_path(network);
-	BridgeOwner owner;
-
-	if (!is_named(network) || file_exists(AT_FDCWD, path))
-		return NULL;
-	TRY(bridge_owner(&owner, network->engine->links, network->bridge));
-	return owner == BRIDGE_LENT ? write_lent(network, path) : NULL;
-}
-
-/* Without the file we have added nothing to it. */
-static fallible give_back(const Network *network)
-{
-	autofree char *path = lent_path(network), *text = NULL;
-	autoclear(StringList) had = {0};
-	const BridgeSpec spec = spec_of(network);
-
-	if (!file_exists(AT_FDCWD, path))
-		return NULL;
-	TRY(file_read(&text, NULL, AT_FDCWD, path, LENT_MAX));
-	strings_split(&had, text, '\n');
-	TRY(bridge_give_back(network->engine->links, &spec, &had));
-	return host_close_loopback(network->engine->links, network->bridge, strings_has(&had, LOCALNET));
-}
-
-static void drop_lent(const Network *network)
-{
-	autofree char *path = lent_path(network);
-	Error *error = file_unlink(AT_FDCWD, path);
-
-	if (error)
-		error_log(error, "bridge \"%s\"", network->bridge);
 }
 
 /* ---- all of it ---- */
@@ -127,7 +60,8 @@ fallible network_make_bridge(const Network *network, int *ret_index)
 {
 	const BridgeSpec spec = spec_of(network);
 
-	TRY(note_lent(network));
+	if (is_named(network))
+		TRY(bridge_borrow(network->engine, &spec));
 	return bridge_make(network->engine->links, &spec, ret_index);
 }
 
@@ -166,12 +100,11 @@ static fallible remove_bridge(const Network *network, ContainerDone *done, void 
 	Engine *engine = network->engine;
 	BridgeOwner owner = BRIDGE_OURS;
 
+	TRY(fault("engine.network.down"));
 	TRY(network_open_links(engine));
 	if (is_named(network))
 		TRY(bridge_owner(&owner, engine->links, network->bridge));
-	if (owner == BRIDGE_LENT)
-		TRY(give_back(network));
-	drop_lent(network);
+	TRY(bridge_return(engine, network->bridge));
 	if (owner == BRIDGE_OURS)
 		return reaper_remove(engine->reaper, -1, network->bridge, done, arg);
 	completion_later(engine, done, arg, NULL);

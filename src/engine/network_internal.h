@@ -6,6 +6,7 @@
 #include "network/address.h"
 #include "network/bridge_port.h"
 #include "network/elements.h"
+#include "network/links.h"
 #include "network/pool.h"
 
 #define ENDPOINT_PREFIX "vk" /* of the host's end of a container's interface */
@@ -87,10 +88,13 @@ fallible network_make_bridge(const Network *network, int *ret_index);
 /* done: when its bridge is gone. */
 void network_down(Network *network, ContainerDone *done, void *arg);
 
-/* ---- network_leaving.c ---- */
+/* ---- network_notes.c ---- */
 fallible bridge_note(const Engine *engine, const char *bridge); /* it is about to lose its network */
 void bridge_drop_note(const Engine *engine, const char *bridge);
-void bridges_sweep(Engine *engine); /* at a start: those that are noted go, where no network has them */
+/* Before it is made what the spec says; again is fine. Nothing is noted of one that nobody has lent. */
+fallible bridge_borrow(const Engine *engine, const BridgeSpec *spec);
+fallible bridge_return(const Engine *engine, const char *bridge); /* as it was */
+void bridges_sweep(Engine *engine); /* at a start: those that are leaving go, where no network has them */
 
 /* ---- network_join.c ---- */
 void network_tell(const Network *network, const char *action, const Container *container); /* an event */

@@ -243,20 +243,26 @@ static fallible send_removals(Netlink *host, const char *bridge)
 	return error;
 }
 
-fallible bridge_give_back(Netlink *host, const BridgeSpec *spec, const StringList *had)
+static fallible remove_addresses(Netlink *host, const char *bridge, const StringList *added)
 {
 	int index;
 
-	TRY(link_index(&index, host, spec->name));
+	TRY(link_index(&index, host, bridge));
 	if (!index)
 		return NULL;
-	for (size_t i = 0; i < spec->gateway_count; i++) {
-		char text[SUBNET_TEXT_MAX];
-		subnet_format_with_host(text, &spec->gateways[i]);
-		if (!strings_has(had, text))
-			remove_address(host, index, &spec->gateways[i]);
+	for (size_t i = 0; i < added->count; i++) {
+		Subnet subnet;
+		Error *error = subnet_parse(&subnet, added->items[i]);
+		if (!error)
+			remove_address(host, index, &subnet);
+		error_free(error); /* then it is none that was added */
 	}
-	TRY_WRAP(send_removals(host, spec->name), "could not take addresses off bridge \"%s\"", spec->name);
+	return send_removals(host, bridge);
+}
+
+fallible bridge_give_back(Netlink *host, const char *name, const StringList *added)
+{
+	TRY_WRAP(remove_addresses(host, name, added), "could not take addresses off bridge \"%s\"", name);
 	return NULL;
 }
 

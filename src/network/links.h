@@ -38,8 +38,8 @@ typedef enum BridgeOwner {
 } BridgeOwner;
 fallible bridge_owner(BridgeOwner *ret, Netlink *host, const char *name);
 
-/* Takes the spec's addresses off again, but those that it had before (addresses_list()). */
-fallible bridge_give_back(Netlink *host, const BridgeSpec *spec, const StringList *had);
+/* Takes these addresses off it ("10.1.0.1/24"), and no others. */
+fallible bridge_give_back(Netlink *host, const char *name, const StringList *added);
 
 typedef enum PlugKind { PLUG_VETH, PLUG_MACVLAN, PLUG_IPVLAN, PLUG_KINDS } PlugKind;
 

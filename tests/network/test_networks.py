@@ -2,6 +2,7 @@
 """Networks of one's own with traffic: who reaches whom, over which address, while containers are connected and disconnected."""
 import concurrent.futures
 import contextlib
+import http.client
 import json
 import sqlite3
 import subprocess
@@ -468,6 +469,14 @@ def test_a_bridge_of_somebody_else_is_used_and_stays(net, daemon, links):
     assert "203.0.113.5/24" in shown and "mtu 1400" in shown and "02:00:00:00:aa:01" in shown
 
 
+def state_of(net, bridge):
+    """What a network adds to a bridge: addresses, the route of ::1, route_localnet."""
+    addresses = json.loads(net.run("host", "ip", "-j", "address", "show", "dev", bridge).out)[0]["addr_info"]
+    loopback = net.run("host", "ip", "-6", "route", "show", "table", "local", "::1", "dev", bridge).out
+    return (sorted(f"{one['local']}/{one['prefixlen']}" for one in addresses if one["local"] == "fe80::1" or one["scope"] == "global"), loopback,
+            net.sysctl("host", f"net.ipv4.conf.{bridge}.route_localnet"))
+
+
 @pytest.mark.parametrize("localnet", [0, 1])
 def test_a_bridge_of_somebody_else_is_as_it_was_behind_its_network(net, daemon, links, localnet):
     """One of the addresses, the gateway's, it had before; kedged has been another one meanwhile."""
@@ -477,10 +486,7 @@ def test_a_bridge_of_somebody_else_is_as_it_was_behind_its_network(net, daemon, 
     net.sysctl("host", f"net.ipv4.conf.{bridge}.route_localnet", localnet)
 
     def shown():
-        addresses = json.loads(net.run("host", "ip", "-j", "address", "show", "dev", bridge).out)[0]["addr_info"]
-        loopback = net.run("host", "ip", "-6", "route", "show", "table", "local", "::1", "dev", bridge).out
-        return (sorted(f"{one['local']}/{one['prefixlen']}" for one in addresses if one["local"] == "fe80::1" or one["scope"] == "global"), loopback,
-                net.sysctl("host", f"net.ipv4.conf.{bridge}.route_localnet"))
+        return state_of(net, bridge)
     before = shown()
     make(daemon, "theirs", "10.87.0.0/24", "fd00:88::/64", EnableIPv6=True, options={"com.docker.network.bridge.name": bridge})
     run_peer(daemon, "aa", network="theirs")
@@ -490,6 +496,34 @@ def test_a_bridge_of_somebody_else_is_as_it_was_behind_its_network(net, daemon, 
     daemon.restart()
     daemon.api.delete("/networks/theirs")
     assert shown() == before
+
+
+@pytest.mark.parametrize("how", ["kill", "fail"])
+def test_a_bridge_of_somebody_else_is_given_back_by_the_next_kedged(net, links, how):
+    """Where this one died behind the removal of the network's record, or could not give it back."""
+    bridge = links("admin1", "bridge")
+    daemon = net.daemon(environment={"KEDGE_FAULT": f"engine.network.down:1:{how}"}).start()
+    network.load_peer(daemon)
+    net.run("host", "ip", "address", "add", "10.89.0.1/16", "dev", bridge)
+    before = state_of(net, bridge)
+    make(daemon, "theirs", "10.89.0.0/24", "fd00:89::/64", EnableIPv6=True, options={"com.docker.network.bridge.name": bridge})
+    run_peer(daemon, "aa", network="theirs")
+    daemon.api.delete("/containers/aa?force=1")
+    during = state_of(net, bridge)
+    assert {"10.89.0.1/24", "fd00:89::1/64", "fe80::1/64"} <= set(during[0]) and during[1] and during[2] == "1"
+    if how == "kill":
+        with pytest.raises((OSError, http.client.HTTPException)):
+            daemon.api.delete("/networks/theirs")
+        daemon.process.wait(30)
+    else:
+        daemon.api.delete("/networks/theirs")
+        assert 'its bridge "admin1" stays' in daemon.log()
+    daemon.environment = {}
+    daemon.restart()
+    kedge.wait_for(lambda: not list((daemon.run_directory / "leaving").iterdir()))
+    assert state_of(net, bridge) == before
+    assert not list((daemon.run_directory / "lent").iterdir())
+    daemon.close()
 
 
 def test_a_bridge_that_is_made_for_a_network_goes_with_it(net, daemon):

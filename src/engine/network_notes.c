@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the run directory says of bridges, so that the next kedged can finish what this one does not. leaving/ has those
+ * whose networks are gone: noted before the network's record goes, as a bridge itself only says that some kedged has
+ * made it. lent/ has what is changed on those that somebody else has made: noted before it is changed, and kept until
+ * it is as it was.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/files.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "engine/network_internal.h"
+#include "network/host.h"
+#include "network/reaper.h"
+
+static const char leaving[] = "leaving", lent[] = "lent";
+
+enum { LOAN_MAX = 64 * 1024 };
+
+static char *note_path(const Engine *engine, const char *kind, const char *bridge)
+{
+	return string_printf("%s/%s/%s", engine->config.run_dir, kind, bridge);
+}
+
+static fallible write_note(const Engine *engine, const char *kind, const char *bridge, const Buffer *text)
+{
+	autofree char *directory = path_join(engine->config.run_dir, kind), *path = note_path(engine, kind, bridge);
+
+	TRY(dir_make(AT_FDCWD, directory, 0700));
+	return file_replace(AT_FDCWD, path, text->data, text->length, 0600);
+}
+
+fallible bridge_note(const Engine *engine, const char *bridge)
+{
+	const Buffer nothing = {0};
+
+	return write_note(engine, leaving, bridge, &nothing);
+}
+
+void bridge_drop_note(const Engine *engine, const char *bridge)
+{
+	autofree char *path = note_path(engine, leaving, bridge);
+	Error *error = file_unlink(AT_FDCWD, path);
+
+	if (error)
+		error_log(error, "bridge \"%s\"", bridge);
+}
+
+/* ---- one that somebody else has made ---- */
+
+typedef struct Loan {
+	StringList added; /* addresses, "10.1.0.1/24" */
+	bool is_opened;   /* route_localnet was off */
+} Loan;
+
+#define OWNER Loan
+static const Field loan_fields[] = {
+	{"added", FIELD_STRINGS, .offset = offsetof(OWNER, added), .omit_empty = true},
+	{"opened", FIELD_BOOL, .offset = offsetof(OWNER, is_opened), .omit_empty = true},
+	FIELDS_END,
+};
+#undef OWNER
+
+static void loan_clear(Loan *loan)
+{
+	fields_clear(loan_fields, loan);
+}
+DEFINE_AUTOCLEAR(Loan, loan_clear)
+
+static fallible try_loan(Loan *ret, const char *path)
+{
+	autofree char *text = NULL;
+	size_t length;
+
+	TRY(file_read(&text, &length, AT_FDCWD, path, LOAN_MAX));
+	return fields_read_text(loan_fields, ret, "note", text, length, 0);
+}
+
+/* Without a file we have changed nothing. */
+static void read_loan(Loan *ret, const Engine *engine, const char *bridge)
+{
+	autofree char *path = note_path(engine, lent, bridge);
+	Error *error = file_exists(AT_FDCWD, path) ? try_loan(ret, path) : NULL;
+
+	if (!error)
+		return;
+	error_log(error, "what kedge has changed on bridge \"%s\" stays", bridge);
+	loan_clear(ret);
+}
+
+static fallible write_loan(const Loan *loan, const Engine *engine, const char *bridge)
+{
+	autoclear(Buffer) text = {0};
+	Writer writer;
+
+	writer_init(&writer, &text);
+	fields_write(loan_fields, loan, &writer, NULL);
+	return write_note(engine, lent, bridge, &text);
+}
+
+/* False: all of it is there already, or was noted before. */
+static bool add_changes(Loan *loan, const BridgeSpec *spec, const StringList *has)
+{
+	bool is_opened = loan->is_opened || !host_has_localnet(spec->name);
+	bool is_new = is_opened != loan->is_opened;
+
+	loan->is_opened = is_opened;
+	for (size_t i = 0; i < spec->gateway_count; i++) {
+		char text[SUBNET_TEXT_MAX];
+		subnet_format_with_host(text, &spec->gateways[i]);
+		if (strings_has(has, text) || strings_has(&loan->added, text))
+			continue;
+		strings_add(&loan->added, text);
+		is_new = true;
+	}
+	return is_new;
+}
+
+fallible bridge_borrow(const Engine *engine, const BridgeSpec *spec)
+{
+	autoclear(StringList) has = {0};
+	autoclear(Loan) loan = {0};
+	BridgeOwner owner;
+
+	TRY(bridge_owner(&owner, engine->links, spec->name));
+	if (owner != BRIDGE_LENT)
+		return NULL;
+	TRY(addresses_list(&has, engine->links, spec->name));
+	read_loan(&loan, engine, spec->name);
+	return add_changes(&loan, spec, &has) ? write_loan(&loan, engine, spec->name) : NULL;
+}
+
+static fallible give_back(const Engine *engine, const char *bridge)
+{
+	autoclear(Loan) loan = {0};
+
+	read_loan(&loan, engine, bridge);
+	TRY(bridge_give_back(engine->links, bridge, &loan.added));
+	return host_close_loopback(engine->links, bridge, !loan.is_opened);
+}
+
+fallible bridge_return(const Engine *engine, const char *bridge)
+{
+	autofree char *path = note_path(engine, lent, bridge);
+	BridgeOwner owner;
+
+	if (!file_exists(AT_FDCWD, path))
+		return NULL;
+	TRY(bridge_owner(&owner, engine->links, bridge));
+	if (owner == BRIDGE_LENT)
+		TRY(give_back(engine, bridge));
+	return file_unlink(AT_FDCWD, path);
+}
+
+/* ---- at the next start ---- */
+
+typedef struct Sweep {
+	const Engine *engine;
+	char *bridge;
+} Sweep;
+
+static void swept(void *arg, Error *take_error)
+{
+	Sweep *sweep = arg;
+
+	if (take_error)
+		error_log(take_error, "bridge \"%s\", whose network is gone, stays", sweep->bridge);
+	else
+		bridge_drop_note(sweep->engine, sweep->bridge);
+	free(sweep->bridge);
+	free(sweep);
+}
+
+static bool is_used(const Engine *engine, const char *bridge)
+{
+	list_each(&engine->network_order, Network, link, network)
+		if (network_has_bridge(network) && string_equal(network->bridge, bridge))
+			return true;
+	return false;
+}
+
+static fallible sweep_bridge(Engine *engine, const char *bridge)
+{
+	BridgeOwner owner;
+	Sweep *sweep;
+	Error *error;
+
+	TRY(network_open_links(engine));
+	TRY(bridge_owner(&owner, engine->links, bridge));
+	if (!is_used(engine, bridge))
+		TRY(bridge_return(engine, bridge));
+	if (owner != BRIDGE_OURS || is_used(engine, bridge)) {
+		bridge_drop_note(engine, bridge);
+		return NULL;
+	}
+	sweep = mem_new(Sweep);
+	*sweep = (Sweep){engine, mem_strdup(bridge)};
+	error = reaper_remove(engine->reaper, -1, bridge, swept, sweep);
+	if (error)
+		swept(sweep, error);
+	return NULL;
+}
+
+/* One that cannot be swept is in nobody's way. */
+static Error *visit(void *arg, int dir, const char *name, unsigned char type)
+{
+	Error *error = sweep_bridge(arg, name);
+
+	(void)dir, (void)type;
+	if (error)
+		error_log(error, "bridge \"%s\", whose network is gone, stays", name);
+	return NULL;
+}
+
+static fallible sweep_all(Engine *engine)
+{
+	autofree char *directory = path_join(engine->config.run_dir, leaving);
+
+	if (!file_exists(AT_FDCWD, directory))
+		return NULL;
+	TRY(dir_remove_temporaries(AT_FDCWD, directory));
+	return dir_each(AT_FDCWD, directory, visit, engine);
+}
+
+void bridges_sweep(Engine *engine)
+{
+	Error *error = sweep_all(engine);
+
+	if (error)
+		error_log(error, "bridges whose networks are gone");
+}
