@@ -394,16 +394,16 @@ static fallible check_link(const Network *network)
 	const char *bridge = network_option(network, "com.docker.network.bridge.name");
 	const char *parent = network_option(network, "parent");
 	bool is_bridge = network->record.spec.driver == NETWORK_DRIVER_BRIDGE;
-	BridgeOwner owner = BRIDGE_ABSENT;
+	BridgeState state = {.owner = BRIDGE_ABSENT};
 
 	if (string_empty(is_bridge ? bridge : parent))
 		return NULL;
 	TRY(network_open_links(network->engine));
 	if (is_bridge)
-		TRY(bridge_owner(&owner, network->engine->links, bridge));
+		TRY(bridge_look(&state, network->engine->links, bridge));
 	else
 		TRY_WRAP(link_check_parent(network->engine->links, parent), "option \"parent\"");
-	if (owner == BRIDGE_IS_NONE)
+	if (state.owner == BRIDGE_IS_NONE)
 		return error_new(ERROR_INVALID,
 			"option \"com.docker.network.bridge.name\": there is an interface \"%s\" that is no bridge",
 			bridge);

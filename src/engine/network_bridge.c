@@ -98,14 +98,14 @@ fallible network_up(Network *network)
 static fallible remove_bridge(const Network *network, ContainerDone *done, void *arg)
 {
 	Engine *engine = network->engine;
-	BridgeOwner owner = BRIDGE_OURS;
+	BridgeState state = {.owner = BRIDGE_OURS};
 
 	TRY(fault("engine.network.down"));
 	TRY(network_open_links(engine));
 	if (is_named(network))
-		TRY(bridge_owner(&owner, engine->links, network->bridge));
+		TRY(bridge_look(&state, engine->links, network->bridge));
 	TRY(bridge_return(engine, network->bridge));
-	if (owner == BRIDGE_OURS)
+	if (state.owner == BRIDGE_OURS)
 		return reaper_remove(engine->reaper, -1, network->bridge, done, arg);
 	completion_later(engine, done, arg, NULL);
 	return NULL;

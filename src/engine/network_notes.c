@@ -51,12 +51,14 @@ void bridge_drop_note(const Engine *engine, const char *bridge)
 /* ---- one that somebody else has made ---- */
 
 typedef struct Loan {
+	int64_t index;    /* the link's: another one of this name was not lent */
 	StringList added; /* addresses, "10.1.0.1/24" */
 	bool is_opened;   /* route_localnet was off */
 } Loan;
 
 #define OWNER Loan
 static const Field loan_fields[] = {
+	{"index", FIELD_INT, .offset = offsetof(OWNER, index)},
 	{"added", FIELD_STRINGS, .offset = offsetof(OWNER, added), .omit_empty = true},
 	{"opened", FIELD_BOOL, .offset = offsetof(OWNER, is_opened), .omit_empty = true},
 	FIELDS_END,
@@ -78,16 +80,17 @@ static fallible try_loan(Loan *ret, const char *path)
 	return fields_read_text(loan_fields, ret, "note", text, length, 0);
 }
 
-/* Without a file we have changed nothing. */
-static void read_loan(Loan *ret, const Engine *engine, const char *bridge)
+/* Without a file we have changed nothing, nor where the owner has made the bridge anew since. */
+static void read_loan(Loan *ret, const Engine *engine, const char *bridge, int index)
 {
 	autofree char *path = note_path(engine, lent, bridge);
 	Error *error = file_exists(AT_FDCWD, path) ? try_loan(ret, path) : NULL;
 
-	if (!error)
-		return;
-	error_log(error, "what kedge has changed on bridge \"%s\" stays", bridge);
-	loan_clear(ret);
+	if (error)
+		error_log(error, "what kedge has changed on bridge \"%s\" stays", bridge);
+	if (error || ret->index != index)
+		loan_clear(ret);
+	ret->index = index;
 }
 
 static fallible write_loan(const Loan *loan, const Engine *engine, const char *bridge)
@@ -122,21 +125,21 @@ fallible bridge_borrow(const Engine *engine, const BridgeSpec *spec)
 {
 	autoclear(StringList) has = {0};
 	autoclear(Loan) loan = {0};
-	BridgeOwner owner;
+	BridgeState state;
 
-	TRY(bridge_owner(&owner, engine->links, spec->name));
-	if (owner != BRIDGE_LENT)
+	TRY(bridge_look(&state, engine->links, spec->name));
+	if (state.owner != BRIDGE_LENT)
 		return NULL;
 	TRY(addresses_list(&has, engine->links, spec->name));
-	read_loan(&loan, engine, spec->name);
+	read_loan(&loan, engine, spec->name, state.index);
 	return add_changes(&loan, spec, &has) ? write_loan(&loan, engine, spec->name) : NULL;
 }
 
-static fallible give_back(const Engine *engine, const char *bridge)
+static fallible give_back(const Engine *engine, const char *bridge, const BridgeState *state)
 {
 	autoclear(Loan) loan = {0};
 
-	read_loan(&loan, engine, bridge);
+	read_loan(&loan, engine, bridge, state->index);
 	TRY(bridge_give_back(engine->links, bridge, &loan.added));
 	return host_close_loopback(engine->links, bridge, !loan.is_opened);
 }
@@ -144,13 +147,13 @@ static fallible give_back(const Engine *engine, const char *bridge)
 fallible bridge_return(const Engine *engine, const char *bridge)
 {
 	autofree char *path = note_path(engine, lent, bridge);
-	BridgeOwner owner;
+	BridgeState state;
 
 	if (!file_exists(AT_FDCWD, path))
 		return NULL;
-	TRY(bridge_owner(&owner, engine->links, bridge));
-	if (owner == BRIDGE_LENT)
-		TRY(give_back(engine, bridge));
+	TRY(bridge_look(&state, engine->links, bridge));
+	if (state.owner == BRIDGE_LENT)
+		TRY(give_back(engine, bridge, &state));
 	return file_unlink(AT_FDCWD, path);
 }
 
@@ -183,15 +186,15 @@ static bool is_used(const Engine *engine, const char *bridge)
 
 static fallible sweep_bridge(Engine *engine, const char *bridge)
 {
-	BridgeOwner owner;
+	BridgeState state;
 	Sweep *sweep;
 	Error *error;
 
 	TRY(network_open_links(engine));
-	TRY(bridge_owner(&owner, engine->links, bridge));
+	TRY(bridge_look(&state, engine->links, bridge));
 	if (!is_used(engine, bridge))
 		TRY(bridge_return(engine, bridge));
-	if (owner != BRIDGE_OURS || is_used(engine, bridge)) {
+	if (state.owner != BRIDGE_OURS || is_used(engine, bridge)) {
 		bridge_drop_note(engine, bridge);
 		return NULL;
 	}

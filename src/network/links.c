@@ -200,15 +200,16 @@ fallible bridge_make(Netlink *host, const BridgeSpec *spec, int *ret_index)
 	return NULL;
 }
 
-fallible bridge_owner(BridgeOwner *ret, Netlink *host, const char *name)
+fallible bridge_look(BridgeState *ret, Netlink *host, const char *name)
 {
 	LinkState state;
 
 	TRY(link_look(&state, host, name));
-	*ret = !state.index                          ? BRIDGE_ABSENT
-	       : !string_equal(state.kind, "bridge") ? BRIDGE_IS_NONE
-	       : state.is_ours                       ? BRIDGE_OURS
-						     : BRIDGE_LENT;
+	ret->index = state.index;
+	ret->owner = !state.index                          ? BRIDGE_ABSENT
+		     : !string_equal(state.kind, "bridge") ? BRIDGE_IS_NONE
+		     : state.is_ours                       ? BRIDGE_OURS
+							   : BRIDGE_LENT;
 	return NULL;
 }
 

@@ -36,7 +36,12 @@ typedef enum BridgeOwner {
 	BRIDGE_LENT,    /* somebody else has: it is used, and stays */
 	BRIDGE_IS_NONE, /* the link of this name is no bridge */
 } BridgeOwner;
-fallible bridge_owner(BridgeOwner *ret, Netlink *host, const char *name);
+
+typedef struct BridgeState {
+	BridgeOwner owner;
+	int index; /* of the link; 0: there is none */
+} BridgeState;
+fallible bridge_look(BridgeState *ret, Netlink *host, const char *name);
 
 /* Takes these addresses off it ("10.1.0.1/24"), and no others. */
 fallible bridge_give_back(Netlink *host, const char *name, const StringList *added);

@@ -526,6 +526,25 @@ def test_a_bridge_of_somebody_else_is_given_back_by_the_next_kedged(net, links, 
     daemon.close()
 
 
+def test_a_bridge_that_its_owner_has_made_anew_keeps_what_he_gave_it(net, daemon, links):
+    """Meanwhile nobody used the network."""
+    bridge = links("admin2", "bridge")
+    make(daemon, "theirs", "10.90.0.0/24", options={"com.docker.network.bridge.name": bridge})
+    run_peer(daemon, "aa", network="theirs")
+    daemon.api.delete("/containers/aa?force=1")
+    assert bridge in str(net.elements())
+    net.run("host", "ip", "link", "delete", bridge)
+    kedge.wait_for(lambda: bridge not in str(net.elements()))
+    net.run("host", "ip", "link", "add", bridge, "type", "bridge")
+    net.run("host", "ip", "address", "add", "10.90.0.1/24", "dev", bridge)
+    net.sysctl("host", f"net.ipv4.conf.{bridge}.route_localnet", 1)
+    before = state_of(net, bridge)
+    run_peer(daemon, "aa", network="theirs")
+    daemon.api.delete("/containers/aa?force=1")
+    daemon.api.delete("/networks/theirs")
+    assert state_of(net, bridge) == before == (["10.90.0.1/24"], "", "1")
+
+
 def test_a_bridge_that_is_made_for_a_network_goes_with_it(net, daemon):
     make(daemon, "named", options={"com.docker.network.bridge.name": "named0"})
     run_peer(daemon, "aa", network="named")
