@@ -94,7 +94,7 @@ fallible network_up(Network *network)
 	return network_has_bridge(network) ? rules_add_network(network) : NULL;
 }
 
-/* One that somebody else has made stays, as it was. */
+/* One that somebody else has made stays, as it was, but that bridge_make() has set it up where it was down. */
 static fallible remove_bridge(const Network *network, ContainerDone *done, void *arg)
 {
 	Engine *engine = network->engine;

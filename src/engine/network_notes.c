@@ -6,6 +6,7 @@
  * it is as it was.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "base/files.h"
@@ -54,6 +55,7 @@ typedef struct Loan {
 	int64_t index;    /* the link's: another one of this name was not lent */
 	StringList added; /* addresses, "10.1.0.1/24" */
 	bool is_opened;   /* route_localnet was off */
+	int64_t mtu;      /* that it had; 0: that is not changed */
 } Loan;
 
 #define OWNER Loan
@@ -61,6 +63,7 @@ static const Field loan_fields[] = {
 	{"index", FIELD_INT, .offset = offsetof(OWNER, index)},
 	{"added", FIELD_STRINGS, .offset = offsetof(OWNER, added), .omit_empty = true},
 	{"opened", FIELD_BOOL, .offset = offsetof(OWNER, is_opened), .omit_empty = true},
+	{"mtu", FIELD_INT, .offset = offsetof(OWNER, mtu), .omit_empty = true, .max = INT_MAX},
 	FIELDS_END,
 };
 #undef OWNER
@@ -103,28 +106,29 @@ static fallible write_loan(const Loan *loan, const Engine *engine, const char *b
 	return write_note(engine, lent, bridge, &text);
 }
 
-/* False: all of it is there already, or was noted before. */
-static bool add_changes(Loan *loan, const BridgeSpec *spec, const StringList *has)
+static void add_addresses(Loan *loan, const BridgeSpec *spec, const StringList *has)
 {
-	bool is_opened = loan->is_opened || !host_has_localnet(spec->name);
-	bool is_new = is_opened != loan->is_opened;
-
-	loan->is_opened = is_opened;
 	for (size_t i = 0; i < spec->gateway_count; i++) {
 		char text[SUBNET_TEXT_MAX];
 		subnet_format_with_host(text, &spec->gateways[i]);
-		if (strings_has(has, text) || strings_has(&loan->added, text))
-			continue;
-		strings_add(&loan->added, text);
-		is_new = true;
+		if (!strings_has(has, text) && !strings_has(&loan->added, text))
+			strings_add(&loan->added, text);
 	}
-	return is_new;
+}
+
+/* What is there already is not changed, unless that was noted before. */
+static void add_changes(Loan *loan, const BridgeSpec *spec, const BridgeState *state, const StringList *has)
+{
+	add_addresses(loan, spec, has);
+	loan->is_opened |= !host_has_localnet(spec->name);
+	if (!loan->mtu && spec->mtu && spec->mtu != state->mtu)
+		loan->mtu = state->mtu;
 }
 
 fallible bridge_borrow(const Engine *engine, const BridgeSpec *spec)
 {
 	autoclear(StringList) has = {0};
-	autoclear(Loan) loan = {0};
+	autoclear(Loan) loan = {0}, before = {0};
 	BridgeState state;
 
 	TRY(bridge_look(&state, engine->links, spec->name));
@@ -132,7 +136,9 @@ fallible bridge_borrow(const Engine *engine, const BridgeSpec *spec)
 		return NULL;
 	TRY(addresses_list(&has, engine->links, spec->name));
 	read_loan(&loan, engine, spec->name, state.index);
-	return add_changes(&loan, spec, &has) ? write_loan(&loan, engine, spec->name) : NULL;
+	fields_copy(loan_fields, &before, &loan);
+	add_changes(&loan, spec, &state, &has);
+	return fields_equal(loan_fields, &loan, &before) ? NULL : write_loan(&loan, engine, spec->name);
 }
 
 static fallible give_back(const Engine *engine, const char *bridge, const BridgeState *state)
@@ -140,7 +146,7 @@ static fallible give_back(const Engine *engine, const char *bridge, const Bridge
 	autoclear(Loan) loan = {0};
 
 	read_loan(&loan, engine, bridge, state->index);
-	TRY(bridge_give_back(engine->links, bridge, &loan.added));
+	TRY(bridge_give_back(engine->links, bridge, &loan.added, (int)loan.mtu));
 	return host_close_loopback(engine->links, bridge, !loan.is_opened);
 }
 

@@ -206,6 +206,7 @@ fallible bridge_look(BridgeState *ret, Netlink *host, const char *name)
 
 	TRY(link_look(&state, host, name));
 	ret->index = state.index;
+	ret->mtu = state.mtu;
 	ret->owner = !state.index                          ? BRIDGE_ABSENT
 		     : !string_equal(state.kind, "bridge") ? BRIDGE_IS_NONE
 		     : state.is_ours                       ? BRIDGE_OURS
@@ -228,15 +229,28 @@ static void remove_address(Netlink *netlink, int index, const Subnet *subnet)
 	netlink_tolerate(netlink, EADDRNOTAVAIL);
 }
 
-/* What others have added to a subnet behind our address goes with it, unless the kernel is told to keep it. */
-static fallible send_removals(Netlink *host, const char *bridge)
+static fallible remove_addresses(Netlink *host, int index, const StringList *addresses)
+{
+	for (size_t i = 0; i < addresses->count; i++) {
+		Subnet subnet;
+		Error *error = subnet_parse(&subnet, addresses->items[i]);
+		if (!error)
+			remove_address(host, index, &subnet);
+		error_free(error); /* then it is none that was added */
+		TRY(netlink_send(host));
+	}
+	return NULL;
+}
+
+/* What others have added to a subnet behind our address would go with it: the kernel is told to keep that. */
+static fallible remove_keeping_others(Netlink *host, const char *bridge, int index, const StringList *addresses)
 {
 	autofree char *path = string_printf("/proc/sys/net/ipv4/conf/%s/promote_secondaries", bridge), *was = NULL;
 	Error *error, *after;
 
 	TRY(file_read(&was, NULL, AT_FDCWD, path, SWITCH_MAX));
 	TRY(file_poke(AT_FDCWD, path, "1"));
-	error = netlink_send(host);
+	error = remove_addresses(host, index, addresses);
 	after = file_poke(AT_FDCWD, path, was);
 	if (!error)
 		return after;
@@ -244,26 +258,22 @@ static fallible send_removals(Netlink *host, const char *bridge)
 	return error;
 }
 
-static fallible remove_addresses(Netlink *host, const char *bridge, const StringList *added)
+static fallible give_back(Netlink *host, const char *name, const StringList *added, int mtu)
 {
 	int index;
 
-	TRY(link_index(&index, host, bridge));
+	TRY(link_index(&index, host, name));
 	if (!index)
 		return NULL;
-	for (size_t i = 0; i < added->count; i++) {
-		Subnet subnet;
-		Error *error = subnet_parse(&subnet, added->items[i]);
-		if (!error)
-			remove_address(host, index, &subnet);
-		error_free(error); /* then it is none that was added */
-	}
-	return send_removals(host, bridge);
+	if (mtu)
+		mnl_attr_put_u32(link_message(host, 0, index, false), IFLA_MTU, (uint32_t)mtu);
+	TRY(netlink_send(host));
+	return remove_keeping_others(host, name, index, added);
 }
 
-fallible bridge_give_back(Netlink *host, const char *name, const StringList *added)
+fallible bridge_give_back(Netlink *host, const char *name, const StringList *added, int mtu)
 {
-	TRY_WRAP(remove_addresses(host, name, added), "could not take addresses off bridge \"%s\"", name);
+	TRY_WRAP(give_back(host, name, added, mtu), "could not make bridge \"%s\" what it was", name);
 	return NULL;
 }
 

@@ -40,11 +40,12 @@ typedef enum BridgeOwner {
 typedef struct BridgeState {
 	BridgeOwner owner;
 	int index; /* of the link; 0: there is none */
+	int mtu;
 } BridgeState;
 fallible bridge_look(BridgeState *ret, Netlink *host, const char *name);
 
-/* Takes these addresses off it ("10.1.0.1/24"), and no others. */
-fallible bridge_give_back(Netlink *host, const char *name, const StringList *added);
+/* Takes these addresses off it ("10.1.0.1/24"), and no others. mtu: that it had; 0: that stays. */
+fallible bridge_give_back(Netlink *host, const char *name, const StringList *added, int mtu);
 
 typedef enum PlugKind { PLUG_VETH, PLUG_MACVLAN, PLUG_IPVLAN, PLUG_KINDS } PlugKind;
 

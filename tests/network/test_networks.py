@@ -470,28 +470,30 @@ def test_a_bridge_of_somebody_else_is_used_and_stays(net, daemon, links):
 
 
 def state_of(net, bridge):
-    """What a network adds to a bridge: addresses, the route of ::1, route_localnet."""
-    addresses = json.loads(net.run("host", "ip", "-j", "address", "show", "dev", bridge).out)[0]["addr_info"]
+    """What a network changes on a bridge: addresses, the route of ::1, route_localnet, MTU."""
+    link = json.loads(net.run("host", "ip", "-j", "address", "show", "dev", bridge).out)[0]
+    addresses = link["addr_info"]
     loopback = net.run("host", "ip", "-6", "route", "show", "table", "local", "::1", "dev", bridge).out
     return (sorted(f"{one['local']}/{one['prefixlen']}" for one in addresses if one["local"] == "fe80::1" or one["scope"] == "global"), loopback,
-            net.sysctl("host", f"net.ipv4.conf.{bridge}.route_localnet"))
+            net.sysctl("host", f"net.ipv4.conf.{bridge}.route_localnet"), link["mtu"])
 
 
 @pytest.mark.parametrize("localnet", [0, 1])
 def test_a_bridge_of_somebody_else_is_as_it_was_behind_its_network(net, daemon, links, localnet):
     """One of the addresses, the gateway's, it had before; kedged has been another one meanwhile."""
     bridge = links("admin0", "bridge")
-    for words in ("address add 10.87.0.1/24", "address add 203.0.113.5/24", "-6 address add fd00:87::5/64"):
+    for words in ("address add 10.87.0.1/24", "address add 203.0.113.5/24", "-6 address add fd00:87::5/64", "link set mtu 1400"):
         net.run("host", "ip", *words.split(), "dev", bridge)
     net.sysctl("host", f"net.ipv4.conf.{bridge}.route_localnet", localnet)
 
     def shown():
         return state_of(net, bridge)
     before = shown()
-    make(daemon, "theirs", "10.87.0.0/24", "fd00:88::/64", EnableIPv6=True, options={"com.docker.network.bridge.name": bridge})
+    make(daemon, "theirs", "10.87.0.0/24", "fd00:88::/64", EnableIPv6=True,
+         options={"com.docker.network.bridge.name": bridge, "com.docker.network.driver.mtu": "1300"})
     run_peer(daemon, "aa", network="theirs")
     during = shown()
-    assert {"fd00:88::1/64", "fe80::1/64"} <= set(during[0]) and during[1] and during[2] == "1"
+    assert {"fd00:88::1/64", "fe80::1/64"} <= set(during[0]) and during[1] and during[2:] == ("1", 1300)
     daemon.api.delete("/containers/aa?force=1")
     daemon.restart()
     daemon.api.delete("/networks/theirs")
@@ -542,7 +544,7 @@ def test_a_bridge_that_its_owner_has_made_anew_keeps_what_he_gave_it(net, daemon
     run_peer(daemon, "aa", network="theirs")
     daemon.api.delete("/containers/aa?force=1")
     daemon.api.delete("/networks/theirs")
-    assert state_of(net, bridge) == before == (["10.90.0.1/24"], "", "1")
+    assert state_of(net, bridge) == before == (["10.90.0.1/24"], "", "1", 1500)
 
 
 def test_a_bridge_that_is_made_for_a_network_goes_with_it(net, daemon):

@@ -170,7 +170,7 @@ static void test_only_our_addresses_are_taken_off(void **state)
 	check_ok(bridge_make(fixture->host, &spec, &index));
 	free(output_of(-1, "ip addr add 10.9.0.5/24 dev br0; ip addr add 10.9.0.6/24 dev br0"));
 	check_shows(-1, "ip -o addr show br0", "inet 10.9.0.5/24 scope global secondary", true); /* to ours */
-	check_ok(bridge_give_back(fixture->host, "br0", &added));
+	check_ok(bridge_give_back(fixture->host, "br0", &added, 0));
 	check_shows(-1, "ip -o addr show br0", "inet 10.9.0.1/16", true);
 	check_shows(-1, "ip -o addr show br0", "10.9.0.1/24", false);
 	check_shows(-1, "ip -o addr show br0", "fd09::1", false);
@@ -178,9 +178,9 @@ static void test_only_our_addresses_are_taken_off(void **state)
 	check_shows(-1, "ip -o addr show br0", "inet 10.9.0.6/24", true);
 	check_shows(-1, "ip route show dev br0", "10.9.0.0/24", true);
 	check_shows(-1, "cat /proc/sys/net/ipv4/conf/br0/promote_secondaries", "0", true);
-	check_ok(bridge_give_back(fixture->host, "br0", &added));
+	check_ok(bridge_give_back(fixture->host, "br0", &added, 0));
 	check_ok(link_remove(fixture->host, "br0"));
-	check_ok(bridge_give_back(fixture->host, "br0", &added));
+	check_ok(bridge_give_back(fixture->host, "br0", &added, 0));
 }
 
 static void test_a_container_is_plugged_in(void **state)
