@@ -28,6 +28,7 @@ enum { JOBS_MAX = PROGRAMS + 2 };
 typedef struct Job {
 	StringList argv;
 	char *input;
+	StringList unzoned; /* bridges that are in the zone until it has succeeded */
 } Job;
 
 struct ForeignOpener {
@@ -47,11 +48,51 @@ struct ForeignOpener {
 	StringList zoned;        /* bridges that we have put into the zone */
 	char *record;            /* a file with these; may be NULL */
 	char *zone_tried;        /* bridges, and what firewalld had then: it did not help */
+	char *unzone_tried;      /* the same of a removal */
 	ForeignReport report;
 	char *report_text;
 	LoopHandler *done; /* we withdraw */
 	void *done_arg;
 };
+
+/* ---- the record of bridges in firewalld's zone ---- */
+
+static void read_record(ForeignOpener *opener)
+{
+	autofree char *text = NULL;
+	Error *error;
+
+	if (!opener->record || !file_exists(AT_FDCWD, opener->record))
+		return;
+	error = file_read(&text, NULL, AT_FDCWD, opener->record, RECORD_MAX);
+	if (error)
+		error_log(error, "bridges that are in firewalld's zone by an earlier kedged may stay there");
+	else
+		strings_split(&opener->zoned, text, '\n');
+}
+
+/* From before firewalld is told of a bridge until it has forgotten it: one that is named in vain is removed in vain. */
+static void write_record(const ForeignOpener *opener)
+{
+	autofree char *text = strings_join(&opener->zoned, "\n");
+	Error *error;
+
+	if (!opener->record)
+		return;
+	error = file_replace(AT_FDCWD, opener->record, text, strlen(text), 0600);
+	if (error)
+		error_log(error, "could not note which bridges are in firewalld's zone");
+}
+
+static void forget_zoned(ForeignOpener *opener, const StringList *bridges)
+{
+	if (!bridges->count)
+		return;
+	for (size_t i = 0; i < opener->zoned.count; i++)
+		if (strings_has(bridges, opener->zoned.items[i]))
+			strings_remove(&opener->zoned, i--);
+	write_record(opener);
+}
 
 /* ---- jobs ---- */
 
@@ -64,6 +105,7 @@ static void clear_jobs(ForeignOpener *opener)
 {
 	for (size_t i = 0; i < opener->job_count; i++) {
 		strings_clear(&opener->jobs[i].argv);
+		strings_clear(&opener->jobs[i].unzoned);
 		free(opener->jobs[i].input);
 		opener->jobs[i] = (Job){0};
 	}
@@ -79,6 +121,8 @@ static void on_job_done(void *arg, Error *take_error, const char *output)
 	(void)output;
 	if (take_error)
 		error_log(take_error, "could not change the rules of others");
+	else
+		forget_zoned(opener, &opener->jobs[opener->job_next - 1].unzoned);
 	opener->tool = tool_free(opener->tool);
 	run_next_job(opener);
 }
@@ -274,7 +318,7 @@ static const ForeignDrop *find_drop(const ForeignReport *report, ForeignManager 
 	return NULL;
 }
 
-static void add_zone_job(ForeignOpener *opener, const char *option, const StringList *bridges)
+static Job *add_zone_job(ForeignOpener *opener, const char *option, const StringList *bridges)
 {
 	Job *job = add_job(opener);
 
@@ -282,33 +326,7 @@ static void add_zone_job(ForeignOpener *opener, const char *option, const String
 	strings_printf(&job->argv, "--zone=%s", zone);
 	for (size_t i = 0; i < bridges->count; i++)
 		strings_printf(&job->argv, "--%s=%s", option, bridges->items[i]);
-}
-
-static void read_record(ForeignOpener *opener)
-{
-	autofree char *text = NULL;
-	Error *error;
-
-	if (!opener->record || !file_exists(AT_FDCWD, opener->record))
-		return;
-	error = file_read(&text, NULL, AT_FDCWD, opener->record, RECORD_MAX);
-	if (error)
-		error_log(error, "bridges that are in firewalld's zone by an earlier kedged may stay there");
-	else
-		strings_split(&opener->zoned, text, '\n');
-}
-
-/* Before firewalld is told: a bridge that is named in vain is removed in vain. */
-static void write_record(const ForeignOpener *opener)
-{
-	autofree char *text = strings_join(&opener->zoned, "\n");
-	Error *error;
-
-	if (!opener->record)
-		return;
-	error = file_replace(AT_FDCWD, opener->record, text, strlen(text), 0600);
-	if (error)
-		error_log(error, "could not note which bridges are in firewalld's zone");
+	return job;
 }
 
 /* What we told firewalld, and what it had made of it, so that nothing is told twice in vain. */
@@ -337,20 +355,18 @@ static void open_firewalld(ForeignOpener *opener, const Ruleset *ruleset, const 
 	write_record(opener);
 }
 
-static void close_firewalld(ForeignOpener *opener)
+static void close_firewalld(ForeignOpener *opener, const Ruleset *ruleset)
 {
 	autoclear(StringList) gone = {0};
+	autofree char *state = NULL;
 
-	for (size_t i = 0; i < opener->zoned.count; i++) {
-		if (is_our_bridge(opener, opener->zoned.items[i]))
-			continue;
-		strings_add(&gone, opener->zoned.items[i]);
-		strings_remove(&opener->zoned, i--);
-	}
-	if (!gone.count)
+	for (size_t i = 0; i < opener->zoned.count; i++)
+		if (!is_our_bridge(opener, opener->zoned.items[i]))
+			strings_add(&gone, opener->zoned.items[i]);
+	state = gone.count ? zone_state(ruleset, &gone) : NULL;
+	if (!string_replace(&opener->unzone_tried, state) || !state)
 		return;
-	write_record(opener);
-	add_zone_job(opener, "remove-interface", &gone);
+	strings_copy(&add_zone_job(opener, "remove-interface", &gone)->unzoned, &gone);
 }
 
 /* ---- what should be ---- */
@@ -373,7 +389,7 @@ static void plan(ForeignOpener *opener, const Ruleset *ruleset, const ForeignRep
 	foreign_judge(&without_us, ruleset, &opener->networks, opener->chain);
 	for (int program = 0; program < PROGRAMS; program++)
 		plan_iptables(opener, ruleset, &without_us, program);
-	close_firewalld(opener);
+	close_firewalld(opener, ruleset);
 	open_firewalld(opener, ruleset, report);
 }
 
@@ -531,6 +547,7 @@ ForeignOpener *foreign_opener_free(ForeignOpener *opener)
 	strings_clear(&opener->zoned);
 	free(opener->record);
 	free(opener->zone_tried);
+	free(opener->unzone_tried);
 	firewall_state_clear(&opener->networks);
 	foreign_report_clear(&opener->report);
 	free(opener->report_text);
@@ -549,6 +566,7 @@ static fallible plan_withdrawal(ForeignOpener *opener)
 		view_iptables(&view, opener, &ruleset, program);
 		close_iptables(opener, &view, program);
 	}
+	close_firewalld(opener, &ruleset);
 	return NULL;
 }
 
@@ -559,11 +577,11 @@ void foreign_opener_withdraw(ForeignOpener *opener, LoopHandler *done, void *arg
 	opener->tool = tool_free(opener->tool);
 	clear_jobs(opener);
 	firewall_state_clear(&opener->networks);
+	string_replace(&opener->unzone_tried, NULL);
 	opener->done = done;
 	opener->done_arg = arg;
 	error = plan_withdrawal(opener);
 	if (error)
 		error_log(error, "could not look at the rules of others");
-	close_firewalld(opener);
 	run_next_job(opener);
 }

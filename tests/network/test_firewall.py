@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real kedged and the host's firewall: its table taken away, other rulesets in the way, flows of ports that have moved."""
+import contextlib
 import os
+import shutil
 import socket
 import subprocess
 
@@ -305,6 +307,54 @@ def zone_forgets_a_network(manager, daemon):
     daemon.api.delete("/networks/shop")
     kedge.wait_for(lambda: bridge not in zone(), 30, 0.1)
     assert zone() == before
+
+
+@pytest.fixture
+def unhelpful(tmp_path):
+    """A directory with a firewall-cmd that does not remove interfaces while there is "block": it makes "asked", and hangs or fails."""
+    os.mkfifo(tmp_path / "silence")
+
+    def make(how):
+        program = tmp_path / "firewall-cmd"
+        program.write_text(f"""#!/bin/sh
+case "$*" in *--remove-interface*)
+    if [ -e {tmp_path}/block ]; then touch {tmp_path}/asked; {"exit 1" if how == "fails" else f"exec cat {tmp_path}/silence"}; fi ;;
+esac
+exec {shutil.which("firewall-cmd")} "$@"
+""")
+        program.chmod(0o755)
+        return tmp_path
+    yield make
+    with contextlib.suppress(OSError):  # nobody is left who hangs
+        os.close(os.open(tmp_path / "silence", os.O_WRONLY | os.O_NONBLOCK))
+
+
+@pytest.mark.skipif(not test_foreign.FIREWALLD, reason="no firewalld")
+@pytest.mark.parametrize("how", ["hangs", "fails"])
+def test_firewalld_is_told_again_of_a_network_that_went(net, unhelpful, how):
+    """By the next kedged, where this one died before it had done so, or could not."""
+    manager = test_foreign.Firewalld(Side(net))
+    try:
+        directory = unhelpful(how)
+        daemon = net.daemon(environment={"DBUS_SYSTEM_BUS_ADDRESS": os.environ["DBUS_SYSTEM_BUS_ADDRESS"],
+                                         "PATH": f"{directory}:{os.environ['PATH']}"}).start()
+        network.load_peer(daemon)
+        daemon.api.post("/networks/create", {"Name": "shop", "Options": {"com.docker.network.bridge.name": "br-shop"}})
+        identity = run(daemon, "shop", network_name="shop")
+        kedge.wait_for(lambda: "br-shop" in manager.cmd("--zone=trusted", "--list-interfaces").split(), 30, 0.1)
+        (directory / "block").touch()
+        daemon.api.delete(f"/containers/{identity}?force=1")
+        daemon.api.delete("/networks/shop")
+        kedge.wait_for((directory / "asked").exists, 30)
+        if how == "fails":
+            kedge.wait_for(lambda: "could not change the rules of others" in daemon.log())
+        daemon.kill()
+        (directory / "block").unlink()
+        daemon.start()
+        kedge.wait_for(lambda: "br-shop" not in manager.cmd("--zone=trusted", "--list-interfaces").split(), 30, 0.1)
+        kedge.wait_for(lambda: (daemon.run_directory / "firewalld").read_text() == "")
+    finally:
+        manager.close()
 
 
 # ---- flows of ports that have moved
