@@ -125,13 +125,6 @@ bool host_filters_bridges(int family)
 					: SYSCTL "net/bridge/bridge-nf-call-iptables");
 }
 
-bool host_has_ipv6(void)
-{
-	autofd fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	return fd >= 0;
-}
-
 /* ---- bridges ---- */
 
 static char *localnet_path(const char *bridge)

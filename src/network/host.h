@@ -23,7 +23,6 @@ fallible host_close_loopback(Netlink *host, const char *bridge, bool keeps_local
 /* Whether frames within a bridge go through the firewall (br_netfilter): what hairpin and ::1 then need is different.
  */
 bool host_filters_bridges(int family);
-bool host_has_ipv6(void); /* the kernel: it may be without (ipv6.disable=1) */
 
 /* What was switched on is kept in this file, too, for the next kedged: a path whose content is gone after the next
  * boot, as the switches are. Without this call it is kept in memory alone. */

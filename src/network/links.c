@@ -11,7 +11,6 @@
 #include "base/files.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "network/host.h"
 #include "network/linkparts.h"
 
 /* Of bridges that are ours to remove: the link's alias, which ip(8) shows. */
@@ -138,7 +137,7 @@ static fallible set_ipv6(const BridgeSpec *spec)
 	autofree char *accept_ra = path_join(base, "accept_ra"), *disable = path_join(base, "disable_ipv6");
 
 	if (!file_exists(AT_FDCWD, base))
-		return NULL; /* a kernel without IPv6 */
+		return NULL; /* a kernel without IPv6, or an MTU that is too small for it */
 	TRY(file_poke(AT_FDCWD, accept_ra, "0"));
 	for (size_t i = 0; i < spec->gateway_count; i++)
 		if (spec->gateways[i].address.family == AF_INET6)

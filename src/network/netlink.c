@@ -79,6 +79,13 @@ int netlink_fd(const Netlink *netlink)
 	return netlink->fd;
 }
 
+bool host_has_ipv6(void)
+{
+	autofd fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 || errno != EAFNOSUPPORT;
+}
+
 /* ---- questions ---- */
 
 static size_t waiting(const Netlink *netlink)

@@ -26,6 +26,9 @@ Netlink *netlink_close(Netlink *netlink);
 DEFINE_AUTOPTR(Netlink, netlink_close)
 int netlink_fd(const Netlink *netlink); /* borrowed */
 
+/* The kernel may be without (ipv6.disable=1), and refuses then what a message says of it. */
+bool host_has_ipv6(void);
+
 /* Begins a message behind those that wait to be sent: type and flags as the kernel has them, NLM_F_REQUEST is implied;
  * header, of size bytes, is what the type begins with. */
 struct nlmsghdr *netlink_message(Netlink *netlink, uint16_t type, uint16_t flags, const void *header, size_t size);

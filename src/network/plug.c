@@ -8,7 +8,6 @@
 
 #include "base/memory.h"
 #include "base/strings.h"
-#include "network/host.h"
 #include "network/linkparts.h"
 #include "network/neighbours.h"
 
@@ -185,7 +184,7 @@ static fallible set_up_inner(LinkState *ret_state, Netlink *inner, const PlugSpe
 	LinkState state;
 
 	TRY(link_look(&state, inner, spec->name));
-	if (!spec->has_ipv6)
+	if (!spec->has_ipv6 && host_has_ipv6())
 		link_put_silence(link_message(inner, 0, state.index, false));
 	for (size_t i = 0; i < spec->address_count; i++)
 		link_put_address(inner, state.index, &spec->addresses[i]);

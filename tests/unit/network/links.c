@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/strings.h"
@@ -559,6 +561,21 @@ static void test_what_is_on_already_is_not_ours(void **state)
 	assert_int_equal(lines.count, 0);
 }
 
+/* A program that has no descriptor left for the question is not on a kernel without IPv6. */
+static void test_ipv6_is_there_without_descriptors(void **state)
+{
+	struct rlimit limit, none;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	bool has_ipv6 = host_has_ipv6();
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(has_ipv6, access("/proc/sys/net/ipv6", F_OK) == 0);
+}
+
 static void test_loopback_leads_into_each_bridge(void **state)
 {
 	Fixture *fixture = *state;
@@ -668,6 +685,7 @@ int main(void)
 		link_test(test_traffic_is_counted),
 		link_test(test_forwarding_is_switched_on_and_kept_in_mind),
 		link_test(test_what_is_on_already_is_not_ours),
+		link_test(test_ipv6_is_there_without_descriptors),
 		link_test(test_loopback_leads_into_each_bridge),
 		link_test(test_settings_of_a_namespace),
 		link_test(test_the_namespace_of_a_process),
