@@ -19,6 +19,8 @@ fallible link_look(LinkState *ret, Netlink *netlink, const char *name);
 
 /* RTM_NEWLINK, which also changes a link that is there; index 0: by attributes. */
 struct nlmsghdr *link_message(Netlink *netlink, uint16_t flags, int index, bool is_up);
-void link_put_silence(struct nlmsghdr *message);
-/* A message of its own; an address that is there already is fine. */
+/* Messages of their own. The kernel makes up no IPv6 address for the link, which must not be up yet; where it has no
+ * IPv6, as any with an MTU below 1280, it makes up none. */
+void link_silence(Netlink *netlink, const char *name);
+/* An address that is there already is fine. */
 void link_put_address(Netlink *netlink, int index, const Subnet *subnet);

@@ -76,18 +76,18 @@ struct nlmsghdr *link_message(Netlink *netlink, uint16_t flags, int index, bool 
 	return netlink_message(netlink, RTM_NEWLINK, flags, &header, sizeof(header));
 }
 
-/* The kernel makes up no address of its own for the link, which must not be up yet. One without IPv6 would refuse. */
-void link_put_silence(struct nlmsghdr *message)
+void link_silence(Netlink *netlink, const char *name)
 {
+	struct nlmsghdr *message = link_message(netlink, 0, 0, false);
 	struct nlattr *families, *six;
 
-	if (!host_has_ipv6())
-		return;
+	mnl_attr_put_strz(message, IFLA_IFNAME, name);
 	families = mnl_attr_nest_start(message, IFLA_AF_SPEC);
 	six = mnl_attr_nest_start(message, AF_INET6);
 	mnl_attr_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
 	mnl_attr_nest_end(message, six);
 	mnl_attr_nest_end(message, families);
+	netlink_tolerate(netlink, EAFNOSUPPORT);
 }
 
 static bool is_link_local(const Address *address)
@@ -155,7 +155,7 @@ static fallible create_bridge(LinkState *state, Netlink *host, const BridgeSpec 
 	state->is_ours = true;
 	message = link_message(host, 0, state->index, false);
 	mnl_attr_put_strz(message, IFLA_IFALIAS, OURS);
-	link_put_silence(message);
+	link_silence(host, spec->name);
 	return netlink_send(host);
 }
 

@@ -52,10 +52,11 @@ static void put_veth(struct nlmsghdr *message, const PlugSpec *spec, const LinkS
 /* In the bridge, without addresses of its own. */
 static fallible set_up_port(Netlink *host, const PlugSpec *spec)
 {
-	struct nlmsghdr *message = link_message(host, 0, 0, false);
+	struct nlmsghdr *message;
 
+	link_silence(host, spec->host_name);
+	message = link_message(host, 0, 0, false);
 	mnl_attr_put_strz(message, IFLA_IFNAME, spec->host_name);
-	link_put_silence(message);
 	bridge_port_put(message, spec->port);
 	message = link_message(host, 0, 0, true);
 	mnl_attr_put_strz(message, IFLA_IFNAME, spec->host_name);
@@ -184,8 +185,8 @@ static fallible set_up_inner(LinkState *ret_state, Netlink *inner, const PlugSpe
 	LinkState state;
 
 	TRY(link_look(&state, inner, spec->name));
-	if (!spec->has_ipv6 && host_has_ipv6())
-		link_put_silence(link_message(inner, 0, state.index, false));
+	if (!spec->has_ipv6)
+		link_silence(inner, spec->name);
 	for (size_t i = 0; i < spec->address_count; i++)
 		link_put_address(inner, state.index, &spec->addresses[i]);
 	link_message(inner, 0, state.index, true);

@@ -163,10 +163,13 @@ def test_addresses_that_are_asked_for(net, daemon):
         daemon.start_container(late)
 
 
-def test_mtu_and_interface_names(net, daemon):
-    make(daemon, "small", options={"com.docker.network.driver.mtu": "1280", "com.docker.network.container_iface_prefix": "lan"})
-    run_peer(daemon, "aa", network="small")
-    assert "mtu 1280" in inside(daemon, "aa", "ip", "link", "show", "lan0")
+@pytest.mark.parametrize("mtu", [1280, 576])
+def test_mtu_and_interface_names(net, daemon, mtu):
+    """The second one is too small for IPv6, of which the kernel has nothing on such a link."""
+    make(daemon, "small", options={"com.docker.network.driver.mtu": str(mtu), "com.docker.network.container_iface_prefix": "lan"})
+    run_peer(daemon, "aa", "8080:80", network="small")
+    assert f"mtu {mtu}" in inside(daemon, "aa", "ip", "link", "show", "lan0")
+    assert net.ask("client", HOST4, 8080).name == "aa"
 
 
 def test_a_subnet_of_the_hosts_or_of_another_network_is_refused(net, daemon):
