@@ -214,7 +214,7 @@ class Net:
 
     def close(self):
         try:
-            for daemon in self.daemons:
+            for daemon in list(self.daemons):  # each takes itself out
                 daemon.close()
         finally:
             for process in self.started:
