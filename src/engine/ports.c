@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Published ports. Each is held by a socket that is bound to it and takes nothing, as packets for it are sent on to the
- * container before any socket is looked for: it keeps the host's own programs from taking the port, and tells us when
- * one of them has it.
+ * Published ports. Each is held by a socket that is bound to it: it keeps the host's own programs from taking the port,
+ * and tells us when one of them has it. It takes nothing, as packets for it are sent on to the container before any
+ * socket is looked for, but for those that the container's shim relays.
  */
 #include "engine/ports.h"
 
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "engine/network_internal.h"
+#include "engine/network_cni.h"
 #include "network/host.h"
 
 enum { FREE_TRIES = 64, FREE_FIRST = 49152 };
@@ -173,13 +173,14 @@ static bool is_wild(const Address *address)
 }
 
 /* To IPv4, what comes to an IPv6 address of the host: where the container has none, or, from ::1, where bridges filter
- * packets. It may have no IPv4 either, until it is connected to a network that leads out. */
+ * packets. It may have no IPv4 either, until it is connected to a network that leads out. What plugins publish is
+ * theirs alone: nothing would keep internal networks from a relay of it. */
 static bool is_relayed(const Wish *wish, const Address *host)
 {
 	const Container *container = wish->container;
 	bool has_ipv6 = endpoints_way_out(container, AF_INET6);
 
-	if (host->family != AF_INET6 || wish->spec->protocol == PROTOCOL_SCTP)
+	if (host->family != AF_INET6 || wish->spec->protocol == PROTOCOL_SCTP || endpoints_publish_by_cni(container))
 		return false;
 	return !has_ipv6 || (container->engine->filters_bridges && (is_wild(host) || address_is_loopback(host)));
 }

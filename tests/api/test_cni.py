@@ -117,6 +117,21 @@ def test_a_container_on_one(machine):
     assert machine.inside("curl -sS -m 20 http://10.88.0.1:8080/hostname") == expected
 
 
+def test_an_internal_network_reaches_no_port_over_ipv6(machine):
+    """The plugin publishes at IPv4 alone, and nobody else relays for it."""
+    machine.network("edge", PORTMAP)
+    start(machine, ("httpd", "-f", "-p", "80", "-h", "/etc"), host={"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}})
+    assert machine.inside("curl -sS -m 20 http://10.88.0.1:8080/hostname")
+    machine.api.post("/networks/create", {"Name": "sealed", "Internal": True, "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "fd00:77::/64"}]}})
+    asker = start(machine, network="sealed")
+    enter = ("nsenter", "-t", machine.inspect(asker)["State"]["Pid"], "-n")
+    machine.run(*enter, "busybox", "ping", "-c", "1", "-W", "5", "fd00:77::1")
+    answer = machine.run(*enter, "curl", "-sS", "-m", "20", "http://[fd00:77::1]:8080/hostname", check=False)
+    assert answer.returncode == 7, answer.out + answer.err  # refused
+    machine.remove_all()
+    machine.api.delete("/networks/sealed")
+
+
 def test_beside_a_bridge(machine):
     """The network that a container is on first is its way out, and has its ports."""
     machine.network("edge", PORTMAP)
