@@ -534,11 +534,13 @@ fallible endpoints_begin_add(Container *container, const Network *network)
 	return endpoints_save(container); /* before there is anything to be found by it */
 }
 
-fallible endpoints_end_add(Container *container)
+fallible endpoints_end_add(Container *container, const Network *network)
 {
+	Endpoint *added = (Endpoint *)container_endpoint_on(container, network->id);
 	autofd namespace_fd = -1;
 
 	TRY(open_namespace(&namespace_fd, container));
+	TRY(turn(container, added, false));
 	tell_relay(container);
 	TRY(name_server_attach(container, namespace_fd));
 	TRY(endpoints_save(container));
@@ -547,16 +549,13 @@ fallible endpoints_end_add(Container *container)
 
 fallible endpoints_add(Container *container, const Network *network)
 {
-	const NetworkRun *run = &container->network;
 	autofd namespace_fd = -1;
 
 	TRY(endpoints_begin_add(container, network));
 	TRY(open_namespace(&namespace_fd, container));
 	TRY(fault("engine.network.plug_in"));
-	Endpoint *added = (Endpoint *)run->endpoints.items + run->endpoints.count - 1;
-	TRY(endpoint_plug(container, added, namespace_fd));
-	TRY(turn(container, added, false));
-	return endpoints_end_add(container);
+	TRY(endpoint_plug(container, container_endpoint_on(container, network->id), namespace_fd));
+	return endpoints_end_add(container, network);
 }
 
 static void remove_endpoint(NetworkRun *run, const char *id)

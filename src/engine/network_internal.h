@@ -127,7 +127,7 @@ void network_run_close(NetworkRun *run);             /* descriptors: the shim ha
 fallible endpoints_add(Container *container, const Network *network);
 /* The part of it that comes before its plugins are run, and the one behind. */
 fallible endpoints_begin_add(Container *container, const Network *network);
-fallible endpoints_end_add(Container *container);
+fallible endpoints_end_add(Container *container, const Network *network);
 void endpoints_drop(Container *container, const Network *network, ContainerDone *done, void *arg);
 char *endpoints_relay_to(const Container *container); /* its IPv4 address, owned; NULL: none */
 /* Through which the container reaches the outside, and is reached; NULL: none. */

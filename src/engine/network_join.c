@@ -123,9 +123,11 @@ typedef struct Connecting {
 	void *arg;
 } Connecting;
 
-static fallible connected(Container *container)
+static fallible connected(const Connecting *connecting)
 {
-	TRY(endpoints_end_add(container));
+	Container *container = connecting->container;
+
+	TRY(endpoints_end_add(container, connecting->network));
 	TRY(fault("engine.network.connect"));
 	return container_save(container);
 }
@@ -134,7 +136,7 @@ static void plugins_ended(void *arg, Error *take_error)
 {
 	Connecting *connecting = arg;
 	Container *container = connecting->container;
-	Error *error = take_error ? take_error : connected(container);
+	Error *error = take_error ? take_error : connected(connecting);
 
 	if (error)
 		connect_undo(container, connecting->network);

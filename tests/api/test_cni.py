@@ -222,6 +222,21 @@ def test_connect_and_disconnect(machine):
     assert len(machine.leased()) == 1
 
 
+def test_ports_of_a_container_that_is_connected_while_it_runs(machine):
+    """Nothing led to it before; the first one of its networks is not the plugins', and so they are not asked to publish."""
+    machine.network("edge")
+    machine.api.post("/networks/create", {"Name": "sealed", "Internal": True})
+    identity = start(machine, ("httpd", "-f", "-p", "80", "-h", "/etc"), "sealed", host={"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}})
+    for _ in range(2):
+        machine.api.post("/networks/edge/connect", {"Container": identity})
+        assert machine.inside("curl -sS -m 20 http://10.88.0.1:8080/hostname") == f"{identity[:12]}\n"
+        assert machine.api.post("/kedge/v1/system/check")["Problems"] == []
+        machine.api.post("/networks/edge/disconnect", {"Container": identity})
+        assert machine.api.post("/kedge/v1/system/check")["Problems"] == []
+    machine.remove_all()
+    machine.api.delete("/networks/sealed")
+
+
 def test_connecting_to_one_that_fails(machine):
     machine.network("edge")
     machine.network("bad", {"type": "tuning", "sysctl": {"no.such": "1"}}, subnet="10.89.0.0/24", bridge="cni1")
