@@ -318,9 +318,14 @@ fallible endpoint_route(const Container *container, const Endpoint *endpoint, in
 fallible endpoints_route(const Container *container, int namespace_fd)
 {
 	const Endpoint *endpoints = container->network.endpoints.items;
+	Error *first = NULL;
 
-	for (size_t i = 0; i < container->network.endpoints.count; i++)
-		if (!endpoints[i].is_leaving)
-			TRY(endpoint_route(container, &endpoints[i], namespace_fd));
-	return NULL;
+	for (size_t i = 0; i < container->network.endpoints.count; i++) {
+		Error *error = endpoints[i].is_leaving ? NULL : endpoint_route(container, &endpoints[i], namespace_fd);
+		if (first)
+			error_free(error); /* one is told */
+		else
+			first = error;
+	}
+	return first;
 }

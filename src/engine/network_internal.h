@@ -148,6 +148,7 @@ fallible endpoint_plug(const Container *container, const Endpoint *endpoint, int
 void endpoint_unplug(const Container *container, const Endpoint *endpoint, ContainerDone *done, void *arg);
 /* What it asks of bits per second in its options, by kedge.bandwidth.ingress and .egress; 0: nothing. */
 fallible endpoint_bandwidth(int64_t *ret_ingress, int64_t *ret_egress, const EndpointSpec *spec);
-/* Default routes are those of the ways out. */
+/* Default routes are those of the ways out. All of them: where one cannot be set, the others are, and that is the
+ * error. */
 fallible endpoint_route(const Container *container, const Endpoint *endpoint, int namespace_fd);
 fallible endpoints_route(const Container *container, int namespace_fd);

@@ -252,6 +252,18 @@ def test_ports_move_where_a_route_cannot_be_set(net, daemon):
     assert net.ask("host", "10.84.0.1", 8080).local.startswith("10.84.0.")
 
 
+def test_the_way_out_moves_beside_an_interface_that_cannot_be_routed(net, daemon):
+    """It is not the way out itself, and was renamed as well."""
+    for number, name in enumerate(("alpha", "omega", "beta"), 83):
+        make(daemon, name, f"10.{number}.0.0/24")
+    run_peer(daemon, "web", network="alpha")
+    connect(daemon, "omega", "web"), connect(daemon, "beta", "web")
+    for words in ("set eth1 down", "set eth1 name mine", "set mine up"):
+        inside(daemon, "web", "ip", "link", *words.split())
+    disconnect(daemon, "alpha", "web")
+    assert "default via 10.85.0.1 dev eth2" in inside(daemon, "web", "ip", "route")
+
+
 def test_connected_before_it_runs(net, daemon):
     """As compose does: created on one network, disconnected, connected with aliases, started."""
     make(daemon, "front"), make(daemon, "back")
