@@ -67,6 +67,7 @@ void server_start_failed(Server *s, const char *reason)
 	close_streams(s);
 	if (s->settings->exec)
 		clients_let_go(&s->clients);
+	network_release(s->settings);
 	tell_end(s);
 }
 

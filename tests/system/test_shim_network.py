@@ -186,6 +186,22 @@ def test_held_sockets_stay_until_the_end_is_told(container):
     it.wait()
 
 
+def test_held_sockets_are_free_when_a_failed_start_is_told(container, tmp_path):
+    """Whoever hears of it may start another one at the port, while the shim still removes what the runtime has left."""
+    runtime = tmp_path / "runtime"
+    runtime.write_text('#!/bin/sh\nfor word; do [ "$word" = delete ] && exec sleep 1000; done\nexit 1\n')
+    runtime.chmod(0o755)
+    it = container("true", runtime=runtime)
+    held = bound(1)
+    port = held[0].getsockname()[1]
+    hold(it, held)
+    it.start()
+    held[0].close()
+    it.connection.expect(shim.FAILED)
+    assert not is_taken(port)
+    it.wait()
+
+
 @pytest.fixture(scope="module")
 def daemon():
     it = kedge.Daemon().start()
