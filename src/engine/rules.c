@@ -60,7 +60,8 @@ static Address host_of(const PortBinding *binding)
 	return address;
 }
 
-static bool is_relayed(const Container *container, const PortBinding *binding)
+/* What may be relayed is, as soon as there is somewhere to. */
+static bool relays_now(const Container *container, const PortBinding *binding)
 {
 	return binding->is_relayed && endpoints_way_out(container, AF_INET);
 }
@@ -75,7 +76,7 @@ static bool relay_element(PublishElement *ret, const Container *container, const
 		.host_port = (uint16_t)binding->host_port,
 		.is_relayed = true,
 	};
-	return is_relayed(container, binding);
+	return relays_now(container, binding);
 }
 
 /* False: nothing leads there that the firewall knows of. */
@@ -102,7 +103,7 @@ static bool publish_element(PublishElement *ret, const Container *container, con
 		.to = to.address,
 		.to_port = (uint16_t)binding->port,
 		.is_routed = network && network_gateway_mode(network, host.family) == GATEWAY_ROUTED,
-		.is_relayed = is_relayed(container, binding),
+		.is_relayed = relays_now(container, binding),
 	};
 	return true;
 }
