@@ -17,7 +17,7 @@
 #include "network/table.h"
 #include "network/watch.h"
 
-#define LOAD_AGAIN (30 * NANOS_PER_SECOND) /* after one that failed: containers with ports may run */
+#define LOAD_AGAIN (30 * NANOS_PER_SECOND) /* after one that came to nothing: containers with ports may run */
 
 struct Rules {
 	Engine *engine;
@@ -27,7 +27,8 @@ struct Rules {
 	ForeignOpener *opener;
 	FirewallLoad *load;
 	Source *comparison; /* that is due */
-	Source *again;      /* a load that has failed */
+	Source *again;      /* a load that came to nothing */
+	bool is_second;     /* this load: somebody has spoilt the first one */
 	bool is_ready;
 	bool is_contested; /* something that should be there was refused: what has its place may be about to go */
 };
@@ -308,20 +309,42 @@ static void load_later(Rules *rules)
 		error_log(error, "the packet filter's table is not loaded again");
 }
 
+static fallible look(Rules *rules, size_t *ret_changes)
+{
+	FirewallCondition condition;
+
+	*ret_changes = 1;
+	TRY(firewall_look(rules->firewall, &condition));
+	rules->is_ready = condition == FIREWALL_WHOLE;
+	if (rules->is_ready)
+		*ret_changes = compare(rules);
+	return NULL;
+}
+
+static fallible begin_load(Rules *rules);
+
+/* What somebody has done to it meanwhile, was_damaged() has left to us. */
 static void table_loaded(void *arg, Error *take_error)
 {
 	Rules *rules = arg;
+	bool was_second = rules->is_second;
+	Error *error = take_error;
+	size_t changes;
 
 	rules->load = firewall_load_free(rules->load);
-	rules->is_ready = !take_error;
-	if (rules->is_ready)
-		compare(rules);
+	if (!error)
+		error = look(rules, &changes);
+	if (!error && !rules->is_ready && !was_second)
+		error = begin_load(rules);
+	rules->is_second = rules->load;
+	if (rules->load)
+		return; /* starts wait for that one */
 	if (!rules->is_ready)
-		load_later(rules); /* also what was flushed meanwhile */
-	starts_go_on(rules->engine, take_error);
-	if (take_error)
-		error_log(take_error, "the packet filter's table \"%s\" could not be loaded",
-			firewall_table(rules->firewall));
+		load_later(rules);
+	starts_go_on(rules->engine, error);
+	if (error)
+		error_log(
+			error, "the packet filter's table \"%s\" could not be loaded", firewall_table(rules->firewall));
 }
 
 static fallible begin_load(Rules *rules)
@@ -337,30 +360,17 @@ static fallible begin_load(Rules *rules)
 		&rules->load, rules->engine->loop, rules->engine->config.firewall_table, &desired, table_loaded, rules);
 }
 
-static fallible look_and_count(Rules *rules, size_t *ret_changes)
+static fallible mend(Rules *rules, size_t *ret_changes)
 {
-	FirewallCondition condition;
-
-	*ret_changes = 1;
-	TRY(firewall_look(rules->firewall, &condition));
-	if (condition != FIREWALL_WHOLE)
-		return begin_load(rules);
-	rules->is_ready = true;
-	*ret_changes = compare(rules);
+	TRY(look(rules, ret_changes));
 	return rules->is_ready ? NULL : begin_load(rules);
-}
-
-static fallible look(Rules *rules)
-{
-	size_t changes;
-
-	return look_and_count(rules, &changes);
 }
 
 static void was_damaged(void *arg)
 {
 	Rules *rules = arg;
-	Error *error = rules->load ? NULL : look(rules);
+	size_t changes;
+	Error *error = rules->load ? NULL : mend(rules, &changes);
 
 	if (!error)
 		return;
@@ -427,8 +437,12 @@ static fallible rules_open(Engine *engine)
 /* Until all containers are known, what should be there is not. */
 static fallible rules_load(Engine *engine)
 {
+	size_t changes;
+
 	TRY(rules_open(engine));
-	return !engine->knows_all || engine->rules->is_ready || engine->rules->load ? NULL : look(engine->rules);
+	if (!engine->knows_all || engine->rules->is_ready || engine->rules->load)
+		return NULL;
+	return mend(engine->rules, &changes);
 }
 
 fallible rules_adopt(Engine *engine)
@@ -612,7 +626,7 @@ size_t rules_mend(Engine *engine)
 
 	if (!rules || rules->load)
 		return 0; /* nothing needs it, or it is being loaded */
-	Error *error = look_and_count(rules, &changes);
+	Error *error = mend(rules, &changes);
 	if (error)
 		error_log(error, "the packet filter");
 	return changes;

@@ -93,15 +93,17 @@ def test_a_flush_is_mended_at_once(net, daemon, flush):
     client.close()
 
 
-def lose_table(net, directory, mark, script):
-    """A kedged with a container at port 8080 and an nft of this script, from which the table is taken while the file is there."""
+def lose_table(net, directory, script, marks):
+    """A kedged with a container at port 8080 and an nft of this script, from which the table is taken while these files (with their text;
+    {} is the table) are there."""
     program = directory / "nft"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     daemon = net.daemon(environment={"PATH": f"{directory}:{os.environ['PATH']}"}).start()
     network.load_peer(daemon)
     run(daemon, "web", 8080)
-    mark.touch()
+    for mark, text in marks.items():
+        mark.write_text(text.format(table_of(net, daemon)))
     net.run("host", "nft", "delete", "table", "inet", table_of(net, daemon))
     return daemon
 
@@ -109,7 +111,7 @@ def lose_table(net, directory, mark, script):
 def test_a_flush_that_could_not_be_mended_is_not_forgotten(net, tmp_path):
     """nft fails for a while."""
     mark = tmp_path / "broken"
-    daemon = lose_table(net, tmp_path, mark, f'[ -e {mark} ] && exit 1; PATH=${{PATH#*:}} exec nft "$@"')
+    daemon = lose_table(net, tmp_path, f'[ -e {mark} ] && exit 1; PATH=${{PATH#*:}} exec nft "$@"', {mark: ""})
     kedge.wait_for(lambda: "could not be loaded" in daemon.log())
     mark.unlink()
     found = daemon.kedge("system", "check", check=False)
@@ -119,13 +121,16 @@ def test_a_flush_that_could_not_be_mended_is_not_forgotten(net, tmp_path):
     soon(net, 8080)
 
 
-def test_a_flush_while_the_table_is_loaded_is_mended_later(net, tmp_path):
-    """Behind nft's work, and before it has ended, somebody flushes the ruleset, once."""
-    mark = tmp_path / "flush"
-    lose_table(net, tmp_path, mark, f'PATH=${{PATH#*:}}; nft "$@" || exit; [ ! -e {mark} ] || {{ nft flush ruleset && sleep 0.5 && rm {mark}; }}')
-    kedge.wait_for(lambda: not mark.exists())
+@pytest.mark.parametrize("flush, times, seconds", [("flush ruleset", 1, 15), ("flush table inet {}", 1, 15), ("flush chain inet {} arriving", 1, 15),
+                                                   ("flush ruleset", 2, 90)])
+def test_a_flush_while_the_table_is_loaded_is_mended(net, tmp_path, flush, times, seconds):
+    """Behind nft's work, and before it has ended, somebody takes it apart: at once, and where the second load is spoilt as well, later."""
+    marks = {tmp_path / f"flush{number}": flush for number in range(times)}
+    script = f'PATH=${{PATH#*:}}; nft "$@" || exit; for mark in {tmp_path}/flush*; do [ -e $mark ] || exit 0; nft $(cat $mark); sleep 0.5; rm $mark; exit; done'
+    lose_table(net, tmp_path, script, marks)
+    kedge.wait_for(lambda: not any(mark.exists() for mark in marks))
     for protocol in PROTOCOLS:
-        assert net.ask_until("client", HOST4, 8080, protocol, seconds=90).name == "web"
+        assert net.ask_until("client", HOST4, 8080, protocol, seconds=seconds).name == "web"
 
 
 def test_a_flush_while_nobody_watches(net, daemon):
