@@ -187,18 +187,14 @@ static bool has_relay(const Container *container)
 }
 
 /* Its shim must not go on with an address that is about to be another container's. */
-static void tell_relay(const Container *container)
+static fallible tell_relay(const Container *container)
 {
 	autofree char *to = endpoints_relay_to(container);
-	Error *error;
 
 	if (!container->shim || !has_relay(container))
-		return;
-	error = fault("engine.network.relay");
-	if (!error)
-		error = shim_relay(container->shim, to);
-	if (error)
-		error_log(error, "container \"%s\": its relayed ports", container->record.name);
+		return NULL;
+	TRY(fault("engine.network.relay"));
+	return shim_relay(container->shim, to);
 }
 
 /* ---- at create ---- */
@@ -541,7 +537,7 @@ fallible endpoints_end_add(Container *container, const Network *network)
 
 	TRY(open_namespace(&namespace_fd, container));
 	TRY(turn(container, added, false));
-	tell_relay(container);
+	TRY(tell_relay(container));
 	TRY(name_server_attach(container, namespace_fd));
 	TRY(endpoints_save(container));
 	return etc_files_follow(container, container_named_networks(container) > 1);
@@ -598,14 +594,28 @@ static void interface_gone(void *arg, Error *take_error)
 	free(leaving);
 }
 
+/* Its addresses are the next one's as soon as neither its shim nor another kedged takes them for its own. Where these
+ * cannot be told they stay taken: the next kedged tells the shim, and gives them back. */
+static void give_back(Container *container, const Endpoint *endpoint)
+{
+	Error *error = endpoints_save(container);
+
+	if (!error)
+		error = tell_relay(container);
+	if (error)
+		error_log(error, "container \"%s\": its addresses on a network that it has left stay taken",
+			container->record.name);
+	else
+		endpoint_give_back(container, endpoint);
+}
+
 /* What it loses at once; the interface itself takes the kernel a moment. */
 static void leave(Container *container, Endpoint *endpoint)
 {
 	bool had_names = container_has_names(container);
 	Error *error = turn(container, endpoint, true);
 
-	tell_relay(container);
-	endpoint_give_back(container, endpoint);
+	give_back(container, endpoint);
 	name_server_leave(container, endpoint->network);
 	name_server_tell(container);
 	if (!error)
@@ -699,10 +709,14 @@ static void restore_all(Container *container)
 
 fallible endpoints_restore(Container *container)
 {
+	Error *error;
+
 	if (!container_has_network(&container->record.spec))
 		return NULL;
 	TRY(read_run(&container->network, container));
-	tell_relay(container); /* the last kedged may have died before it could */
+	error = tell_relay(container); /* the last kedged may have died before it could */
+	if (error)
+		error_log(error, "container \"%s\": its relayed ports", container->record.name);
 	container->network.is_published = container->network.ports.count;
 	TRY(network_open_links(container->engine));
 	restore_all(container);

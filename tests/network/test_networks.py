@@ -4,6 +4,8 @@ import concurrent.futures
 import contextlib
 import http.client
 import json
+import os
+import signal
 import sqlite3
 import subprocess
 
@@ -12,6 +14,7 @@ import pytest
 import kedge
 import network
 from peers import asks, reaches, run_peer, within
+from streams import Background
 
 HOST4, HOST6 = "192.0.2.1", "2001:db8:1::1"
 MANY = 200 if kedge.SOAK else 24
@@ -348,6 +351,36 @@ def test_what_was_leaving_when_kedged_died_leaves(net, daemon):
     kedge.wait_for(lambda: len(json.loads(written.read_text())["endpoints"]) == 1)
     connect(daemon, "back", other, IPAMConfig={"IPv4Address": address})
     assert endpoint(daemon, other, "back")["IPAddress"] == address
+
+
+def test_an_address_that_was_left_is_its_next_owners_alone_when_kedged_dies(net, programs, tmp_path):
+    """While the interface is removed, which takes as long as we want."""
+    daemon = net.daemon(options=["--libexec-dir", str(programs)]).start()
+    network.load_peer(daemon)
+    make(daemon, "front", "10.250.8.0/24")
+    address = "10.250.8.2"
+    other = daemon.create(["peer", "80", "bb"], image="peer:test", host={"NetworkMode": "front"},
+                          NetworkingConfig={"EndpointsConfig": {"front": {"IPAMConfig": {"IPv4Address": address}}}})
+    first = run_peer(daemon, "aa", "8080:80", network="front")
+    assert endpoint(daemon, first, "front")["IPAddress"] == address
+    shim, mark = programs / "kedge-shim", tmp_path / "mark"
+    shim.unlink()
+    shim.write_text(f'#!/bin/sh\necho $$ >{mark}.new && mv {mark}.new {mark} && exec sleep 1000\n')
+    shim.chmod(0o755)
+    leaving = Background(daemon.api.raw, "POST", "/networks/front/disconnect", json.dumps({"Container": first}), {"Content-Type": "application/json"})
+    kedge.wait_for(mark.exists)
+    shim.unlink()
+    shim.symlink_to(kedge.BIN / "kedge-shim")
+    daemon.start_container(other)
+    daemon.kill()
+    with pytest.raises((OSError, http.client.HTTPException)):
+        leaving.result()
+    os.kill(int(mark.read_text()), signal.SIGKILL)
+    daemon.start()
+    kedge.wait_for(lambda: "eth0" not in inside(daemon, first, "ip", "-br", "link"))
+    third = run_peer(daemon, "cc", network="front")
+    assert endpoint(daemon, other, "front")["IPAddress"] == address != endpoint(daemon, third, "front")["IPAddress"]
+    daemon.close()
 
 
 def test_however_many_networks_a_container_was_on_the_next_kedged_knows_them(net, daemon):

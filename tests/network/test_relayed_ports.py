@@ -103,15 +103,18 @@ def moving(net, daemon):
     make("second", "10.77.1.0/24")
     identity = publish(daemon, NetworkMode="first", network={"IPAMConfig": {"IPv4Address": ADDRESS}})
 
-    def move():
-        daemon.api.post("/networks/second/connect", {"Container": identity})
-        daemon.api.post("/networks/first/disconnect", {"Container": identity})
+    def take_over():
         other = daemon.run_container(["peer", "80", "other"], image="peer:test", host={"NetworkMode": "first"},
                                      NetworkingConfig={"EndpointsConfig": {"first": {"IPAMConfig": {"IPv4Address": ADDRESS}}}})
         assert net.ask_until("host", ADDRESS, 80).name == "other"
         return other
 
-    move.identity = identity
+    def move():
+        daemon.api.post("/networks/second/connect", {"Container": identity})
+        daemon.api.post("/networks/first/disconnect", {"Container": identity})
+        return take_over()
+
+    move.identity, move.take_over = identity, take_over
     yield move
     daemon.remove_all()
     for name in made:
@@ -146,6 +149,21 @@ def test_kedged_dies_before_it_says_that_an_address_was_left(net, daemon, moving
     daemon.environment = {}
     daemon.start()
     kedge.wait_for(lambda: not set(old) & set(relays(daemon)))
+    assert net.ask_until("host", "::1", 8080).name == "web"
+
+
+def test_an_address_of_which_the_shim_could_not_be_told_stays_taken(net, daemon, moving):
+    assert net.ask_until("host", "::1", 8080).name == "web"
+    daemon.api.post("/networks/second/connect", {"Container": moving.identity})
+    daemon.stop()
+    daemon.environment = {"KEDGE_FAULT": "engine.network.relay:2:fail"}
+    daemon.start()
+    daemon.api.post("/networks/first/disconnect", {"Container": moving.identity})
+    with pytest.raises(kedge.ApiError, match="Address already in use"):
+        moving.take_over()
+    daemon.environment = {}
+    daemon.restart()
+    moving.take_over()
     assert net.ask_until("host", "::1", 8080).name == "web"
 
 
