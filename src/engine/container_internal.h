@@ -33,6 +33,7 @@ typedef struct NetworkRun {
 	FieldArray endpoints;                   /* Endpoint */
 	FieldArray ports;                       /* PortBinding */
 	bool is_published;                      /* packets are sent on to it: there is something to be withdrawn */
+	bool relay_follows;                     /* its shim can be told where to relay to: earlier ones cannot */
 	int64_t names_udp_port, names_tcp_port; /* to which 127.0.0.11 port 53 leads; 0: nowhere */
 
 	int names_udp, names_tcp; /* -1, or until kedge-dns has them */

@@ -65,6 +65,7 @@ static const Field run_fields[] = {
 		.max_count = ENDPOINTS_MAX},
 	{"ports", FIELD_ARRAY, AT(ports), .sub = binding_fields, .sub_size = sizeof(PortBinding),
 		.max_count = BINDINGS_MAX},
+	{"relayFollows", FIELD_BOOL, AT(relay_follows)},
 	{"namesUdpPort", FIELD_INT, AT(names_udp_port), .max = UINT16_MAX},
 	{"namesTcpPort", FIELD_INT, AT(names_tcp_port), .max = UINT16_MAX},
 	FIELDS_END,
@@ -461,6 +462,7 @@ fallible endpoints_prepare(Container *container)
 	if (run->namespace_fd >= 0 || !container_has_network(&container->record.spec))
 		return NULL;
 	container->engine->filters_bridges = host_filters_bridges(AF_INET) || host_filters_bridges(AF_INET6);
+	run->relay_follows = true;
 	TRY(fault("engine.network.choose"));
 	TRY(choose_all(container));
 	TRY(fault("engine.network.hold"));
@@ -592,6 +594,19 @@ static void interface_gone(void *arg, Error *take_error)
 	container_unref(container);
 	free(leaving->endpoint_id);
 	free(leaving);
+}
+
+fallible endpoints_check_leave(const Container *container, const Network *network)
+{
+	const Endpoint *endpoint = container_endpoint_on(container, network->id);
+
+	if (container->network.relay_follows || !has_relay(container) || !endpoint || string_empty(endpoint->gateway4))
+		return NULL;
+	return error_hint(error_new(ERROR_CONFLICT,
+				  "container \"%s\" was started by an earlier version of kedge, and its ports would be "
+				  "relayed to its address on network \"%s\" for as long as it runs",
+				  container->record.name, network->record.spec.name),
+		"restart the container first");
 }
 
 /* Its addresses are the next one's as soon as neither its shim nor another kedged takes them for its own. Where these

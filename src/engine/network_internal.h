@@ -128,6 +128,8 @@ fallible endpoints_add(Container *container, const Network *network);
 /* The part of it that comes before its plugins are run, and the one behind. */
 fallible endpoints_begin_add(Container *container, const Network *network);
 fallible endpoints_end_add(Container *container, const Network *network);
+/* ERROR_CONFLICT: its shim, of an earlier version, would go on with an address that may soon be another container's. */
+fallible endpoints_check_leave(const Container *container, const Network *network);
 void endpoints_drop(Container *container, const Network *network, ContainerDone *done, void *arg);
 char *endpoints_relay_to(const Container *container); /* its IPv4 address, owned; NULL: none */
 /* Through which the container reaches the outside, and is reached; NULL: none. */

@@ -249,7 +249,7 @@ static fallible check_disconnect(const Network *network, const Container *contai
 	if (!is_mode_of(network, spec) && !container_endpoint_spec(container, network->id))
 		return error_new(ERROR_INTERNAL, "container %s is not connected to %snetwork %s", container->id,
 			is_live ? "" : "the ", network->record.spec.name);
-	return NULL;
+	return endpoints_check_leave(container, network);
 }
 
 fallible network_disconnect(Network *network, Container *container, ContainerDone *done, void *arg)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ports of containers without IPv6, asked for over IPv6: their shims relay them, whatever becomes of kedged."""
 import http.client
+import json
 import pathlib
 import socket
 
@@ -163,6 +164,24 @@ def test_an_address_of_which_the_shim_could_not_be_told_stays_taken(net, daemon,
         moving.take_over()
     daemon.environment = {}
     daemon.restart()
+    moving.take_over()
+    assert net.ask_until("host", "::1", 8080).name == "web"
+
+
+def test_a_shim_that_cannot_be_told_keeps_its_container_from_leaving(net, daemon, moving):
+    """It is of an earlier version: what the run was begun with does not say that it can."""
+    assert net.ask_until("host", "::1", 8080).name == "web"
+    daemon.kill()
+    written = daemon.run_directory / "containers" / moving.identity / "network.json"
+    run = json.loads(written.read_text())
+    run.pop("relayFollows", None)
+    written.write_text(json.dumps(run))
+    daemon.start()
+    with pytest.raises(kedge.ApiError, match="earlier version"):
+        moving()
+    assert net.ask_until("host", "::1", 8080).name == "web"
+    daemon.api.post(f"/containers/{moving.identity}/restart?t=0")
+    daemon.api.post("/networks/first/disconnect", {"Container": moving.identity})
     moving.take_over()
     assert net.ask_until("host", "::1", 8080).name == "web"
 
