@@ -39,11 +39,18 @@ bool endpoint_is_cni(const Container *container, const Endpoint *endpoint)
 	return is_cni(container, endpoint->network);
 }
 
+/* It was the first one at the start: it has the ports, and when it has a way out, that is the container's. */
+bool endpoint_publishes(const Container *container, const Endpoint *endpoint)
+{
+	return endpoint == container->network.endpoints.items && !endpoint->is_joined &&
+	       endpoint_is_cni(container, endpoint);
+}
+
 bool endpoints_publish_by_cni(const Container *container)
 {
-	const NetworkRun *run = &container->network;
+	const Endpoint *first = container->network.endpoints.items;
 
-	return run->endpoints.count && endpoint_is_cni(container, run->endpoints.items);
+	return container->network.endpoints.count && !first->is_leaving && endpoint_publishes(container, first);
 }
 
 bool endpoints_have_cni(const Container *container)
@@ -91,12 +98,6 @@ static Endpoint *by_interface(const Container *container, const char *interface)
 
 /* ---- what is asked for ---- */
 
-/* When it has a way out, that is the container's; published ports are there. */
-static bool is_first(const Container *container, const Endpoint *endpoint)
-{
-	return endpoint == container->network.endpoints.items;
-}
-
 static bool is_wildcard(const char *address)
 {
 	return string_equal(address, "0.0.0.0") || string_equal(address, "::");
@@ -138,7 +139,7 @@ static fallible fill_attachment(CniAttachment *ret, const Container *container, 
 	ret->container = mem_strdup(container->id);
 	ret->namespace = cni_link(container->engine, container->id, endpoint->interface);
 	ret->interface = mem_strdup(endpoint->interface);
-	if (is_first(container, endpoint))
+	if (endpoint_publishes(container, endpoint))
 		add_ports(ret, container);
 	if (!spec)
 		return NULL;

@@ -43,6 +43,7 @@ static const Field endpoint_fields[] = {
 	{"ipv6", FIELD_STRING, TEXT_AT(ipv6)},
 	{"gateway4", FIELD_STRING, TEXT_AT(gateway4)},
 	{"gateway6", FIELD_STRING, TEXT_AT(gateway6)},
+	{"joined", FIELD_BOOL, AT(is_joined)},
 	{"leaving", FIELD_BOOL, AT(is_leaving)},
 	FIELDS_END,
 };
@@ -92,14 +93,19 @@ const Endpoint *container_endpoints(const Container *container, size_t *ret_coun
 	return container->network.endpoints.items;
 }
 
-const Endpoint *container_endpoint_on(const Container *container, const char *network_id)
+static Endpoint *endpoint_on(const Container *container, const char *network_id)
 {
-	const Endpoint *endpoints = container->network.endpoints.items;
+	Endpoint *endpoints = container->network.endpoints.items;
 
-	for (size_t i = 0; is_shown(container) && i < container->network.endpoints.count; i++)
+	for (size_t i = 0; i < container->network.endpoints.count; i++)
 		if (!endpoints[i].is_leaving && string_equal(endpoints[i].network, network_id))
 			return &endpoints[i];
 	return NULL;
+}
+
+const Endpoint *container_endpoint_on(const Container *container, const char *network_id)
+{
+	return is_shown(container) ? endpoint_on(container, network_id) : NULL;
 }
 
 static bool leads_to(const Container *container, int family)
@@ -159,8 +165,8 @@ const Endpoint *endpoints_way_out(const Container *container, int family)
 		if (endpoints[i].is_leaving || string_empty(gateway))
 			continue;
 		if (endpoint_is_cni(container, &endpoints[i])) {
-			if (i == 0)
-				return &endpoints[i]; /* where its plugins publish ports */
+			if (endpoint_publishes(container, &endpoints[i]))
+				return &endpoints[i];
 			other = other ? other : &endpoints[i];
 			continue;
 		}
@@ -529,16 +535,16 @@ static fallible turn(Container *container, Endpoint *endpoint, bool is_leaving)
 fallible endpoints_begin_add(Container *container, const Network *network)
 {
 	TRY(choose(container, container_endpoint_spec(container, network->id)));
+	endpoint_on(container, network->id)->is_joined = true;
 	return endpoints_save(container); /* before there is anything to be found by it */
 }
 
 fallible endpoints_end_add(Container *container, const Network *network)
 {
-	Endpoint *added = (Endpoint *)container_endpoint_on(container, network->id);
 	autofd namespace_fd = -1;
 
 	TRY(open_namespace(&namespace_fd, container));
-	TRY(turn(container, added, false));
+	TRY(turn(container, endpoint_on(container, network->id), false));
 	TRY(tell_relay(container));
 	TRY(name_server_attach(container, namespace_fd));
 	TRY(endpoints_save(container));
@@ -552,7 +558,7 @@ fallible endpoints_add(Container *container, const Network *network)
 	TRY(endpoints_begin_add(container, network));
 	TRY(open_namespace(&namespace_fd, container));
 	TRY(fault("engine.network.plug_in"));
-	TRY(endpoint_plug(container, container_endpoint_on(container, network->id), namespace_fd));
+	TRY(endpoint_plug(container, endpoint_on(container, network->id), namespace_fd));
 	return endpoints_end_add(container, network);
 }
 

@@ -71,6 +71,7 @@ typedef struct Endpoint {
 	char *mac;
 	char *ipv4, *ipv6; /* with their prefix lengths: "172.17.0.2/16" */
 	char *gateway4, *gateway6; /* "" on an internal network */
+	bool is_joined;  /* while it ran */
 	bool is_leaving; /* disconnected; its interface is being removed */
 } Endpoint;
 

@@ -27,8 +27,9 @@ void cni_clear(Engine *engine);
 typedef struct CniWork CniWork; /* of one run of a container */
 
 bool endpoint_is_cni(const Container *container, const Endpoint *endpoint);
-/* Its ports are its first network's plugins' to publish: from its start on, before they have said what its way out is.
- */
+bool endpoint_publishes(const Container *container, const Endpoint *endpoint); /* its plugins do */
+/* Its ports are its first network's plugins' to publish: from its start on, before they have said what its way out is,
+ * until it leaves that network. Those of networks that it is connected to while it runs publish nothing. */
 bool endpoints_publish_by_cni(const Container *container);
 /* At a start, when the namespace is there: *ret_waits, and the start goes on by itself when the plugins have ended. */
 fallible endpoints_await_cni(Container *container, bool *ret_waits);

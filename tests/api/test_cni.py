@@ -237,6 +237,25 @@ def test_ports_of_a_container_that_is_connected_while_it_runs(machine):
     machine.api.delete("/networks/sealed")
 
 
+def test_ports_lead_through_the_network_that_is_left(machine):
+    """Whoever has published them: the plugins of the network that it was started on, or kedge."""
+    machine.network("edge", PORTMAP)
+    machine.api.post("/networks/create", {"Name": "own"})
+    gateway = machine.api.get("/networks/own")["IPAM"]["Config"][0]["Gateway"]
+    for first, second, expected in (("edge", "own", gateway), ("own", "edge", "10.88.0.1")):
+        identity = start(machine, ("httpd", "-f", "-p", "80", "-h", "/etc"), first, host={"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}})
+        machine.api.post(f"/networks/{second}/connect", {"Container": identity})
+        machine.api.post(f"/networks/{first}/disconnect", {"Container": identity})
+        assert "dport 8080" not in machine.inside("iptables -t nat -S")
+        for _ in range(2):
+            assert machine.inside(f"curl -sS -m 20 http://{expected}:8080/hostname") == f"{identity[:12]}\n"
+            assert machine.api.post("/kedge/v1/system/check")["Problems"] == []
+            machine.restart()
+        machine.api.delete(f"/containers/{identity}?force=1")
+        kedge.wait_for(machine.nothing_is_left, 20)
+    machine.api.delete("/networks/own")
+
+
 def test_connecting_to_one_that_fails(machine):
     machine.network("edge")
     machine.network("bad", {"type": "tuning", "sysctl": {"no.such": "1"}}, subnet="10.89.0.0/24", bridge="cni1")
