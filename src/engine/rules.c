@@ -163,9 +163,13 @@ static void look_at_others(void *arg)
 {
 	Rules *rules = arg;
 	autoclear(FirewallState) desired = {0};
+	autoclear(StringList) bridges = {0};
 
 	desired_state(&desired, rules->engine);
-	foreign_opener_look(rules->opener, &desired);
+	list_each(&rules->engine->network_order, Network, link, network)
+		if (network_has_bridge(network) && !network->is_leaving)
+			strings_add(&bridges, network->bridge);
+	foreign_opener_look(rules->opener, &desired, &bridges);
 }
 
 Firewall *rules_firewall(const Engine *engine)

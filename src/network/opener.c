@@ -38,6 +38,7 @@ struct ForeignOpener {
 	ForeignHandler *handler;
 	void *arg;
 	FirewallState networks; /* subnets and bridges; no ports */
+	StringList bridges;     /* with those of networks that are not up */
 	Source *timer;
 	Tool *tool;
 	Job jobs[JOBS_MAX];
@@ -361,7 +362,7 @@ static void close_firewalld(ForeignOpener *opener, const Ruleset *ruleset)
 	autofree char *state = NULL;
 
 	for (size_t i = 0; i < opener->zoned.count; i++)
-		if (!is_our_bridge(opener, opener->zoned.items[i]))
+		if (!strings_has(&opener->bridges, opener->zoned.items[i]))
 			strings_add(&gone, opener->zoned.items[i]);
 	state = gone.count ? zone_state(ruleset, &gone) : NULL;
 	if (!string_replace(&opener->unzone_tried, state) || !state)
@@ -488,9 +489,10 @@ static void copy_networks(FirewallState *to, const FirewallState *from)
 		firewall_state_add_network(to, &from->networks[i]);
 }
 
-void foreign_opener_look(ForeignOpener *opener, const FirewallState *networks)
+void foreign_opener_look(ForeignOpener *opener, const FirewallState *networks, const StringList *bridges)
 {
 	copy_networks(&opener->networks, networks);
+	strings_copy(&opener->bridges, bridges);
 	if (opener->job_count || opener->is_again)
 		opener->is_asked = true;
 	else
@@ -549,6 +551,7 @@ ForeignOpener *foreign_opener_free(ForeignOpener *opener)
 	free(opener->zone_tried);
 	free(opener->unzone_tried);
 	firewall_state_clear(&opener->networks);
+	strings_clear(&opener->bridges);
 	foreign_report_clear(&opener->report);
 	free(opener->report_text);
 	free(opener->chain);
@@ -577,6 +580,7 @@ void foreign_opener_withdraw(ForeignOpener *opener, LoopHandler *done, void *arg
 	opener->tool = tool_free(opener->tool);
 	clear_jobs(opener);
 	firewall_state_clear(&opener->networks);
+	strings_clear(&opener->bridges);
 	string_replace(&opener->unzone_tried, NULL);
 	opener->done = done;
 	opener->done_arg = arg;

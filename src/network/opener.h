@@ -25,8 +25,9 @@ ForeignOpener *foreign_opener_free(ForeignOpener *opener);
 DEFINE_AUTOPTR(ForeignOpener, foreign_opener_free)
 
 /* After networks came or went, and when the watch says that others' rules have changed: looks soon, once for many
- * calls, opens or closes what should be, and looks again. networks is copied. */
-void foreign_opener_look(ForeignOpener *opener, const FirewallState *networks);
+ * calls, opens or closes what should be, and looks again. bridges: of networks that are up or may be again, which stay
+ * in firewalld's zone. Both are copied. */
+void foreign_opener_look(ForeignOpener *opener, const FirewallState *networks, const StringList *bridges);
 /* At once, unless something is being opened: whoever asks for the report next has what is so now. */
 fallible foreign_opener_look_now(ForeignOpener *opener);
 const ForeignReport *foreign_opener_report(const ForeignOpener *opener); /* the last one; never NULL */

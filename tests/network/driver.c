@@ -284,13 +284,22 @@ static void on_damaged(void *arg)
 	say("event", "damaged");
 }
 
+static void look_at_others(Driver *driver)
+{
+	autoclear(StringList) bridges = {0};
+
+	for (size_t i = 0; i < driver->state.network_count; i++)
+		strings_add(&bridges, driver->state.networks[i].bridge);
+	foreign_opener_look(driver->opener, &driver->state, &bridges);
+}
+
 static void on_others_changed(void *arg)
 {
 	Driver *driver = arg;
 
 	say("event", "others");
 	if (driver->opener)
-		foreign_opener_look(driver->opener, &driver->state);
+		look_at_others(driver);
 }
 
 static fallible run_watch(Driver *driver, const StringList *words, Buffer *answer)
@@ -387,7 +396,7 @@ static fallible run_open(Driver *driver, const StringList *words, Buffer *answer
 	(void)answer;
 	if (!driver->opener)
 		TRY(foreign_opener_new(&driver->opener, driver->loop, driver->firewall, NULL, on_report, driver));
-	foreign_opener_look(driver->opener, &driver->state);
+	look_at_others(driver);
 	return NULL;
 }
 
