@@ -541,10 +541,13 @@ fallible endpoints_begin_add(Container *container, const Network *network)
 
 fallible endpoints_end_add(Container *container, const Network *network)
 {
+	Endpoint *endpoint = endpoint_on(container, network->id);
 	autofd namespace_fd = -1;
 
+	if (!endpoint)
+		return error_new(ERROR_CONFLICT, "container \"%s\" has ended meanwhile", container->record.name);
 	TRY(open_namespace(&namespace_fd, container));
-	TRY(turn(container, endpoint_on(container, network->id), false));
+	TRY(turn(container, endpoint, false));
 	TRY(tell_relay(container));
 	TRY(name_server_attach(container, namespace_fd));
 	TRY(endpoints_save(container));
