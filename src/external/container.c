@@ -28,15 +28,17 @@ ExternalContainer *external_container_get(ExternalEngine *external, const char *
 	return container;
 }
 
+static LookQueue *looks_at(ExternalContainer *container)
+{
+	return container->silences ? &container->external->retries : &container->external->looks;
+}
+
 static void end_look(ExternalContainer *container)
 {
-	ExternalEngine *external = container->external;
-
 	if (!container->look)
 		return;
 	container->look = external_call_free(container->look);
-	external->looks--;
-	external->retries -= container->is_retried;
+	looks_at(container)->under_way--;
 }
 
 void external_container_forget(ExternalContainer *container)
@@ -59,10 +61,10 @@ void external_container_forget(ExternalContainer *container)
 
 /* ---- the end of a look ---- */
 
-static void look_is_over(ExternalContainer *container)
+static void look_is_over(ExternalContainer *container, bool is_answered)
 {
 	end_look(container);
-	container->is_retried = false;
+	container->silences = is_answered ? 0 : container->silences + 1;
 	external_facts_clear(&container->found);
 	if (container->is_to_be_looked_at_again)
 		external_container_look(container);
@@ -94,7 +96,7 @@ static void known(ExternalContainer *container)
 	string_replace(&container->unknown_why, NULL);
 	container->refusals = 0;
 	show(container);
-	look_is_over(container);
+	look_is_over(container, true);
 	external_changed(external);
 	external_enforce(container);
 	external_look_over(external);
@@ -109,14 +111,14 @@ static void gone(ExternalContainer *container)
 	external_look_over(external);
 }
 
-/* It was answered, and that is no answer to judge by. */
-static void unknown(ExternalContainer *container, Error *take_error)
+/* Nothing to judge by was said, and that counts. */
+static void unknown(ExternalContainer *container, Error *take_error, bool is_answered)
 {
 	ExternalEngine *external = container->external;
 
 	string_replace(&container->unknown_why, error_message(take_error));
 	error_log(take_error, "container %.12s of the other engine cannot be judged", container->listed.id);
-	look_is_over(container);
+	look_is_over(container, is_answered);
 	external_changed(external);
 	external_enforce(container);
 	external_look_over(external);
@@ -154,12 +156,11 @@ static bool is_denied_anyway(const ExternalContainer *container)
 static void unanswered(ExternalContainer *container, Error *take_error)
 {
 	if (is_denied_anyway(container)) {
-		unknown(container, take_error);
+		unknown(container, take_error, false);
 		return;
 	}
 	error_log(take_error, "container %.12s of the other engine could not be looked at", container->listed.id);
-	look_is_over(container);
-	container->is_retried = true;
+	look_is_over(container, false);
 	external_container_look_in(container, AGAIN_NS);
 	external_look_over(container->external);
 }
@@ -172,7 +173,7 @@ static void refused(ExternalContainer *container, int status, const Buffer *body
 	if (++container->refusals < REFUSALS_MAX)
 		unanswered(container, error);
 	else
-		unknown(container, error);
+		unknown(container, error, true);
 }
 
 /* ---- its image ---- */
@@ -208,7 +209,7 @@ static void on_image(void *arg, Error *take_error, int status, const Buffer *bod
 
 	if (take_error) {
 		if (is_too_much(take_error))
-			unknown(container, take_error);
+			unknown(container, take_error, true);
 		else
 			unanswered(container, take_error);
 		return;
@@ -220,7 +221,7 @@ static void on_image(void *arg, Error *take_error, int status, const Buffer *bod
 	if (status == 200)
 		error = external_facts_read_image(&container->found, body);
 	if (error)
-		unknown(container, error);
+		unknown(container, error, true);
 	else
 		known(container);
 }
@@ -275,7 +276,7 @@ static void on_document(void *arg, Error *take_error, int status, const Buffer *
 	if (!error && !string_equal(container->found.id, container->listed.id))
 		error = error_new(ERROR_INVALID, "its document is another container's");
 	if (error)
-		unknown(container, error);
+		unknown(container, error, true);
 	else
 		look_at_image(container);
 }
@@ -285,9 +286,7 @@ void external_container_begin_look(ExternalContainer *container)
 	autofree char *target = string_printf("/containers/%s/json", container->listed.id);
 
 	list_remove(&container->in_queue);
-	container->is_queued = false;
-	container->external->looks++;
-	container->external->retries += container->is_retried;
+	looks_at(container)->under_way++;
 	container->look = ask(container, target, on_document);
 }
 
@@ -295,7 +294,6 @@ void external_container_look(ExternalContainer *container)
 {
 	if (container->look)
 		container->is_to_be_looked_at_again = true;
-	else if (!container->is_queued)
-		list_append(&container->external->queue, &container->in_queue);
-	container->is_queued = container->is_queued || !container->look;
+	else if (list_empty(&container->in_queue))
+		list_append(&looks_at(container)->waiting, &container->in_queue);
 }

@@ -15,7 +15,7 @@
 /* filters={"type":["container","image"]} */
 #define EVENTS_TARGET "/events?filters=%7B%22type%22%3A%5B%22container%22%2C%22image%22%5D%7D"
 
-enum { LOOKS_MAX = 4, PIECES_MAX = 256 << 10 };
+enum { LOOKS_MAX = 4, RETRIES_MAX = 2, PIECES_MAX = 256 << 10 };
 
 #define LIST_NS (30 * NANOS_PER_SECOND)
 #define BACKOFF_FIRST_NS (250 * NANOS_PER_MILLI)
@@ -108,9 +108,9 @@ static void forget_looks(ExternalEngine *external)
 		container->look = external_call_free(container->look);
 		external_facts_clear(&container->found);
 		list_remove(&container->in_queue);
-		container->is_queued = container->is_to_be_looked_at_again = false;
+		container->is_to_be_looked_at_again = false;
 	}
-	external->looks = external->retries = 0;
+	external->looks.under_way = external->retries.under_way = 0;
 }
 
 static void hang_up(ExternalEngine *external)
@@ -345,13 +345,19 @@ static void on_soon(void *arg)
 	external_pass(arg, true);
 }
 
+static void begin_looks(LookQueue *looks, size_t max)
+{
+	while (looks->under_way < max && !list_empty(&looks->waiting))
+		external_container_begin_look(list_entry(looks->waiting.next, ExternalContainer, in_queue));
+}
+
 void external_look_over(ExternalEngine *external)
 {
 	if (!external->has_passed)
 		return;
-	while (external->looks < LOOKS_MAX && !list_empty(&external->queue))
-		external_container_begin_look(list_entry(external->queue.next, ExternalContainer, in_queue));
-	if (external->looks == external->retries && list_empty(&external->queue) && !external->list)
+	begin_looks(&external->looks, LOOKS_MAX);
+	begin_looks(&external->retries, RETRIES_MAX);
+	if (!external->looks.under_way && !external->list)
 		settle(external);
 }
 
@@ -563,7 +569,8 @@ ExternalEngine *external_engine_new(Engine *engine, const ServiceFile *service, 
 	external->pending = table_new();
 	strings_copy(&external->own_sockets, own_sockets);
 	list_init(&external->containers);
-	list_init(&external->queue);
+	list_init(&external->looks.waiting);
+	list_init(&external->retries.waiting);
 	list_init(&external->waits);
 	return external;
 }

@@ -14,19 +14,24 @@
 
 enum { DOCUMENT_MAX = 4 << 20, LIST_MAX = 256 << 20, WORDS_BODY_MAX = 64 << 10 };
 
+typedef struct LookQueue {
+	List waiting; /* ExternalContainer */
+	size_t under_way;
+} LookQueue;
+
 typedef struct ExternalContainer {
 	ExternalEngine *external;
 	List in_external;
-	List in_queue; /* of those that are to be looked at */
+	List in_queue; /* where it is to be looked at */
 	ExternalListed listed;
 	ExternalFacts facts; /* id NULL: not looked at yet */
 	ExternalCall *look;
 	ExternalFacts found; /* by that look, so far */
-	bool is_queued, is_to_be_looked_at_again;
+	bool is_to_be_looked_at_again;
 	bool is_listed;    /* in the list that came last, or heard of since */
 	char *unknown_why; /* it was answered for, and cannot be judged by that; NULL: it can */
 	int refusals;      /* answers in a row that said no more than that */
-	bool is_retried;   /* the look before had no answer: nobody waits for the end of this one */
+	int silences;      /* looks in a row that had no answer */
 
 	/* enforce.c */
 	bool is_put_off;                /* until what it depends on was looked at */
@@ -62,9 +67,8 @@ struct ExternalEngine {
 	int64_t backoff_ns;
 
 	Table *by_id;
-	List containers; /* ExternalContainer */
-	List queue;
-	size_t looks, retries; /* under way; the latter are among the former */
+	List containers;          /* ExternalContainer */
+	LookQueue looks, retries; /* the latter: at those that gave no answer the last time; nobody waits for them */
 	List waits;
 	Table *pending; /* id -> Removal: decided and not gone yet */
 	bool has_changed;

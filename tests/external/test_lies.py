@@ -265,6 +265,40 @@ def test_nobody_waits_for_the_silent(gateway, liar):
     assert set(gateway.list()) == {"aaaa", "bbbb"} and not given_up.wait(1)
 
 
+def test_the_silent_stand_in_nobodys_way(gateway, liar):
+    """However many they are: who comes meanwhile is looked at, and judged."""
+    silent, guest = ["%064x" % number for number in range(12)], "d" * 64
+    hang = threading.Event()
+
+    def hesitation():
+        answers = [b""]
+
+        def hesitate():
+            if answers:
+                yield answers.pop()
+                return
+            hang.set()
+            liar.over.wait()
+        return hesitate
+
+    def events():
+        yield HEAD
+        hang.wait()
+        for identity in (OTHER, guest):
+            yield b'{"Type":"container","Action":"start","Actor":{"ID":"%s"}}\n' % identity.encode()
+        liar.over.wait()
+    liar.says["GET /events"] = events
+    liar.says["GET /containers/json"] = answer([listed(identity) for identity in silent])
+    liar.says.update({f"GET /containers/{identity}/json": hesitation() for identity in silent})
+    liar.says[f"GET /containers/{OTHER}/json"] = answer(container(OTHER, Name="/bbbb", HostConfig={"Privileged": True, "NetworkMode": "default", "CapAdd": None}))
+    liar.says[f"GET /containers/{guest}/json"] = answer(
+        container(guest, Name="/dddd", HostConfig={"Privileged": False, "NetworkMode": f"container:{'e' * 64}", "CapAdd": None}))
+    by_rule(gateway, privileged={}, hostNetwork={})
+    set_url(gateway, liar)
+    assert hang.wait(15)
+    kedge.wait_for(lambda: {line["container"] for line in stops(gateway)} == {OTHER, guest})
+
+
 def test_errors_count_after_three(gateway, liar):
     liar.says[f"GET /containers/{ID}/json"] = answer({"message": "ill"}, "500 No")
     set_url(gateway, liar)
