@@ -106,19 +106,14 @@ void external_gone(ExternalEngine *external, const char *id)
 	removals_tidy(external->engine);
 }
 
-/* The whole list has been through: what was to be removed and is not in it is gone. What the options have changed while
- * kedged did not run may be another engine's. */
-void external_tidy(ExternalEngine *external)
+void external_note_pending(ExternalEngine *external)
 {
 	const char *id;
 	void *removal;
 
 	for (size_t cursor = 0; table_next(external->pending, &cursor, &id, &removal);)
-		if (!table_get(external->by_id, id) &&
-			string_equal(((Removal *)removal)->engine, external_kind(external))) {
-			autofree char *copy = mem_strdup(id);
-			external_gone(external, copy);
-		}
+		if (string_equal(((Removal *)removal)->engine, external_kind(external)))
+			external_container_get(external, id);
 }
 
 static void keep(ExternalEngine *external, const Removal *pending)

@@ -245,9 +245,10 @@ static void on_item(void *arg, const char *item, size_t length)
 	error_free(error); /* counted, or looked into */
 }
 
-/* What is not in the list is asked for by its id: one that came meanwhile is there. */
+/* What is not in the list is asked for by its id: one that came meanwhile is there, and no list tells who is gone. */
 static void look_for_missing(ExternalEngine *external)
 {
+	external_note_pending(external);
 	list_each(&external->containers, ExternalContainer, in_external, container) {
 		if (!container->is_listed)
 			external_container_look(container);
@@ -263,7 +264,6 @@ static void list_over(ExternalEngine *external, Error *take_error)
 	external_items_clear(&external->items);
 	set_state(external, EXTERNAL_CONNECTED, problem);
 	look_for_missing(external);
-	external->is_list_whole = external->is_list_whole && !take_error; /* nobody is gone who is not in that */
 	external->has_passed = true;
 	external_changed(external);
 	source_rearm(external->regular, take_error ? LIST_AGAIN_NS : REGULAR_NS);
@@ -365,9 +365,6 @@ void external_look_over(ExternalEngine *external)
 static void settle(ExternalEngine *external)
 {
 	external_enforce_put_off(external);
-	if (external->is_list_whole)
-		external_tidy(external);
-	external->is_list_whole = false;
 	if (external->wants_list)
 		begin_list(external, external->wants_whole);
 	else

@@ -401,6 +401,25 @@ def test_removal_at_an_engine_that_is_left(gateway, liar, tmp_path, moment):
     assert ["removed" in one for one in gateway.removals()] == {"running": [], "dead": [False]}[moment]
 
 
+@pytest.mark.parametrize("rest", [[{"Id": "%064x" % number} for number in range(4200)] + [listed(ID)], [listed(ID, Id=None)], [listed(OTHER)]],
+                         ids=["many", "no-id", "not-listed"])
+def test_removals_are_done_when_the_engine_says_so(gateway, liar, rest):
+    """Whatever its list leaves out, or leaves no room for."""
+    set_url(gateway, liar)
+    gateway.connected()
+    gateway.enforce()
+    kedge.wait_for(lambda: any(one.get("error") for one in gateway.removals()))
+    gateway.kill()
+    liar.says["GET /containers/json"] = answer(rest)
+    before = liar.count(f"DELETE /containers/{ID}")
+    gateway.start()
+    kedge.wait_for(lambda: liar.count(f"DELETE /containers/{ID}") >= before + 2, 60)
+    assert ["removed" in one for one in gateway.removals() if one["id"] == ID] == [False]
+    assert [line["decision"] for line in gateway.audit() if line.get("container") == ID] == ["remove"]
+    liar.says[f"GET /containers/{ID}/json"] = answer({"message": "gone"}, "404 Not Found")
+    gateway.removed("one")
+
+
 def test_engine_of_no_known_kind(gateway, liar):
     """Refusals of it are told as another engine's all the same."""
     liar.says["GET /version"] = answer({"Version": "1"})
