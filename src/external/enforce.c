@@ -112,8 +112,7 @@ void external_note_pending(ExternalEngine *external)
 	void *removal;
 
 	for (size_t cursor = 0; table_next(external->pending, &cursor, &id, &removal);)
-		if (string_equal(((Removal *)removal)->engine, external_kind(external)))
-			external_container_get(external, id);
+		external_container_get(external, id);
 }
 
 static void keep(ExternalEngine *external, const Removal *pending)
@@ -123,13 +122,14 @@ static void keep(ExternalEngine *external, const Removal *pending)
 	drop_pending(external, pending->id);
 }
 
-void external_stay(ExternalEngine *external)
+void external_stay(ExternalEngine *external, const char *kind)
 {
 	const char *id;
 	void *removal;
 
 	for (size_t cursor = 0; table_next(external->pending, &cursor, &id, &removal);)
-		keep(external, removal);
+		if (!string_equal(((Removal *)removal)->engine, kind))
+			keep(external, removal);
 }
 
 /* ---- stopping and removing ---- */

@@ -482,6 +482,7 @@ static void on_version(void *arg, Error *take_error, int status, const Buffer *b
 	if (!version)
 		return;
 	string_replace(&external->kind, kind_of(version));
+	external_stay(external, external_kind(external)); /* kedged may have left another one before it started */
 	autofree char *number = string_printf("%.60s",
 		value_string(value_get(version, "Version")) ? value_string(value_get(version, "Version")) : "");
 	string_replace(&external->version, string_empty(number) ? NULL : number);
@@ -520,8 +521,8 @@ static void set_url(ExternalEngine *external, const char *url)
 {
 	hang_up(external);
 	forget_all(external);
-	if (external->url)
-		external_stay(external);
+	if (external->url || string_empty(url))
+		external_stay(external, NULL);
 	string_replace(&external->url, string_empty(url) ? NULL : url);
 	string_replace(&external->kind, NULL);
 	string_replace(&external->version, NULL);
@@ -582,7 +583,7 @@ fallible external_engine_start(ExternalEngine *external)
 	TRY(loop_timer(&external->tell, loop, -1, tell, external));
 	external_recall(external);
 	engine_on_policy(external->engine, on_policy, external);
-	on_policy(external);
+	set_url(external, service_file_options(external->service)->engine_url);
 	return NULL;
 }
 
