@@ -7,7 +7,10 @@
 #include "base/memory.h"
 #include "external/internal.h"
 
-enum { REFUSALS_MAX = 3 }; /* what is answered with an error so often in a row counts as an answer */
+enum {
+	REFUSALS_MAX = 3, /* what is answered with an error so often in a row counts as an answer */
+	SILENCES_MAX = 3, /* who gives no answer so often in a row is no reason to put off another's verdict */
+};
 
 #define AGAIN_NS NANOS_PER_SECOND
 
@@ -174,6 +177,11 @@ static void refused(ExternalContainer *container, int status, const Buffer *body
 		unanswered(container, error);
 	else
 		unknown(container, error, true);
+}
+
+bool external_container_may_answer(const ExternalContainer *container)
+{
+	return !container->facts.id && !container->unknown_why && container->silences < SILENCES_MAX;
 }
 
 /* ---- its image ---- */

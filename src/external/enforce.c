@@ -387,11 +387,23 @@ static void warn(ExternalContainer *container, const StringMap *warnings)
 		tell(container, "warn", warnings->items[i].key, warnings->items[i].value);
 }
 
-static void conclude(ExternalContainer *container)
+/* Whose network it has decides, and nothing is known of that one. */
+static bool hangs_on_owner(const ExternalContainer *container, const Verdict *verdict)
+{
+	static const char rule[] = "hostNetwork";
+	bool decides = verdict->rule ? string_equal(verdict->rule, rule) : map_get(&verdict->warnings, rule) != NULL;
+
+	return decides && external_unknown_owner(container);
+}
+
+static void conclude(ExternalContainer *container, bool may_put_off)
 {
 	autoclear(Verdict) verdict = {0};
 
 	external_judge_container(&verdict, container, engine_policy(container->external->engine));
+	container->is_put_off = may_put_off && hangs_on_owner(container, &verdict);
+	if (container->removal || container->is_put_off) /* each step's end looks again */
+		return;
 	warn(container, &verdict.warnings);
 	if (verdict.rule)
 		deny(container, &verdict);
@@ -401,17 +413,22 @@ static void conclude(ExternalContainer *container)
 
 void external_enforce(ExternalContainer *container)
 {
-	container->is_put_off = external_depends_on_unknown(container);
-	if (!container->removal && !container->is_put_off) /* each step's end looks again */
-		conclude(container);
+	conclude(container, true);
+}
+
+static bool may_owner_answer(const ExternalContainer *container)
+{
+	const char *name = external_unknown_owner(container);
+	const ExternalContainer *owner = name ? table_get(container->external->by_id, name) : NULL;
+
+	return owner && external_container_may_answer(owner);
 }
 
 void external_enforce_put_off(ExternalEngine *external)
 {
 	list_each(&external->containers, ExternalContainer, in_external, container) {
-		if (container->is_put_off && !container->removal)
-			conclude(container);
-		container->is_put_off = false;
+		if (container->is_put_off)
+			conclude(container, may_owner_answer(container));
 	}
 }
 

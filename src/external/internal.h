@@ -34,7 +34,7 @@ typedef struct ExternalContainer {
 	int silences;      /* looks in a row that had no answer */
 
 	/* enforce.c */
-	bool is_put_off;                /* until what it depends on was looked at */
+	bool is_put_off;                /* until its network's owner was looked at */
 	bool was_allowed, was_admitted; /* by the verdict before; the latter is in the audit log */
 	char *warned;                   /* the warnings that were told last */
 	ExternalCall *removal;          /* or a stop */
@@ -87,10 +87,13 @@ void external_container_forget(ExternalContainer *container);
 void external_container_look(ExternalContainer *container); /* queued */
 void external_container_look_in(ExternalContainer *container, int64_t delay_ns);
 void external_container_begin_look(ExternalContainer *container); /* now */
+/* Nothing is known of it yet, and may be soon. */
+bool external_container_may_answer(const ExternalContainer *container);
 
 /* judge.c */
 void external_judge(Verdict *ret, const ExternalEngine *external, const ExternalFacts *facts, const Policy *policy);
-bool external_depends_on_unknown(const ExternalContainer *container);
+/* Whose network it has, and nothing is known of that one; NULL: it is known. Lent. */
+const char *external_unknown_owner(const ExternalContainer *container);
 void external_judge_container(Verdict *ret, const ExternalContainer *container, const Policy *policy);
 
 /* enforce.c */

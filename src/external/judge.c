@@ -20,18 +20,33 @@ static const ExternalFacts *facts_of(const ExternalEngine *external, const char 
 	return NULL;
 }
 
-/* "ns:PATH" (podman) may be any, the host's too. One that shares another one's has what that has; where that one is not
- * known, it may be the host's. */
-static bool has_host_network(const ExternalEngine *external, const ExternalFacts *facts)
+static const char *owner_of(const ExternalFacts *facts)
+{
+	static const char shared[] = "container:";
+
+	return string_starts(facts->network_mode, shared) ? facts->network_mode + strlen(shared) : NULL;
+}
+
+/* One that shares another one's network has what that has: the facts of the last one that is known. */
+static const ExternalFacts *network_of(const ExternalEngine *external, const ExternalFacts *facts)
 {
 	for (int i = 0; i < OWNERS_MAX; i++) {
-		if (!string_starts(facts->network_mode, "container:"))
-			return string_equal(facts->network_mode, "host") || string_starts(facts->network_mode, "ns:");
-		facts = facts_of(external, facts->network_mode + strlen("container:"));
-		if (!facts)
-			return true;
+		const char *name = owner_of(facts);
+		const ExternalFacts *owner = name ? facts_of(external, name) : NULL;
+		if (!owner)
+			break;
+		facts = owner;
 	}
-	return true;
+	return facts;
+}
+
+/* "ns:PATH" (podman) may be any, the host's too, and so may one that is not known. */
+static bool has_host_network(const ExternalEngine *external, const ExternalFacts *facts)
+{
+	const ExternalFacts *network = network_of(external, facts);
+
+	return owner_of(network) || string_equal(network->network_mode, "host") ||
+	       string_starts(network->network_mode, "ns:");
 }
 
 /* No rule lets them pass. */
@@ -54,12 +69,13 @@ void external_judge(Verdict *ret, const ExternalEngine *external, const External
 	policy_judge(ret, policy, &candidate);
 }
 
-/* Whose network it has is not known yet. */
-bool external_depends_on_unknown(const ExternalContainer *container)
+const char *external_unknown_owner(const ExternalContainer *container)
 {
-	const char *mode = container->facts.network_mode;
+	const ExternalEngine *external = container->external;
+	bool is_known = container->facts.id && !container->unknown_why;
+	const char *owner = is_known ? owner_of(network_of(external, &container->facts)) : NULL;
 
-	return mode && string_starts(mode, "container:") && !facts_of(container->external, mode + strlen("container:"));
+	return owner && !facts_of(external, owner) ? owner : NULL;
 }
 
 /* What cannot be judged is refused by whatever refuses anything. */

@@ -109,9 +109,11 @@ def peak_memory(gateway):
     return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{gateway.process.pid}/status").read_text()).group(1)) * 1024
 
 
+DIGEST = "sha256:" + "e" * 64
+ILL = answer({"message": "I am ill"}, "500 No")
 KEDGE = answer({"Version": "1", "Platform": {"Name": "kedge"}})
 NO_ANSWERS = {"garbage": b"\0\xff\x01 garbage\r\n\r\n", "headers": lambda: (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20000, ), "nothing": b""}
-NO_DOCUMENTS = {"no-json": (HEAD + b"{]", ""), "refusal": (answer({"message": "I am ill"}, "500 No"), "I am ill"), "text": (answer("text"), "")}
+NO_DOCUMENTS = {"no-json": (HEAD + b"{]", ""), "refusal": (ILL, "I am ill"), "text": (answer("text"), "")}
 
 
 @pytest.mark.parametrize("what, how, why", [
@@ -242,23 +244,25 @@ def test_silence_saves_nobody_where_nothing_is_allowed(gateway, liar):
     assert "cannot be judged" in gateway.removals()[0]["reason"]
 
 
-def test_nobody_waits_for_the_silent(gateway, liar):
-    """A look that is tried again holds up no client."""
-    answers, hangs, given_up = [b""], threading.Event(), threading.Event()
-
-    def hesitate():
-        if answers:
-            yield answers.pop()
-            return
-        hangs.set()
+def hanging(liar, begun, given_up):
+    """An answer without end, that tells when it is given up."""
+    def stream():
+        begun.set()
         yield HEAD
         try:
             while not liar.over.wait(0.05):
                 yield b" "
         finally:
             given_up.set()
+    return stream
+
+
+def test_nobody_waits_for_the_silent(gateway, liar):
+    """A look that is tried again holds up no client."""
+    answers, hangs, given_up = [[b""]], threading.Event(), threading.Event()
+    hang = hanging(liar, hangs, given_up)
     liar.says["GET /containers/json"] = answer([listed(ID), listed(OTHER)])
-    liar.says[f"GET /containers/{ID}/json"] = hesitate
+    liar.says[f"GET /containers/{ID}/json"] = lambda: answers.pop() if answers else hang()
     liar.says[f"GET /containers/{OTHER}/json"] = answer(container(OTHER, Name="/bbbb"))
     set_url(gateway, liar)
     assert hangs.wait(15)
@@ -299,6 +303,52 @@ def test_the_silent_stand_in_nobodys_way(gateway, liar):
     kedge.wait_for(lambda: {line["container"] for line in stops(gateway)} == {OTHER, guest})
 
 
+def guest_of_another(liar):
+    """OTHER shares the network of ID, which is known to nobody yet."""
+    liar.says["GET /containers/json"] = answer([listed(ID), listed(OTHER)])
+    liar.says[f"GET /containers/{OTHER}/json"] = answer(
+        container(OTHER, Name="/guest", HostConfig={"Privileged": False, "NetworkMode": f"container:{ID}", "CapAdd": None}))
+
+
+def decisions(gateway, identity):
+    return [line["decision"] for line in gateway.audit() if line.get("container") == identity]
+
+
+@pytest.mark.parametrize("mode", ["deny", "warn"])
+def test_network_of_one_that_hesitates(gateway, liar, mode):
+    """It has answered by the third time: that is waited for."""
+    answers = [answer(container(ID)), ILL, b""]
+    guest_of_another(liar)
+    liar.says[f"GET /containers/{ID}/json"] = lambda: [answers.pop() if len(answers) > 1 else answers[0]]
+    by_rule(gateway, hostNetwork={"mode": mode})
+    set_url(gateway, liar)
+    kedge.wait_for(lambda: "admit" in decisions(gateway, OTHER))
+    assert decisions(gateway, OTHER) == ["admit"] and not liar.count("POST")
+
+
+def test_network_of_one_that_never_answers(gateway, liar):
+    """It counts as the host's then."""
+    guest_of_another(liar)
+    liar.says[f"GET /containers/{ID}/json"] = b""
+    by_rule(gateway, hostNetwork={})
+    set_url(gateway, liar)
+    kedge.wait_for(lambda: "stop" in decisions(gateway, OTHER))
+    assert liar.count(f"GET /containers/{ID}/json") >= 3 and decisions(gateway, ID) == []
+
+
+@pytest.mark.parametrize("listing", [{"enabled": True, "allowlist": [DIGEST]}, {"enabled": False}], ids=["allow-list", "rule"])
+def test_network_that_does_not_matter(gateway, liar, listing):
+    """What is denied anyway is not put off until its network's owner has answered."""
+    guest_of_another(liar)
+    asked, given_up = threading.Event(), threading.Event()
+    liar.says[f"GET /containers/{ID}/json"] = hanging(liar, asked, given_up)
+    gateway.api.call("PUT", "/kedge/v1/enforcement", {**listing, "rules": {"registries": {"allowed": ["docker.io"]}, "hostNetwork": {}}})
+    set_url(gateway, liar)
+    assert asked.wait(15)
+    kedge.wait_for(lambda: liar.count(f"POST /containers/{OTHER}/"))
+    assert not given_up.wait(1)
+
+
 def test_errors_count_after_three(gateway, liar):
     liar.says[f"GET /containers/{ID}/json"] = answer({"message": "ill"}, "500 No")
     set_url(gateway, liar)
@@ -318,10 +368,6 @@ def test_image_without_digests(gateway, liar):
     gateway.enforce(IMAGE, "sha256:" + "d" * 64)
     kedge.wait_for(lambda: liar.count("GET /images/") >= 2)
     assert gateway.list()["one"]["allowed"] and gateway.removals() == []
-
-
-ILL = answer({"message": "I am ill"}, "500 No")
-DIGEST = "sha256:" + "e" * 64
 
 
 def test_image_that_is_refused(gateway, liar):
