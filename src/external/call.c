@@ -206,3 +206,10 @@ char *external_call_words(int status, const Buffer *body)
 	error_free(error); /* then its status has to do */
 	return words ? string_printf("%.*s", WORDS_MAX, words) : string_printf("its answer is status %d", status);
 }
+
+fallible external_call_refusal(int status, const Buffer *body)
+{
+	autofree char *words = external_call_words(status, body);
+
+	return error_new(ERROR_UNAVAILABLE, "%s", words);
+}

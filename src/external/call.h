@@ -33,3 +33,4 @@ ExternalCall *external_call_new(Loop *loop, const ExternalAddress *address, cons
 ExternalCall *external_call_free(ExternalCall *call); /* whatever is under way is forgotten; NULL is fine */
 /* The words of an answer that says no: its "message", else its status. Owned. */
 char *external_call_words(int status, const Buffer *body);
+fallible external_call_refusal(int status, const Buffer *body); /* an error with these words */

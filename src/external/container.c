@@ -170,8 +170,7 @@ static void unanswered(ExternalContainer *container, Error *take_error)
 
 static void refused(ExternalContainer *container, int status, const Buffer *body)
 {
-	autofree char *words = external_call_words(status, body);
-	Error *error = error_new(ERROR_UNAVAILABLE, "%s", words);
+	Error *error = external_call_refusal(status, body);
 
 	if (++container->refusals < REFUSALS_MAX)
 		unanswered(container, error);

@@ -169,14 +169,9 @@ static void step(ExternalContainer *container, const char *method, const char *t
 }
 
 /* NULL where the engine has done it; 304: it was so already. */
-static fallible refusal(int status, const Buffer *body)
+static fallible check_done(int status, const Buffer *body)
 {
-	autofree char *words = NULL;
-
-	if (status < 300 || status == 304)
-		return NULL;
-	words = external_call_words(status, body);
-	return error_new(ERROR_UNAVAILABLE, "%s", words);
+	return status < 300 || status == 304 ? NULL : external_call_refusal(status, body);
 }
 
 static void on_deleted(void *arg, Error *take_error, int status, const Buffer *body)
@@ -185,7 +180,7 @@ static void on_deleted(void *arg, Error *take_error, int status, const Buffer *b
 
 	container->removal = external_call_free(container->removal);
 	if (!take_error && status != 404)
-		take_error = refusal(status, body);
+		take_error = check_done(status, body);
 	if (take_error)
 		failed(container, "removed", take_error);
 	else
@@ -205,7 +200,7 @@ static void on_started(void *arg, Error *take_error, int status, const Buffer *b
 
 	container->removal = external_call_free(container->removal);
 	if (!take_error)
-		take_error = refusal(status, body);
+		take_error = check_done(status, body);
 	if (take_error)
 		error_log(
 			take_error, "container \"%s\" is allowed again, and could not be started", name_of(container));
@@ -268,7 +263,7 @@ static void on_stopped(void *arg, Error *take_error, int status, const Buffer *b
 	autoclear(Verdict) verdict = {0};
 
 	if (!take_error && status != 404)
-		take_error = refusal(status, body);
+		take_error = check_done(status, body);
 	container->removal = external_call_free(container->removal);
 	external_judge_container(&verdict, container, engine_policy(container->external->engine));
 	if (is_of_rule(&verdict)) {

@@ -164,13 +164,6 @@ static ExternalCall *ask(
 	return external_call_new(external->loop, &external->address, &request);
 }
 
-static fallible refusal(int status, const Buffer *body)
-{
-	autofree char *words = external_call_words(status, body);
-
-	return error_new(ERROR_UNAVAILABLE, "%s", words);
-}
-
 /* *ret stays NULL, and the connection is lost, where that is no answer. */
 static void read_answer(Value **ret, ExternalEngine *external, Error *take_error, int status, const Buffer *body)
 {
@@ -178,7 +171,7 @@ static void read_answer(Value **ret, ExternalEngine *external, Error *take_error
 	Error *error = take_error;
 
 	if (!error && status != 200)
-		error = refusal(status, body);
+		error = external_call_refusal(status, body);
 	if (!error)
 		error = value_parse(&answer, buffer_text(body), body->length);
 	if (!error && !value_is_object(answer))
@@ -290,7 +283,7 @@ static void on_list(void *arg, Error *take_error, int status, const Buffer *body
 	if (take_error)
 		external_lost(external, take_error);
 	else if (status != 200)
-		list_over(external, refusal(status, body));
+		list_over(external, external_call_refusal(status, body));
 	else
 		list_over(external, external_items_end(&external->items));
 }
