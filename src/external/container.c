@@ -97,7 +97,7 @@ static void known(ExternalContainer *container)
 	container->facts = container->found;
 	container->found = (ExternalFacts){0};
 	string_replace(&container->unknown_why, NULL);
-	container->refusals = 0;
+	container->image_refusals = 0;
 	show(container);
 	look_is_over(container, true);
 	external_changed(external);
@@ -194,14 +194,14 @@ static bool is_too_much(const Error *error)
 static void image_refused(ExternalContainer *container, int status, const Buffer *body)
 {
 	const ExternalFacts *earlier = &container->facts;
+	Error *error = external_call_refusal(status, body);
 
-	if (container->refusals + 1 < REFUSALS_MAX) {
-		refused(container, status, body);
+	if (++container->image_refusals < REFUSALS_MAX) {
+		unanswered(container, error);
 		return;
 	}
-	autofree char *words = external_call_words(status, body);
-	log_warning("the image of container %.12s of the other engine could not be looked at: %s", container->listed.id,
-		words);
+	error_log(
+		error, "the image of container %.12s of the other engine could not be looked at", container->listed.id);
 	if (string_equal(earlier->image_id, container->found.image_id))
 		external_facts_keep_image(&container->found, earlier);
 	else
@@ -278,6 +278,7 @@ static void on_document(void *arg, Error *take_error, int status, const Buffer *
 		refused(container, status, body);
 		return;
 	}
+	container->refusals = 0;
 	if (!error)
 		error = external_facts_read(&container->found, body);
 	if (!error && !string_equal(container->found.id, container->listed.id))

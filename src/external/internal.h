@@ -28,10 +28,10 @@ typedef struct ExternalContainer {
 	ExternalCall *look;
 	ExternalFacts found; /* by that look, so far */
 	bool is_to_be_looked_at_again;
-	bool is_listed;    /* in the list that came last, or heard of since */
-	char *unknown_why; /* it was answered for, and cannot be judged by that; NULL: it can */
-	int refusals;      /* answers in a row that said no more than that */
-	int silences;      /* looks in a row that had no answer */
+	bool is_listed;               /* in the list that came last, or heard of since */
+	char *unknown_why;            /* it was answered for, and cannot be judged by that; NULL: it can */
+	int refusals, image_refusals; /* in a row, of its document, and of its image's */
+	int silences;                 /* looks in a row that had no answer */
 
 	/* enforce.c */
 	bool is_put_off;                /* until its network's owner was looked at */

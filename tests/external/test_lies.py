@@ -384,6 +384,18 @@ def test_image_that_is_refused(gateway, liar):
     assert gateway.list()["one"]["allowed"] and gateway.removals() == [] and not liar.count("POST") and not liar.count("DELETE")
 
 
+def test_image_that_is_refused_after_its_container(gateway, liar):
+    """The one counts nothing for the other."""
+    documents, images = [answer(container(ID)), ILL, ILL], [answer({"Id": IMAGE, "RepoTags": None, "RepoDigests": [f"web@{DIGEST}"]}), ILL]
+    liar.says[f"GET /containers/{ID}/json"] = lambda: [documents.pop() if len(documents) > 1 else documents[0]]
+    liar.says["GET /images/"] = lambda: [images.pop() if len(images) > 1 else images[0]]
+    gateway.enforce(DIGEST)
+    set_url(gateway, liar)
+    gateway.connected()
+    kedge.wait_for(lambda: gateway.list()["one"].get("digests") == [IMAGE, DIGEST])
+    assert gateway.list()["one"]["allowed"] and gateway.removals() == [] and not liar.count("POST") and not liar.count("DELETE")
+
+
 def test_image_that_was_never_read(gateway, liar):
     """Its id alone allows it, and passes no rule of what is not known."""
     liar.says["GET /images/"] = ILL
