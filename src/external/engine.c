@@ -15,7 +15,7 @@
 /* filters={"type":["container","image"]} */
 #define EVENTS_TARGET "/events?filters=%7B%22type%22%3A%5B%22container%22%2C%22image%22%5D%7D"
 
-enum { LOOKS_MAX = 4, RETRIES_MAX = 2, PIECES_MAX = 256 << 10 };
+enum { LOOKS_MAX = 4, RETRIES_MAX = 2, PIECES_MAX = 256 << 10, LISTED_MAX = 4 * EXTERNAL_CONTAINERS_MAX };
 
 #define LIST_NS (30 * NANOS_PER_SECOND)
 #define BACKOFF_FIRST_NS (250 * NANOS_PER_MILLI)
@@ -226,9 +226,11 @@ static void on_item(void *arg, const char *item, size_t length)
 	ExternalEngine *external = arg;
 	autoclear(ExternalListed) listed = {0};
 	autofree char *id = NULL;
-	Error *error = external_listed_read(&listed, &id, item, length);
+	Error *error;
 
-	external->listed++;
+	if (++external->listed > LISTED_MAX) /* which ends the list */
+		return;
+	error = external_listed_read(&listed, &id, item, length);
 	if (!id)
 		external->unread++;
 	else if (error && has_room(external, id))
@@ -269,11 +271,15 @@ static void on_list_piece(void *arg, const char *bytes, size_t length)
 	ExternalEngine *external = arg;
 
 	external->list_bytes += length;
-	if (external->list_bytes <= LIST_MAX)
-		external_items_feed(&external->items, bytes, length, on_item, external);
-	else
+	if (external->list_bytes > LIST_MAX) {
 		list_over(external,
 			error_new(ERROR_TOO_LARGE, "its list of containers is larger than %d bytes", (int)LIST_MAX));
+		return;
+	}
+	external_items_feed(&external->items, bytes, length, on_item, external);
+	if (external->listed > LISTED_MAX)
+		list_over(external,
+			error_new(ERROR_TOO_LARGE, "its list of containers has more than %d items", (int)LISTED_MAX));
 }
 
 static void on_list(void *arg, Error *take_error, int status, const Buffer *body)

@@ -140,7 +140,8 @@ def test_information_is_not_waited_for(gateway, liar):
 
 @pytest.mark.parametrize("how, why", [
     *(pytest.param(*how, id=name) for name, how in NO_DOCUMENTS.items()), pytest.param(endless(b" " * 65536, 300 << 20), "larger than", id="endless"),
-    pytest.param(HEAD + b'[{"Id":"' + OTHER.encode() + b'","Names":["/other"]},', "breaks off", id="half"), pytest.param(HEAD + b"[]]", "none", id="too-much")])
+    pytest.param(HEAD + b'[{"Id":"' + OTHER.encode() + b'","Names":["/other"]},', "breaks off", id="half"), pytest.param(HEAD + b"[]]", "none", id="too-much"),
+    pytest.param(HEAD + b"[" + b"{}," * (1 << 20) + b"{}]", "more than 16384 items", id="many")])
 def test_lists_that_are_none(gateway, liar, how, why):
     """Told, and asked for again; what events name is looked at all the same, and nobody is taken for gone."""
     liar.says["GET /events"] = liar.event(b'{"Type":"container","Action":"start","Actor":{"ID":"%s"}}' % ID.encode())
