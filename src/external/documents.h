@@ -35,12 +35,14 @@ DEFINE_AUTOCLEAR(ExternalListed, external_listed_clear)
 /* ---- the list ---- */
 enum { EXTERNAL_ITEM_MAX = 1 << 20 };
 
-/* It comes in pieces, and is cut into its items: none of them spoils the others, and nothing but one is kept. */
+/* It comes in pieces, and is cut into its items: none of them spoils the others, and nothing but one is kept. What
+ * stands between them is not counted: "[{}{},,]" is a list of two. */
 typedef struct ExternalItems {
 	Buffer item;
 	int depth;
 	bool is_in_string, is_escaped;
-	bool is_over, is_none; /* its end has come; it is no list of objects */
+	bool is_over; /* its end has come */
+	bool is_none; /* it is no list of objects: nothing more is read of it */
 } ExternalItems;
 
 /* Of an item that is longer than EXTERNAL_ITEM_MAX, the beginning. A handler may not clear the items. */

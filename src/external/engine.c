@@ -250,7 +250,8 @@ static void look_for_missing(ExternalEngine *external)
 	}
 }
 
-/* One that is none is told, and asked for again; until then what is known, and what events name, is looked at. */
+/* An error: that was no list. It is told, and a list asked for again; until then what is known, and what events name,
+ * is looked at. */
 static void list_over(ExternalEngine *external, Error *take_error)
 {
 	autofree char *problem = take_error ? error_text(take_error) : count_problem(external);
