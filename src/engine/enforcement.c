@@ -33,6 +33,7 @@ struct Enforcement {
 
 const Field removal_fields[] = {
 	TEXT("engine", engine),
+	TEXT("engineUrl", engine_url),
 	TEXT("id", id),
 	TEXT("name", name),
 	TEXT("image", image),

@@ -20,7 +20,8 @@ void engine_on_policy(Engine *engine, LoopHandler *handler, void *arg);
 
 /* A container that is not allowed. */
 typedef struct Removal {
-	char *engine; /* another one on this device, that has it: "docker"; NULL: ours */
+	char *engine;     /* another one on this device, that has it: "docker"; NULL: ours */
+	char *engine_url; /* where it listens */
 	char *id, *name, *image;
 	StringList digests;
 	char *state; /* before: "running" */

@@ -55,6 +55,7 @@ static void describe(Removal *ret, const ExternalContainer *container, const cha
 	const ExternalListed *listed = &container->listed;
 
 	string_replace(&ret->engine, external_kind(container->external));
+	string_replace(&ret->engine_url, container->external->url);
 	string_replace(&ret->id, listed->id);
 	string_replace(&ret->name, listed->name ? listed->name : "");
 	string_replace(&ret->image, listed->image ? listed->image : "");
@@ -122,13 +123,19 @@ static void keep(ExternalEngine *external, const Removal *pending)
 	drop_pending(external, pending->id);
 }
 
-void external_stay(ExternalEngine *external, const char *kind)
+static bool is_elsewhere(const ExternalEngine *external, const Removal *removal)
+{
+	return !external->url || !string_equal(removal->engine_url, external->url) ||
+	       (external->kind && !string_equal(removal->engine, external->kind));
+}
+
+void external_stay(ExternalEngine *external)
 {
 	const char *id;
 	void *removal;
 
 	for (size_t cursor = 0; table_next(external->pending, &cursor, &id, &removal);)
-		if (!string_equal(((Removal *)removal)->engine, kind))
+		if (is_elsewhere(external, removal))
 			keep(external, removal);
 }
 

@@ -482,7 +482,7 @@ static void on_version(void *arg, Error *take_error, int status, const Buffer *b
 	if (!version)
 		return;
 	string_replace(&external->kind, kind_of(version));
-	external_stay(external, external_kind(external)); /* kedged may have left another one before it started */
+	external_stay(external); /* kedged may have left another one before it started */
 	autofree char *number = string_printf("%.60s",
 		value_string(value_get(version, "Version")) ? value_string(value_get(version, "Version")) : "");
 	string_replace(&external->version, string_empty(number) ? NULL : number);
@@ -521,11 +521,10 @@ static void set_url(ExternalEngine *external, const char *url)
 {
 	hang_up(external);
 	forget_all(external);
-	if (external->url || string_empty(url))
-		external_stay(external, NULL);
 	string_replace(&external->url, string_empty(url) ? NULL : url);
 	string_replace(&external->kind, NULL);
 	string_replace(&external->version, NULL);
+	external_stay(external);
 	external->backoff_ns = BACKOFF_FIRST_NS;
 	set_state(external, EXTERNAL_NONE, NULL);
 	external_wait_call(external);

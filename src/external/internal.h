@@ -100,10 +100,10 @@ void external_judge_container(Verdict *ret, const ExternalContainer *container, 
 void external_enforce(ExternalContainer *container); /* it was looked at */
 void external_enforce_put_off(ExternalEngine *external);
 void external_gone(ExternalEngine *external, const char *id);
-void external_recall(ExternalEngine *external);                 /* what was decided before, when kedged starts */
-void external_note_pending(ExternalEngine *external);           /* what is to be removed is there, in the list or not */
-void external_stay(ExternalEngine *external, const char *kind); /* what was not removed yet, but of that kind, stays */
-const char *external_kind(const ExternalEngine *external);      /* as what was done with it is on record */
+void external_recall(ExternalEngine *external);       /* what was decided before, when kedged starts */
+void external_note_pending(ExternalEngine *external); /* what is to be removed is there, in the list or not */
+void external_stay(ExternalEngine *external);         /* what was not removed yet from another engine than this stays */
+const char *external_kind(const ExternalEngine *external); /* as what was done with it is on record */
 void external_leave(ExternalContainer *container);
 
 /* action.c */

@@ -433,7 +433,7 @@ def test_removals_that_fail(gateway, liar):
 
 
 @pytest.mark.parametrize("moment", ["running", "dead"])
-@pytest.mark.parametrize("to", ["podman", "none"])
+@pytest.mark.parametrize("to", ["podman", "docker", "none"])
 def test_removal_at_an_engine_that_is_left(gateway, liar, tmp_path, moment, to):
     """It stays, on no record; that another engine has no such container tells nothing of it."""
     set_url(gateway, liar)
@@ -441,8 +441,10 @@ def test_removal_at_an_engine_that_is_left(gateway, liar, tmp_path, moment, to):
     gateway.enforce()
     kedge.wait_for(lambda: any(one.get("error") for one in gateway.removals()))
     other = Liar(tmp_path)
-    other.says.update({"GET /containers/json": answer([]), "GET /version": answer({"Components": [{"Name": "Podman Engine"}]})})
-    url = f"unix://{other.socket}" if to == "podman" else ""
+    other.says.update({"GET /containers/json": answer([]), f"GET /containers/{ID}/json": answer({"message": "no"}, "404 Not Found")})
+    if to == "podman":
+        other.says["GET /version"] = answer({"Components": [{"Name": "Podman Engine"}]})
+    url = "" if to == "none" else f"unix://{other.socket}"
     try:
         if moment == "dead":
             gateway.kill()
@@ -452,8 +454,8 @@ def test_removal_at_an_engine_that_is_left(gateway, liar, tmp_path, moment, to):
             gateway.start()
         else:
             gateway.api.call("PATCH", "/kedge/v1/service", {"engine": {"url": url}})
-        kedge.wait_for(lambda: gateway.engine()["engine"] == {"podman": "podman", "none": None}[to])
-        if to == "podman":
+        kedge.wait_for(lambda: gateway.engine()["engine"] == (None if to == "none" else to))
+        if to != "none":
             gateway.connected()
             assert gateway.list() == {}
         kedge.wait_for(lambda: gateway.removals() == [])
