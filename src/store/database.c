@@ -6,15 +6,20 @@
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/strings.h"
 #include "store/schema.h"
 
 /* The reserve is for many small writes: none takes more than so many steps of it. */
 enum { STATEMENTS_MAX = 80, ROOM_TRIES = 2 };
+
+/* Of the WAL from the start: what is written between two checkpoints fits, but for large transactions. */
+enum { WAL_SIZE = 1310720, WAL_HEADER_SIZE = 32 };
 
 typedef struct Kept {
 	const char *sql;
@@ -23,6 +28,7 @@ typedef struct Kept {
 
 struct Database {
 	sqlite3 *handle;
+	char *wal; /* path of a WAL that is ours to change; NULL: it is not, or not yet */
 	Kept kept[STATEMENTS_MAX];
 	size_t kept_count;
 	MakeRoom *make_room;
@@ -333,7 +339,7 @@ static const char *const settings[] = {
 	"PRAGMA temp_store = MEMORY",
 	"PRAGMA secure_delete = FAST",
 	"PRAGMA wal_autocheckpoint = 256",
-	"PRAGMA journal_size_limit = 1048576",
+	"PRAGMA journal_size_limit = 1310720", /* WAL_SIZE */
 	"PRAGMA trusted_schema = OFF",
 };
 
@@ -390,6 +396,37 @@ static fallible database_connect(Database *database, const char *path)
 	return database_script(database, "PRAGMA locking_mode = EXCLUSIVE");
 }
 
+static bool fill(int fd, off_t from)
+{
+	static const char zeros[64 * 1024];
+
+	while (from < WAL_SIZE) {
+		size_t length = WAL_SIZE - from < (off_t)sizeof(zeros) ? (size_t)(WAL_SIZE - from) : sizeof(zeros);
+		ssize_t count = pwrite(fd, zeros, length, from);
+		if (count <= 0)
+			return false;
+		from += count;
+	}
+	return fdatasync(fd) == 0;
+}
+
+/*
+ * A commit that makes the file longer has its new length in the file system's journal, and fdatasync() on ext4 does not
+ * wait for that when somebody else, syncfs() for one, is writing the same pages: a power cut can then take the commit
+ * back. One that writes where zeros were needs the disk's cache flushed, and nothing else. Zeros are no frame: SQLite
+ * reads up to them.
+ */
+static void lengthen_wal(const char *wal)
+{
+	autofd fd = open(wal, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status) < 0 || status.st_size >= WAL_SIZE || fill(fd, status.st_size))
+		return;
+	if (ftruncate(fd, status.st_size) < 0) /* a full disk has better use for it */
+		log_debug("could not shorten \"%s\"", wal);
+}
+
 static fallible database_prepare(Database *database, const char *path)
 {
 	TRY(schema_check_file(path));
@@ -398,6 +435,8 @@ static fallible database_prepare(Database *database, const char *path)
 	TRY(settings_apply(database));
 	TRY(integrity_check(database));
 	TRY(schema_migrate(database, &database->is_new));
+	database->wal = string_printf("%s-wal", path);
+	lengthen_wal(database->wal);
 	sqlite3_db_config(database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	return NULL;
 }
@@ -443,12 +482,45 @@ void database_trim(Database *database)
 	sqlite3_db_release_memory(database->handle);
 }
 
+static bool is_written_back(Database *database)
+{
+	int frames = 0, written = -1;
+
+	return sqlite3_wal_checkpoint_v2(database->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &written) ==
+		       SQLITE_OK &&
+	       frames == written;
+}
+
+/* Without its header it says nothing: all of it is in the database, and need not be read at the next start. */
+static void empty_wal(const char *wal)
+{
+	static const char nothing[WAL_HEADER_SIZE];
+	autofd fd = open(wal, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 || pwrite(fd, nothing, sizeof(nothing), 0) < 0)
+		log_debug("could not empty \"%s\": %s", wal, strerror(errno));
+}
+
+/* SQLite would cut the WAL. */
+static void leave_wal_long(Database *database)
+{
+	sqlite3_exec(database->handle, "PRAGMA journal_size_limit = -1", NULL, NULL, NULL);
+}
+
 Database *database_close(Database *database)
 {
+	bool is_done;
+
 	if (!database)
 		return NULL;
 	drop_statements(database);
+	is_done = database->wal && is_written_back(database);
+	if (is_done)
+		leave_wal_long(database);
 	sqlite3_close(database->handle);
+	if (is_done)
+		empty_wal(database->wal);
+	free(database->wal);
 	free(database);
 	return NULL;
 }

@@ -169,6 +169,7 @@ static fallible put_in_place(int dir)
 	TRY(rename_if_there(dir, "kedge.db-wal", bad_wal));
 	TRY(fault("store.salvage.rename"));
 	TRY(file_rename_durable(dir, "kedge.db.new", dir, "kedge.db"));
+	TRY(file_unlink(dir, "kedge.db.new-wal")); /* there is nothing in it */
 	log_error("the damaged database is kept as \"%s\"", bad);
 	return NULL;
 }

@@ -62,6 +62,52 @@ static void are_readable_by_root_only(void **state)
 	}
 }
 
+static int64_t size_of_wal(const char *root)
+{
+	autofree char *path = path_join(root, "kedge.db-wal");
+	struct stat status;
+
+	assert_int_equal(stat(path, &status), 0);
+	return status.st_size;
+}
+
+/* Its new length could be lost where the commit itself is not. */
+static void make_no_file_longer(void **state)
+{
+	Store *store = store_at(*state);
+	int64_t size = size_of_wal(*state);
+
+	for (int i = 0; i < 2000; i++) {
+		autofree char *json = string_printf("{\"number\":%d}", i);
+		check_ok(record_put(store, "container", i % 2 ? "a" : "b", NULL, json));
+		assert_int_equal(size_of_wal(*state), size);
+	}
+	store_close(store);
+	assert_int_equal(size_of_wal(*state), size);
+	store = store_at(*state);
+	check_records(store, "container", "b a", "- -", "{\"number\":1998} {\"number\":1999}");
+	assert_int_equal(size_of_wal(*state), size);
+	store_close(store);
+}
+
+/* What a clean end leaves in the WAL is nothing: another database may be put in this one's place. */
+static void are_all_in_the_database_after_the_end(void **state)
+{
+	autofree char *path = path_join(*state, "kedge.db-wal");
+	Store *store = store_at(*state);
+
+	check_ok(record_put(store, "container", "a", NULL, "{}"));
+	store_close(store);
+	assert_int_equal(unlink(path), 0);
+	store = store_at(*state);
+	check_records(store, "container", "a", "-", "{}");
+	check_ok(record_put(store, "container", "b", NULL, "{}"));
+	store_close(store);
+	store = store_at(*state);
+	check_records(store, "container", "a b", "- -", "{} {}");
+	store_close(store);
+}
+
 static void replace_in_place(void **state)
 {
 	autoptr(Store) store = store_at(*state);
@@ -172,6 +218,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		directory_test(survive_closing),
 		directory_test(are_readable_by_root_only),
+		directory_test(make_no_file_longer),
+		directory_test(are_all_in_the_database_after_the_end),
 		directory_test(replace_in_place),
 		directory_test(keep_names_unique),
 		directory_test(refuse_what_is_too_large),
