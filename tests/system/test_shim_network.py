@@ -171,7 +171,7 @@ DRAIN_NS = 200_000_000  # how long the shim waits for output that others hold op
 
 def test_held_sockets_stay_until_the_end_is_told(container):
     """Who is told of a free port may have it; kedged, which is told of nothing yet, would still send its packets to the old container."""
-    it = container("sh", "-c", "sleep 1000 & exec sleep 1000")  # without a pid namespace, the first one outlives the container's init
+    it = container("sh", "-c", "sleep 1000 & echo ready; exec sleep 1000")  # without a pid namespace, the first one outlives the container's init
     it.config["linux"]["namespaces"] = [one for one in it.config["linux"]["namespaces"] if one["type"] != "pid"]
     held = bound(1)
     port = held[0].getsockname()[1]
@@ -179,6 +179,7 @@ def test_held_sockets_stay_until_the_end_is_told(container):
     it.start()
     held[0].close()
     it.started()
+    kedge.wait_for(lambda: it.logged())
     it.connection.signal(9)
     kedge.wait_for(lambda: not is_taken(port))
     free_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
