@@ -61,8 +61,16 @@ function unknownOf({ url, state, problem }: Engine): string | undefined {
   return url && (problem || state !== "connected") ? `${url}: ${problem ?? "it has not answered yet"}` : undefined;
 }
 
+/** A file that cannot be read is not changed in part: all that holds is written anew. */
+function requestOf(base: Service, change: Change): { method: string; body: object } {
+  if (!base.status.problem) return { method: "PATCH", body: change };
+  const rules = Object.fromEntries(Object.entries({ ...base.enforcement.rules, ...change.enforcement?.rules }).filter(([, rule]) => rule));
+  const { enabled, engine } = { ...base, ...change };
+  return { method: "PUT", body: { enabled, engine, enforcement: { ...base.enforcement, ...change.enforcement, rules } } };
+}
+
 async function wouldRemove(base: Service, change: Change, signal?: AbortSignal): Promise<Trial> {
-  const { removals, stops, engine } = await call<{ removals: Removal[]; stops: Removal[]; engine: Engine }>(`${PATH}?dry-run=1`, { method: "PATCH", body: change, signal });
+  const { removals, stops, engine } = await call<{ removals: Removal[]; stops: Removal[]; engine: Engine }>(`${PATH}?dry-run=1`, { ...requestOf(base, change), signal });
   return { removals, stops, unknown: refuses(base, change) ? unknownOf(engine) : undefined };
 }
 
@@ -157,7 +165,7 @@ export function Apply(props: { title: string; base: Service; change: Change; tol
   const saved = useRef<Service>();
   const save = async () => {
     try {
-      saved.current = await call<Service>(PATH, { method: "PATCH", body: props.change, headers: { "If-Match": `"${props.base.status.revision}"` } });
+      saved.current = await call<Service>(PATH, { ...requestOf(props.base, props.change), headers: { "If-Match": `"${props.base.status.revision}"` } });
     } catch (error) {
       throw error instanceof ApiError && error.status === 412 ? new ApiError(412, "Somebody else has changed the options meanwhile: nothing was changed") : error;
     }
